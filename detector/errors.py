@@ -1,0 +1,25 @@
+"""The errors that a caller may meet; every message gives the place, what was found, what was expected, the next step."""
+
+
+class DetectorError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class ConfigError(DetectorError):
+    """A setting, a mapping or an option is wrong, or two of them disagree."""
+
+
+class SchemaError(DetectorError):
+    """A table does not have the columns, types or values that `detector.schema` states."""
+
+
+class ReadError(DetectorError):
+    """An input cannot be read at all, or too many of its lines cannot."""
+
+
+class HistoryError(DetectorError):
+    """The history folder is missing, of another format, stale, or does not match the settings."""
+
+
+class ModelError(DetectorError):
+    """A model is missing, was tampered with, or does not fit the data."""
