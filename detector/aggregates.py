@@ -115,13 +115,17 @@ def _hours(named: ir.Table) -> ir.Table:
             lookups=_count(_.action == "lookup"),
             misses=_count((_.action == "lookup") & ~_.success),
             writes=_count(_.action.isin(WRITES) & _.success),
+            profession=_.profession.max(),
+            organisation=_.organisation.max(),
         )
     )
     sums = {name: _[name].sum() for name in ("lookups", "misses", "writes", "failures", "logins", "resets")}
     hours = minutes.group_by([*ACCOUNT_DAY, (_.minute // 60).name("hour")])
     unknown = ibis.null("int64")
     return (
-        hours.aggregate(**sums, busiest_minute=_.lookups.max())
+        hours.aggregate(
+            **sums, busiest_minute=_.lookups.max(), profession=_.profession.max(), organisation=_.organisation.max()
+        )
         .mutate(hour=instant_of(_.hour * HOUR_US), new_records=unknown, foreign_records=unknown)
         .select(*ACCOUNT_HOURS.names)
     )
@@ -140,7 +144,7 @@ def _count(condition: ibis.Deferred) -> ibis.Deferred:
 
 
 _LEAST = ("first_at",)
-_MOST = ("last_at", "busiest_minute", *FACTS)
+_MOST = ("last_at", "busiest_minute", "profession", "organisation", *FACTS)
 
 
 def _add(table: Table, first: ir.Table, second: ir.Table) -> ir.Table:

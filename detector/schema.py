@@ -113,11 +113,20 @@ EVENTS = Table(
     "one row per thing that happened",
     (
         Column("timestamp", INSTANT, "when"),
-        Column("account", pa.string(), "the professional's identity as the log has it", "a failed sign-in that names nobody"),
+        Column(
+            "account",
+            pa.string(),
+            "the professional's identity as the log has it",
+            "a failed sign-in that names nobody",
+        ),
         Column("action", pa.string(), "what was done", values=ACTIONS),
-        Column("outcome", pa.string(), "a look-up fails when there is no such record, or it is refused", values=OUTCOMES),
+        Column(
+            "outcome", pa.string(), "a look-up fails when there is no such record, or it is refused", values=OUTCOMES
+        ),
         Column("ip", pa.string(), "client address as logged; an unparseable one has no network", ABSENT),
-        Column("record", pa.string(), "token of the record looked up or written to", "no record is concerned, or " + ABSENT),
+        Column(
+            "record", pa.string(), "token of the record looked up or written to", "no record is concerned, or " + ABSENT
+        ),
         Column("n_records", pa.int32(), "records that the answer showed", "1 on success, 0 on failure"),
         Column("service", pa.string(), "the portal's service", ABSENT),
         Column("channel", pa.string(), "people's portal or practice software", "portal", CHANNELS),
@@ -148,17 +157,21 @@ REJECTS = Table(
     ),
 )
 
-_ACCOUNT_DAY = (
-    Column("account", pa.string(), "the account"),
-    Column("channel", pa.string(), "people's portal or practice software", values=CHANNELS),
-    Column("day", pa.date32(), "calendar day in the portal's zone"),
-)
+
+def account_day_columns() -> tuple[Column, ...]:
+    """The columns that name an account, a channel and a day."""
+    return (
+        Column("account", pa.string(), "the account"),
+        Column("channel", pa.string(), "people's portal or practice software", values=CHANNELS),
+        Column("day", pa.date32(), "calendar day in the portal's zone"),
+    )
+
 
 ACCOUNT_SOURCES = Table(
     "account_sources",
     "one row per account, channel, day, address, user agent and way of signing in",
     (
-        *_ACCOUNT_DAY,
+        *account_day_columns(),
         Column("ip", pa.string(), "client address as logged", ABSENT),
         Column("user_agent", pa.string(), "as logged", ABSENT),
         Column("auth_mode", pa.string(), "how the session was opened", ABSENT),
@@ -177,10 +190,12 @@ ACCOUNT_RECORDS = Table(
     "account_records",
     "one row per account, channel, day and record",
     (
-        *_ACCOUNT_DAY,
+        *account_day_columns(),
         Column("record", pa.string(), "token of the record"),
         Column("lookups", pa.int64(), "successful look-ups of it"),
-        Column("typed_lookups", pa.int64(), "of these, with a typed identifier", "the way of identifying is not logged"),
+        Column(
+            "typed_lookups", pa.int64(), "of these, with a typed identifier", "the way of identifying is not logged"
+        ),
         Column("misses", pa.int64(), "failed look-ups of it"),
         Column("writes", pa.int64(), "successful writes and exports on it"),
         Column("n_records", pa.int64(), "records shown in answer to look-ups of it"),
@@ -198,17 +213,24 @@ ACCOUNT_HOURS = Table(
     "account_hours",
     "one row per account, channel and hour with an event",
     (
-        *_ACCOUNT_DAY,
+        *account_day_columns(),
         Column("hour", INSTANT, "start of the hour"),
         Column("lookups", pa.int64(), "look-ups, failed ones included"),
         Column("misses", pa.int64(), "failed look-ups"),
-        Column("new_records", pa.int64(), "records first touched in this hour, not touched by it in 28 days", "no past, or no tokens"),
+        Column(
+            "new_records",
+            pa.int64(),
+            "records first touched in this hour, not touched by it in 28 days",
+            "no past, or no tokens",
+        ),
         Column("foreign_records", pa.int64(), "of these, unknown to the accounts around it", "no past, or no tokens"),
         Column("writes", pa.int64(), "successful writes and exports"),
         Column("failures", pa.int64(), "failed sign-ins"),
         Column("logins", pa.int64(), "successful sign-ins"),
         Column("resets", pa.int64(), "password resets, changes of the account and delegations"),
         Column("busiest_minute", pa.int64(), "most look-ups within one minute of the clock"),
+        Column("profession", pa.string(), "the account's profession", ABSENT),
+        Column("organisation", pa.string(), "the account's organisation", ABSENT),
     ),
     ("account", "channel", "hour"),
 )

@@ -1,0 +1,134 @@
+"""Aggregates → account-days: one row per account, channel and day, with every signal of the catalogue."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from datetime import date
+from typing import NamedTuple
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+from ibis import _
+from ibis.expr.datatypes import DataType
+
+from detector.aggregates import ACCOUNT_DAY, Aggregates
+from detector.features import CATALOGUE
+from detector.features.declaration import Feature, Grain
+from detector.novelty import Past, mark_hours, mark_records, mark_sources
+from detector.schema import ABSENT, ACCOUNT_HOURS, Column, Table, account_day_columns
+
+RECENT_DAYS = 3
+"""A reset opens the door for 72 hours: how the attack of 2022 entered."""
+
+
+def _column(declared: Feature) -> Column:
+    kind = pa.int64() if declared.whole else pa.float64()
+    return Column(declared.name, kind, f"{declared.meaning} ({declared.unit})", "nothing to tell it from")
+
+
+ACCOUNT_DAYS = Table(
+    "account_days",
+    "one row per account, channel and day with an event",
+    (
+        *account_day_columns(),
+        Column("profession", pa.string(), "the account's profession", ABSENT),
+        Column("organisation", pa.string(), "the account's organisation", ABSENT),
+        Column("past_days", pa.int32(), "days with events, of the 28 before, that novelty was computed against"),
+        *(_column(declared) for declared in CATALOGUE),
+    ),
+    ACCOUNT_DAY,
+)
+
+
+_NOVEL = ("new_records", "foreign_records", "foreign_writes")
+_KEPT_NULL = ("odd_department_records", "typed_lookups")
+
+
+class DayTables(NamedTuple):
+    """What a day's aggregates become once its past is known; grains in `detector.schema`."""
+
+    account_days: ir.Table
+    hours: ir.Table
+
+
+def build_account_days(
+    day: date, *, today: Aggregates, past: Past, order: ir.Table, zone: str, canaries: tuple[str, ...] = ()
+) -> DayTables:
+    """Compute the signals of one day against the strict past.
+
+    Parameters
+    ----------
+    day
+        The calendar day, in the portal's zone; rows of other days in `today` are left out.
+    today
+        Aggregates that hold the day.
+    past
+        The 28 days before.
+    order
+        Signals that need the day's events in order (`detector.order.order_signals`), or those kept from a closed day.
+    zone
+        The portal's zone.
+    canaries
+        Tokens of records that nobody has a reason to look up.
+
+    Returns
+    -------
+    DayTables
+        Lazy tables: `account_days`, and the day's `account_hours` with new and foreign records filled in.
+    """
+    of_day = Aggregates(*(table.filter(table.day == ibis.literal(day, "date")) for table in today))
+    records = mark_records(of_day.records, past, canaries=canaries).cache()
+    hours = mark_hours(of_day.hours, records, past, zone=zone).cache()
+    facts = hours.group_by(ACCOUNT_DAY).aggregate(profession=_.profession.max(), organisation=_.organisation.max())
+    parts = (
+        _sums(hours, "hours"),
+        _sums(records, "records"),
+        _sums(mark_sources(of_day.sources, past), "sources"),
+        _sums(order.filter(order.day == ibis.literal(day, "date")), "order"),
+        _own_past(facts, past.account_days, day),
+    )
+    joined = functools.reduce(_join, parts, facts)
+    return DayTables(_finish(joined, past), hours.select(*ACCOUNT_HOURS.names))
+
+
+def _of(grain: Grain) -> Iterable[Feature]:
+    return (declared for declared in CATALOGUE if declared.grain == grain)
+
+
+def _sums(rows: ir.Table, grain: Grain) -> ir.Table:
+    return rows.group_by(ACCOUNT_DAY).aggregate(**{f.name: f.expression(rows) for f in _of(grain)})
+
+
+def _join(left: ir.Table, right: ir.Table) -> ir.Table:
+    return left.left_join(right, ACCOUNT_DAY).drop([f"{name}_right" for name in ACCOUNT_DAY])
+
+
+def _own_past(facts: ir.Table, past: ir.Table, day: date) -> ir.Table:
+    """Age, dormancy and recent resets, over all channels of the account."""
+    today = ibis.literal(day, "date")
+    resets = ibis.ifelse(today.delta(past.day, unit="day") <= RECENT_DAYS, past.resets, 0)
+    own = past.group_by("account").aggregate(
+        age_days=today.delta(past.day.min(), unit="day"),
+        dormant_days=today.delta(past.day.max(), unit="day"),
+        recent_resets=resets.sum(),
+    )
+    joined = facts.select(*ACCOUNT_DAY).left_join(own, "account").drop("account_right")
+    return joined.mutate(age_days=_.age_days.fill_null(0), recent_resets=_.recent_resets.fill_null(0))
+
+
+def _finish(joined: ir.Table, past: Past) -> ir.Table:
+    """Signals made of other signals, counts of nothing set to zero, and the schema's types."""
+    filled = joined.mutate(past_days=ibis.literal(past.n_days, "int32"), **_zeros(joined, past))
+    for declared in _of("day"):
+        filled = filled.mutate(**{declared.name: declared.expression(filled)})
+    return filled.select(*(filled[c.name].cast(DataType.from_pyarrow(c.type)) for c in ACCOUNT_DAYS.columns))
+
+
+def _zeros(joined: ir.Table, past: Past) -> dict[str, ir.Value]:
+    """An account-day without a record has zero records, unless nobody has one: then there are no tokens to count."""
+    tokens = joined.records.notnull().any().over(ibis.window())
+    known = past.tells
+    names = [f.name for f in _of("records") if f.name not in _KEPT_NULL and (known or f.name not in _NOVEL)]
+    return {name: ibis.ifelse(joined[name].isnull() & tokens, 0, joined[name]) for name in names}

@@ -1,0 +1,144 @@
+"""Whom: records new to the account, foreign to everyone around it, missing, or unlike its usual ones."""
+
+from __future__ import annotations
+
+import ibis
+
+from detector.features.declaration import Feature, Sentence, count, share
+
+TOKENS = ("record",)
+
+FEATURES = (
+    Feature(
+        "new_records",
+        "records",
+        "different records shown that the account did not touch in the 28 days before",
+        "who",
+        "more",
+        "records",
+        lambda rows: ibis.ifelse(rows.is_new.isnull().all(), None, count(rows.is_new & (rows.lookups > 0))),
+        Sentence(
+            "{value} records it had not looked up in 28 days (usually {usual})",
+            "{value} dossiers qu'il n'avait pas consultés depuis 28 jours (d'habitude {usual})",
+        ),
+        needs=TOKENS,
+    ),
+    Feature(
+        "foreign_records",
+        "records",
+        "new records that no account sharing records with this one touched in the 28 days before either",
+        "who",
+        "more",
+        "records",
+        lambda rows: ibis.ifelse(rows.is_foreign.isnull().all(), None, count(rows.is_foreign & (rows.lookups > 0))),
+        Sentence(
+            "{value} records never looked up before by it or anyone around (usually {usual})",
+            "{value} dossiers jamais consultés par lui ni par personne autour de lui (d'habitude {usual})",
+        ),
+        needs=TOKENS,
+    ),
+    Feature(
+        "new_record_share",
+        "share",
+        "share of the day's records that are new to the account",
+        "who",
+        "context",
+        "day",
+        lambda row: share(row.new_records, row.records),
+        Sentence("{value} of its records are new to it", "{value} de ses dossiers sont nouveaux pour lui"),
+        needs=TOKENS,
+        whole=False,
+    ),
+    Feature(
+        "foreign_record_share",
+        "share",
+        "share of the day's records that are foreign",
+        "who",
+        "context",
+        "day",
+        lambda row: share(row.foreign_records, row.records),
+        Sentence(
+            "{value} of its records never looked up before by it or anyone around",
+            "{value} de ses dossiers jamais consultés par lui ni par personne autour de lui",
+        ),
+        needs=TOKENS,
+        whole=False,
+    ),
+    Feature(
+        "misses",
+        "look-ups",
+        "look-ups that found no such record, or were refused",
+        "who",
+        "more",
+        "hours",
+        lambda rows: rows.misses.sum(),
+        Sentence(
+            "{value} look-ups found nothing (usually {usual})",
+            "{value} consultations sans résultat (d'habitude {usual})",
+        ),
+    ),
+    Feature(
+        "miss_rate",
+        "share",
+        "failed look-ups divided by look-ups",
+        "who",
+        "context",
+        "day",
+        lambda row: share(row.misses, row.lookups),
+        Sentence("{value} of its look-ups found nothing", "{value} de ses consultations sans résultat"),
+        whole=False,
+    ),
+    Feature(
+        "repeat_rate",
+        "share",
+        "1 − different records / successful look-ups: people reopen a file, robots do not",
+        "who",
+        "less",
+        "day",
+        lambda row: 1 - share(row.records, row.lookups - row.misses),
+        Sentence(
+            "only {value} of its look-ups reopen a file", "seules {value} de ses consultations rouvrent un dossier"
+        ),
+        needs=TOKENS,
+        whole=False,
+    ),
+    Feature(
+        "typed_lookups",
+        "look-ups",
+        "successful look-ups with a typed identifier rather than a card read",
+        "who",
+        "more",
+        "records",
+        lambda rows: rows.typed_lookups.sum(),
+        Sentence(
+            "{value} look-ups with a typed number, {ratio} × its usual {usual}",
+            "{value} consultations par numéro saisi, {ratio} × ses {usual} habituelles",
+        ),
+        needs=("record", "record_id_mode"),
+    ),
+    Feature(
+        "canary_records",
+        "records",
+        "records on the operator's list of canaries and sensitive persons",
+        "who",
+        "context",
+        "records",
+        lambda rows: count(rows.is_canary),
+        Sentence("{value} canary records", "{value} dossiers témoins"),
+        needs=TOKENS,
+    ),
+    Feature(
+        "odd_department_records",
+        "records",
+        "records whose birth department holds under 2 % of what the account looked up in the 28 days before",
+        "who",
+        "more",
+        "records",
+        lambda rows: ibis.ifelse(rows.is_odd_department.isnull().all(), None, count(rows.is_odd_department)),
+        Sentence(
+            "{value} people born in departments it rarely looks up (usually {usual})",
+            "{value} personnes nées dans des départements qu'il consulte rarement (d'habitude {usual})",
+        ),
+        needs=("record", "record_department"),
+    ),
+)

@@ -1,0 +1,121 @@
+"""Signals that need the order of a day's events: bursts, gaps, runs, failures before a success, addresses at once.
+
+They are computed while the day's events are held; a closed day keeps its values.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import ibis
+import ibis.expr.types as ir
+from ibis import _
+
+from detector.aggregates import ACCOUNT_DAY, prepare
+from detector.clock import MINUTE_US, SECOND_US
+
+MIN_LOOKUPS = 20
+"""Gaps of fewer look-ups than this are too few to tell a rhythm from."""
+PAUSE_US = 15 * MINUTE_US
+"""A pause this long ends a run, and a failure this old no longer belongs to an attempt (Elastic's rules use 15 minutes)."""
+FAILURES_BEFORE = 5
+GAP_TOLERANCE = 0.1
+
+ORDER_COLUMNS = ("busiest_10_min", "busiest_session", "longest_run_min", "regularity", "fail_then_ok", "concurrent_ips")
+
+
+def order_signals(events: ir.Table, *, zone: str) -> ir.Table:
+    """One row per account, channel and day with the `ORDER_COLUMNS`.
+
+    Parameters
+    ----------
+    events
+        The `events` table; ties in time are broken by nothing that matters to the signals.
+    zone
+        The portal's zone.
+
+    Returns
+    -------
+    ir.Table
+        Null where a signal has nothing to say: no look-up, no session, too few look-ups for a rhythm.
+    """
+    named = prepare(events, zone=zone)
+    days = named.select(*ACCOUNT_DAY).distinct()
+    parts = (_bursts(named), _sessions(named), _gaps(named), _guessing(named), _concurrent(named))
+    joined = functools.reduce(lambda left, right: _left_join(left, right), parts, days)
+    return joined.mutate(fail_then_ok=_.fail_then_ok.fill_null(0), concurrent_ips=_.concurrent_ips.fill_null(1)).select(
+        *ACCOUNT_DAY, *ORDER_COLUMNS
+    )
+
+
+def _left_join(left: ir.Table, right: ir.Table) -> ir.Table:
+    joined = left.left_join(right, ACCOUNT_DAY)
+    return joined.drop([f"{name}_right" for name in ACCOUNT_DAY])
+
+
+def _bursts(named: ir.Table) -> ir.Table:
+    bins = (
+        named.filter(_.action == "lookup")
+        .group_by([*ACCOUNT_DAY, (_.instant_us // (10 * MINUTE_US)).name("bin")])
+        .aggregate(n=_.count())
+    )
+    return bins.group_by(ACCOUNT_DAY).aggregate(busiest_10_min=_.n.max())
+
+
+def _sessions(named: ir.Table) -> ir.Table:
+    sessions = (
+        named.filter((_.action == "lookup") & _.session.notnull())
+        .group_by([*ACCOUNT_DAY, "session"])
+        .aggregate(n=_.count())
+    )
+    return sessions.group_by(ACCOUNT_DAY).aggregate(busiest_session=_.n.max())
+
+
+def _gaps(named: ir.Table) -> ir.Table:
+    """Only accounts with enough look-ups are put in order: sorting everybody would cost more than all sums together."""
+    lookups = named.filter(_.action == "lookup").select(*ACCOUNT_DAY, "instant_us")
+    busy = lookups.group_by(ACCOUNT_DAY).having(_.count() >= MIN_LOOKUPS).aggregate(n=_.count())
+    in_order = ibis.window(group_by=ACCOUNT_DAY, order_by="instant_us")
+    gaps = lookups.semi_join(busy, ACCOUNT_DAY).mutate(gap_us=_.instant_us - _.instant_us.lag().over(in_order))
+    starts = (gaps.gap_us.isnull() | (gaps.gap_us >= PAUSE_US)).cast("int64")
+    runs = gaps.mutate(run=starts.sum().over(ibis.window(group_by=ACCOUNT_DAY, order_by="instant_us", following=0)))
+    lengths = runs.group_by([*ACCOUNT_DAY, "run"]).aggregate(length_us=_.instant_us.max() - _.instant_us.min())
+    longest = lengths.group_by(ACCOUNT_DAY).aggregate(longest_run_min=_.length_us.max() / MINUTE_US)
+    return _left_join(longest, _regularity(gaps))
+
+
+def _regularity(gaps: ir.Table) -> ir.Table:
+    """Gaps under a second are a page's own requests; they say nothing about who drives it."""
+    long = gaps.filter(_.gap_us >= SECOND_US)
+    medians = long.group_by(ACCOUNT_DAY).aggregate(median_us=_.gap_us.cast("float64").median())
+    within = (_.gap_us - _.median_us).abs() <= GAP_TOLERANCE * _.median_us
+    return (
+        _left_join(long, medians)
+        .group_by(ACCOUNT_DAY)
+        .having(_.count() >= MIN_LOOKUPS - 1)
+        .aggregate(regularity=within.cast("float64").mean())
+    )
+
+
+def _guessing(named: ir.Table) -> ir.Table:
+    """A success counts when the five sign-ins before it failed, the first of them at most 15 minutes ago."""
+    sign_ins = named.filter(_.action == "login").select(*ACCOUNT_DAY, "instant_us", "success")
+    failing = (
+        sign_ins.filter(~_.success).group_by(ACCOUNT_DAY).having(_.count() >= FAILURES_BEFORE).aggregate(n=_.count())
+    )
+    ranks = sign_ins.semi_join(failing, ACCOUNT_DAY)
+    by_time = ibis.window(group_by=ACCOUNT_DAY, order_by=["instant_us", "success"])
+    before = ibis.window(group_by=ACCOUNT_DAY, order_by=["instant_us", "success"], preceding=(FAILURES_BEFORE, 1))
+    tries = ranks.mutate(
+        failed_before=(~_.success).cast("int64").sum().over(before),
+        since_us=_.instant_us - _.instant_us.lag(FAILURES_BEFORE).over(by_time),
+    )
+    hits = _.success & (_.failed_before == FAILURES_BEFORE) & (_.since_us <= PAUSE_US)
+    return tries.group_by(ACCOUNT_DAY).aggregate(fail_then_ok=hits.cast("int64").sum())
+
+
+def _concurrent(named: ir.Table) -> ir.Table:
+    seen = named.filter(_.ip.notnull()).select(*ACCOUNT_DAY, "ip", bin=_.instant_us // (5 * MINUTE_US))
+    several = seen.group_by(ACCOUNT_DAY).having(_.ip.min() != _.ip.max()).aggregate(n=_.count())
+    bins = seen.semi_join(several, ACCOUNT_DAY).group_by([*ACCOUNT_DAY, "bin"]).aggregate(n=_.ip.nunique())
+    return bins.group_by(ACCOUNT_DAY).aggregate(concurrent_ips=_.n.max())
