@@ -1,0 +1,35 @@
+"""The seam between the measures and what is measured: something that learns some days and scores later ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import pandas as pd
+
+
+class Scored(NamedTuple):
+    """What a detector says about some days.
+
+    scores : one row per scored account-day: account, day, score, alert, queue, and any other column that orders
+        account-days.
+    early : one row per account-day that alerted inside the day: account, day, alert_at (UTC minute).
+    """
+
+    scores: pd.DataFrame
+    early: pd.DataFrame
+
+
+class Detector(Protocol):
+    """Learns the past into a folder, then scores later days against it without changing it."""
+
+    def learn(self, dumps: Sequence[Path], *, history: Path) -> None:
+        """Learn these dumps and fit what needs fitting, all of it kept in `history`."""
+
+    def score(self, dumps: Sequence[Path], *, history: Path) -> Scored:
+        """Score every day of these dumps, oldest first, against `history` and the dumps' own earlier days."""
+
+
+METHODS = ("score", "tail_sum", "forest", "accumulated", "largest_tail", "plain_sum")
+"""Columns of the scores that order account-days; those that are present are measured, higher being stranger."""
