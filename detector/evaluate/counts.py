@@ -38,8 +38,8 @@ SELECT account, CAST(local AS DATE) AS day, any_value(profession) AS profession,
        count(*) FILTER (action IN ('password_reset', 'account_change', 'delegation')) AS changes,
        count(DISTINCT ip) AS addresses, count(DISTINCT user_agent) AS agents,
        count(DISTINCT hour(local)) AS hours,
-       count(*) FILTER (action = 'lookup' AND (hour(local) < {NIGHT_UNTIL_H} OR hour(local) >= {NIGHT_FROM_H})) AS
-       night, count(*) FILTER (NOT (action = 'login' AND outcome = 'failure')) > 0 AS active
+       count(*) FILTER (action = 'lookup' AND hour(local) NOT BETWEEN {NIGHT_UNTIL_H} AND {NIGHT_FROM_H - 1}) AS night,
+       count(*) FILTER (NOT (action = 'login' AND outcome = 'failure')) AS deeds, deeds > 0 AS active
 FROM (SELECT *, timezone($zone, timestamp) AS local FROM events WHERE account IS NOT NULL)
 GROUP BY account, day ORDER BY day, account
 """  # noqa: S608 - the only values formatted in are the two constants above
@@ -56,7 +56,7 @@ def count_days(con: duckdb.DuckDBPyConnection, *, zone: str) -> pd.DataFrame:
     Returns
     -------
     frame with one row per account and day with an event, all channels together: account, day, profession (null:
-    unknown), the counts of `COUNTED`, and active (an event other than a failed sign-in).
+    unknown), the counts of `COUNTED`, deeds (events other than failed sign-ins) and active (any deed).
     """
     con.execute("SET TimeZone = 'UTC'")
     return as_frame(con.sql(_DAYS, params={"zone": zone}).to_arrow_table())

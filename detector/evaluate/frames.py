@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import pandas as pd
 import pyarrow as pa
 
@@ -20,6 +18,6 @@ def as_frame(table: pa.Table) -> pd.DataFrame:
     return frame.astype({"day": DAY_TYPE}) if "day" in frame else frame
 
 
-def as_days(days: list[date]) -> pd.Series[pd.Timestamp]:
-    """Return calendar days in the form of a `day` column."""
-    return pd.Series(pd.to_datetime(pd.Series(days, dtype="object")), dtype=DAY_TYPE)
+def as_days(days: list[str]) -> pd.Series[pd.Timestamp]:
+    """Return calendar days, given as `2026-03-01`, in the form of a `day` column."""
+    return pd.Series(pd.to_datetime(days), dtype=DAY_TYPE)
