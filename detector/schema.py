@@ -1,7 +1,7 @@
 """The tables: grain, columns, types, units, and what null means.
 
-Each table is checked once, at the border, with `Table.check`; inside, it is trusted. Times are UTC instants; a *day* is a
-calendar day in the portal's zone.
+Each table is checked once, at the border, with `Table.check`; inside, it is trusted. Times are UTC instants; a *day* is
+a calendar day in the portal's zone.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Table:
         return self.arrow.empty_table()
 
     def check(self, data: pa.Table) -> pa.Table:
-        """Return `data` with exactly this table's columns, in order and cast; nullable columns that are absent become null.
+        """Return `data` with exactly this table's columns, in order and cast; absent nullable columns become null.
 
         Raises
         ------
@@ -90,10 +90,13 @@ class Table:
 
 def _conform(data: pa.Table, column: Column) -> tuple[pa.ChunkedArray | pa.Array, list[str]]:
     absent = pa.nulls(data.num_rows, column.type)
-    if column.name not in data.column_names:
+    times = data.column_names.count(column.name)
+    if times == 0:
         return absent, [] if column.null else [f"missing column {column.name!r} ({column.type})"]
+    if times > 1:
+        return absent, [f"column {column.name!r} stands {times} times"]
     try:
-        array = data.column(column.name).cast(column.type)
+        array = _cast(data.column(column.name), column.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
         return absent, [f"column {column.name!r} is {data.column(column.name).type}, not {column.type} ({error})"]
     faults = []
@@ -104,6 +107,16 @@ def _conform(data: pa.Table, column: Column) -> tuple[pa.ChunkedArray | pa.Array
         if others:
             faults.append(f"column {column.name!r} has {others[:3]}, expected one of {', '.join(column.values)}")
     return array, faults
+
+
+def _cast(array: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+    """Cast without loss; Arrow's own safe cast takes a wall clock for UTC, and drops the time of day from a date."""
+    if pa.types.is_timestamp(array.type):
+        if pa.types.is_timestamp(wanted) and (array.type.tz is None) != (wanted.tz is None):
+            raise pa.ArrowInvalid("an instant needs its zone")
+        if pa.types.is_date(wanted) and not array.cast(wanted).cast(array.type).equals(array):
+            raise pa.ArrowInvalid("a day has no time of day")
+    return array.cast(wanted)
 
 
 ABSENT = "the source has none"
