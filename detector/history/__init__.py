@@ -1,0 +1,23 @@
+"""What earlier days looked like: Parquet files named by content, and one manifest whose renaming is the only commit."""
+
+from __future__ import annotations
+
+from detector.history.actions import record_action
+from detector.history.disk import Disk
+from detector.history.erasure import forget
+from detector.history.retention import RetentionSettings, expire, hold, release, sweep
+from detector.history.store import History
+from detector.history.transaction import transaction
+
+__all__ = [
+    "Disk",
+    "History",
+    "RetentionSettings",
+    "expire",
+    "forget",
+    "hold",
+    "record_action",
+    "release",
+    "sweep",
+    "transaction",
+]

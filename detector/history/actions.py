@@ -1,0 +1,41 @@
+"""The append-only log of who did what with the history, when and why."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from detector.errors import HistoryError
+from detector.history.disk import explained
+from detector.history.store import History
+
+LOG = "actions.jsonl"
+
+
+def record_action(history: History, *, verb: str, at: datetime, by: str, why: str, **details: str | int) -> None:
+    """Add an action to the history's log, one JSON object a line, before it is done: none may go unrecorded.
+
+    Parameters
+    ----------
+    history
+        The history, whose folder holds the log.
+    verb
+        What is done.
+    at
+        When, with its zone; written in UTC.
+    by, why
+        Who does it, and the reason; neither may be empty.
+    details
+        More about it; never a record token, an account or an identifier.
+
+    Raises
+    ------
+    HistoryError
+        If `by` or `why` is empty, or the log cannot be written.
+    """
+    if not by.strip() or not why.strip():
+        raise HistoryError(f"{verb} needs to know who asks for it and why")
+    instant = at.astimezone(UTC).isoformat(timespec="seconds")
+    line = json.dumps({"at": instant, "by": by, "verb": verb, "why": why, **details})
+    with explained(f"writing {history.folder / LOG}"):
+        history.disk.append(history.folder / LOG, line=line)

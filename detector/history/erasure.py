@@ -1,0 +1,126 @@
+"""Erasure: what is held on one account, or one record, leaves all files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import ibis
+import ibis.expr.types as ir
+from ibis.backends.duckdb import Backend
+
+from detector.aggregates import FACTS
+from detector.errors import HistoryError
+from detector.history.actions import record_action
+from detector.history.manifest import Stored, digest_of, references
+from detector.history.store import History
+from detector.history.tables import TABLES, read_rows
+from detector.history.transaction import Transaction, transaction
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who is to be forgotten: an account, or a record by its token."""
+
+    kind: str
+    name: str
+
+    def found(self, rows: ir.Table) -> ir.BooleanValue:
+        """Which rows are about the subject."""
+        found = rows[self.kind] == self.name
+        if self.kind == "account" and "delegate" in rows.columns:
+            found = found | (rows.delegate == self.name)
+        return found.fill_null(False)
+
+    def removed(self, rows: ir.Table) -> ir.Table:
+        """The rows without the subject; an event is kept without the record it concerned, since the account did act."""
+        if self.kind == "record" and "action" in rows.columns:
+            hit = self.found(rows)
+            return rows.mutate(**{name: ibis.ifelse(hit, None, rows[name]) for name in ("record", *FACTS)})
+        return rows.filter(~self.found(rows))
+
+
+def forget(
+    history: History,
+    *,
+    con: Backend,
+    at: datetime,
+    by: str,
+    why: str,
+    account: str | None = None,
+    record: str | None = None,
+) -> int:
+    """Remove what is held on an account or on a record, and return how many rows that were.
+
+    Who asked, when and why goes to the append-only log first; the subject stands there as a hash only. Figures that
+    were computed with the rows, of this account's neighbours or on this record, stay as they are. The dumps are not
+    touched, and a model that was fitted before keeps what it learned.
+
+    Parameters
+    ----------
+    history
+        The history.
+    con
+        Ibis DuckDB backend.
+    at, by, why
+        When, who asks for it, and the reason.
+    account, record
+        The account, or the record's token: one of them.
+
+    Raises
+    ------
+    HistoryError
+        If an incident holds any of it, or the folder cannot be written; then nothing was removed.
+    """
+    subject = _subject(account, record)
+    with transaction(history, con=con) as change:
+        affected = list(_affected(change, subject))
+        _refuse_held(change, [day for day, _, _ in affected])
+        record_action(
+            history, verb="forget", at=at, by=by, why=why, kind=subject.kind, subject=digest_of((subject.name,))
+        )
+        for day, table, _ in affected:
+            _rewrite(change, day, table, subject)
+    return sum(rows for _, _, rows in affected)
+
+
+def _subject(account: str | None, record: str | None) -> Subject:
+    if (account is None) == (record is None):
+        raise HistoryError("forget needs either an account or a record")
+    return Subject("account", account) if account is not None else Subject("record", str(record))
+
+
+def _affected(change: Transaction, subject: Subject) -> Iterator[tuple[date, str, int]]:
+    """Days and tables with rows about the subject, and how many."""
+    for name, table in TABLES.items():
+        if subject.kind not in table.names:
+            continue
+        places = {
+            change.history.path_of(name, each.part): each for each in references(change.manifest) if each.table == name
+        }
+        if not places:
+            continue
+        rows = change.con.read_parquet([str(path) for path in places], filename=True, union_by_name=True)
+        counts = (
+            rows.filter(subject.found(rows)).group_by("filename").aggregate(n=ibis._.count()).to_pyarrow().to_pylist()
+        )
+        by_name = {str(path): each for path, each in places.items()}
+        for count in sorted(counts, key=lambda count: str(count["filename"])):
+            yield by_name[count["filename"]].day, name, int(count["n"])
+
+
+def _refuse_held(change: Transaction, days: list[date]) -> None:
+    holding = sorted(name for name, hold in change.manifest.holds.items() if any(hold.covers(day) for day in days))
+    if holding:
+        raise HistoryError(
+            f"{', '.join(holding)} holds days with what is to be forgotten: release it first, or keep it until it is"
+        )
+
+
+def _rewrite(change: Transaction, day: date, table: str, subject: Subject) -> None:
+    stored = change.manifest.days[day].tables[table]
+    files = [str(change.history.path_of(table, part)) for part in stored.parts]
+    rows = read_rows(files, table=TABLES[table], con=change.con)
+    part = change.write(day, table, subject.removed(rows))
+    change.set_table(day, table, Stored(parts=(part,), expired=stored.expired))
