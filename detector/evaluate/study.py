@@ -22,6 +22,7 @@ from detector.evaluate.measures import (
     measure_order,
     ranking_scores,
 )
+from detector.evaluate.placing import place_attacks
 from detector.evaluate.scored import Detector, Scored
 from detector.evaluate.worlds import Facts, Split, keep_scenarios, read_facts, split_days
 from detector.simulate.settings import Attack, World
@@ -44,6 +45,7 @@ class StudySettings(BaseModel):
     judged_days: int = Field(default=7, ge=1)
     """One of each day of the week."""
     attacks: tuple[Attack, ...] = ()
+    """Planted all together, each on judged days drawn by seed."""
 
 
 class AlertStudy(NamedTuple):
@@ -72,7 +74,8 @@ class Bench(NamedTuple):
 
 def make_bench(seed: int, *, settings: StudySettings, scratch: Path) -> Bench:
     """Simulate the world of a seed and count what happened in it, unless `scratch` holds both."""
-    world = World(seed=seed, accounts=settings.accounts, days=settings.days, attacks=settings.attacks)
+    attacks = place_attacks(settings.attacks, judged_days=settings.judged_days, seed=seed)
+    world = World(seed=seed, accounts=settings.accounts, days=settings.days, attacks=attacks)
     name = f"{seed:03d}-{fingerprint(world.model_dump_json(), code=['simulate'])}"
     folder = kept_folder(scratch / "worlds" / name, make=lambda out: _simulate(world, out))
     kept = scratch / "studies" / f"{name}-{fingerprint(code=COUNTING_CODE)}"
