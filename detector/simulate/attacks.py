@@ -1,0 +1,397 @@
+"""Planted attacks: who falls victim, and what the attacker does on each day.
+
+An attack is made apart from honest life and only ever adds events: its draws come from streams of their own, so that
+the honest events of a seed are the same with and without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.errors import ConfigError
+from detector.simulate import events as ev
+from detector.simulate.accounts import LONG_AGO, Accounts
+from detector.simulate.activity import day_activity
+from detector.simulate.calendar import DayFacts, day_facts
+from detector.simulate.draws import Flags, Floats, Integers, Stage, generator, mix
+from detector.simulate.events import Events, join, make_events
+from detector.simulate.geography import (
+    PLACES_PER_CODE,
+    Geography,
+    anyone,
+    commune_of,
+    exists,
+    nir_numbers,
+    nobody,
+    person_at,
+    place_from_date,
+)
+from detector.simulate.portal import people_shown
+from detector.simulate.professions import column
+from detector.simulate.scene import Population, Scene, scenes
+from detector.simulate.sessions import DAY_S, LONGEST_S, address_today, instants
+from detector.simulate.settings import Attack, World
+from detector.simulate.sources import FIRST_BYTE, TOOLS, browser_agent, fixed_agent, ipv4, software_agent
+from detector.simulate.visits import area_people
+
+SPELLS = 16
+"""More sessions than one day can hold, so that sessions can be numbered."""
+
+REGULAR_SPREAD = 0.06
+"""Coefficient of variation of a simple robot's gaps."""
+
+BURST_SHARE = 0.04
+"""Share of gaps that are pauses of a bursty robot."""
+
+FEW_PEOPLE = 40
+"""How many well-known people the `few` targets are drawn from, beside anybody of the country."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One campaign: its number among the world's attacks, and its victims."""
+
+    attack: Attack
+    number: int
+    victims: Integers
+
+    @property
+    def campaign(self) -> str:
+        """The campaign's name: its place in the list of attacks, and its scenario."""
+        return f"{self.number + 1:03d}-{self.attack.scenario}"
+
+
+def plan_attacks(world: World, population: Population) -> list[Plan]:
+    """Return the victims of each attack; no account falls victim to two.
+
+    Raises
+    ------
+    ConfigError
+        When an attack leaves the window, or there are not enough accounts of the kind it needs.
+    """
+    taken: Flags = np.zeros(population.accounts.rows, bool)
+    plans = []
+    for number, attack in enumerate(world.attacks):
+        _check_window(world, attack)
+        victims = _victims(world, population, attack, number=number, taken=taken)
+        taken[victims] = True
+        plans.append(Plan(attack, number, victims))
+    return plans
+
+
+def _check_window(world: World, attack: Attack) -> None:
+    first = world.index(attack.first_day)
+    if first < 0 or first + attack.days > world.days:
+        raise ConfigError(
+            f"attack {attack.scenario}: days {first} to {first + attack.days - 1} do not lie within the world's "
+            f"{world.days} days; "
+            "choose first_day and days so that they do"
+        )
+
+
+def _victims(world: World, population: Population, attack: Attack, *, number: int, taken: Flags) -> Integers:
+    accounts = population.accounts
+    rng = generator(world.seed, Stage.ATTACK_PLAN, number)
+    fit = np.flatnonzero(eligible(world, population, attack) & ~taken)
+    if len(fit) < attack.accounts:
+        raise ConfigError(
+            f"attack {attack.scenario} needs {attack.accounts} accounts of the kind {attack.eligible!r}, "
+            f"the world has {len(fit)} to spare; "
+            "take a larger world or fewer accounts"
+        )
+    # Busy accounts are stolen as often as quiet ones, but those that hardly work are not worth a password.
+    weight = np.sqrt(accounts.activity[fit])
+    return np.sort(rng.choice(fit, attack.accounts, replace=False, p=weight / weight.sum()))
+
+
+def eligible(world: World, population: Population, attack: Attack) -> Flags:
+    """Tell the accounts that an attack can fall upon."""
+    accounts, day = population.accounts, day_facts(world, world.index(attack.first_day))
+    asleep = accounts.wakes > day.index + attack.days
+    open_for_long = accounts.created < 0
+    kinds: dict[str, Flags] = {
+        "anyone": open_for_long & (accounts.wakes < 0),
+        "non_writers": open_for_long & (accounts.wakes < 0) & (column("writes_per_day")[accounts.profession] < 0.06),
+        "writers": open_for_long & (accounts.wakes < 0) & (column("writes_per_day")[accounts.profession] >= 0.3),
+        "dormant": open_for_long & asleep,
+        "newborn": accounts.created == day.index,
+        "software": open_for_long & (accounts.wakes < 0) & (accounts.software_from == LONG_AGO),
+        "active": open_for_long & _works(world, population, day),
+        "card": open_for_long & (accounts.wakes < 0) & (accounts.auth_mode == ev.ECPS),
+    }
+    fit = kinds[attack.eligible]
+    return fit & ~_works(world, population, day) if attack.owner_away else fit
+
+
+def _works(world: World, population: Population, day: DayFacts) -> Flags:
+    """Tell who works on a day, by the same draws as honest life."""
+    return np.concatenate([day_activity(scene).works for scene in scenes(world, population, index=day.index)])
+
+
+def attack_day(world: World, population: Population, plan: Plan, *, index: int, benign: Events) -> Events:
+    """Return what one campaign adds to day `index`, given the honest events of that day (for cookies to steal)."""
+    attack = plan.attack
+    begun = index - world.index(attack.first_day)
+    if not 0 <= begun < attack.days:
+        return ev.no_events()
+    day = day_facts(world, index)
+    rng = generator(world.seed, Stage.ATTACK_DAY, plan.number, index)
+    work = _work(world, population, plan, day=day, rng=rng, benign=benign)
+    targets = _targets(world, population, plan, work=work, begun=begun)
+    parts = [_harvest(plan, population.geography, work, targets, day=day, rng=rng)]
+    if attack.prelude != "cookie" and attack.channel == "portal":
+        parts.append(_logins(work, day=day))
+    if begun == 0:
+        parts.append(_prelude(plan, work, day=day, rng=rng))
+    return join(parts)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One row per record that the attacker goes for on a day, in order of account and time."""
+
+    account: Integers
+    row: Integers
+    """Row among the campaign's victims."""
+    second: Floats
+    session: Integers
+    code: npt.NDArray[np.uint64]
+    ip: Integers
+    user_agent: Integers
+    auth_mode: Integers
+    scene: Scene
+    """The victims on that day, one row each."""
+
+
+def _work(
+    world: World, population: Population, plan: Plan, *, day: DayFacts, rng: np.random.Generator, benign: Events
+) -> Work:
+    attack, victims = plan.attack, population.accounts.take(plan.victims)
+    count = np.round(attack.records * rng.lognormal(0, attack.spread, victims.rows)).astype(np.int64)
+    count = np.full(victims.rows, attack.records) if attack.spread == 0 else count
+    row = np.repeat(np.arange(victims.rows), count)
+    second = _seconds(attack, row, count, rng=rng)
+    spell = (second // LONGEST_S).astype(np.int64) if len(second) else np.empty(0, np.int64)
+    session = row * SPELLS + spell
+    code = mix(world.seed, 77, plan.number, day.number, session)
+    if attack.prelude == "cookie":
+        code = _stolen(benign, victims)[row]
+    scene = Scene(world, population.geography, victims, day, block=0)
+    source = _sources(scene, plan, row=row, count=count, session=session)
+    agent = _agents(plan, victims, row=row, day=day)
+    mode = _auth_mode(attack, victims)[row]
+    return Work(victims.number[row], row, second, session, code, source, agent, mode, scene)
+
+
+def _seconds(attack: Attack, row: Integers, count: Integers, *, rng: np.random.Generator) -> Floats:
+    """Return the second of the day of each record, increasing within an account."""
+    gap = _gaps(attack, len(row), rng=rng)
+    elapsed = np.cumsum(gap)
+    last = np.cumsum(count) - 1
+    before = np.concatenate([[0.0], elapsed])[np.cumsum(count) - count]
+    total = np.where(count > 0, elapsed[np.maximum(last, 0)] - before, 1.0) if len(row) else np.ones(len(count))
+    start_s = attack.start_hour * 3600 + rng.uniform(0, 600, len(count))
+    length_s = np.minimum(attack.hours * 3600 * 0.9, DAY_S - 60 - start_s)
+    return np.asarray(start_s[row] + 8 + (elapsed - before[row]) / total[row] * (length_s[row] - 8), np.float64)
+
+
+def _gaps(attack: Attack, count: int, *, rng: np.random.Generator) -> Floats:
+    if attack.pace == "regular":
+        return np.maximum(1 + rng.normal(0, REGULAR_SPREAD, count), 0.2)
+    gaps = rng.lognormal(0, 0.9, count)
+    return gaps * np.where(rng.random(count) < BURST_SHARE, 40.0, 1.0) if attack.pace == "bursts" else gaps
+
+
+def _stolen(benign: Events, victims: Accounts) -> npt.NDArray[np.uint64]:
+    """Return a session of each victim's owner on that day: the last one that the day has."""
+    own = np.flatnonzero(
+        np.isin(benign.account, victims.number) & (benign.session != 0) & (benign.channel == ev.PORTAL)
+    )
+    last = dict(zip(benign.account[own].tolist(), benign.session[own].tolist(), strict=True))
+    return np.array([last.get(number, 1) for number in victims.number.tolist()], np.uint64)
+
+
+def _sources(scene: Scene, plan: Plan, *, row: Integers, count: Integers, session: Integers) -> Integers:
+    """Return the address of each record: the campaign's, or each account's own, one a session or rotating."""
+    attack, seed = plan.attack, scene.world.seed
+    if attack.sources == "office":
+        return address_today(scene)[row]
+    place = np.arange(len(row)) - (np.cumsum(count) - count)[row]
+    turn = place // attack.rotate if attack.rotate else session % SPELLS
+    owner = np.zeros_like(row) if attack.shared else row + 1
+    bits = mix(seed, 78, plan.number, owner, turn, scene.day.number)
+    low = (bits % np.uint64(65_521)).astype(np.int64)
+    home = int(mix(seed, 79, plan.number)[0] % np.uint64(200))
+    if attack.sources == "datacentre":
+        return ipv4(FIRST_BYTE["datacentre"], home, (home * 7 + owner) % 256 * 256 + low % 256)
+    if attack.sources == "hosting_mix":
+        return ipv4(FIRST_BYTE["hosting"], low % 40, (bits >> np.uint64(20)) % np.uint64(65_521))
+    return ipv4(FIRST_BYTE["home"], 1 + (bits >> np.uint64(24)) % np.uint64(60), low)
+
+
+def _agents(plan: Plan, victims: Accounts, *, row: Integers, day: DayFacts) -> Integers:
+    if plan.attack.agents == "tool":
+        return np.full(len(row), fixed_agent(TOOLS[plan.number % len(TOOLS)]))
+    if plan.attack.agents == "software":
+        return software_agent(victims.profession)[row]
+    if plan.attack.agents == "owner":
+        return browser_agent(victims.browser, victims.update_lag_days, day)[row]
+    one = np.full(len(row), plan.number) if plan.attack.shared else plan.number + row
+    return browser_agent((one % 3).astype(np.int8), one % 5, day)
+
+
+def _auth_mode(attack: Attack, victims: Accounts) -> Integers:
+    if attack.channel == "software":
+        return np.full(victims.rows, ev.CPS)
+    if attack.prelude in ("cookie", "push") or attack.sources == "office":
+        return victims.auth_mode.astype(np.int64)
+    return np.full(victims.rows, ev.PWD)
+
+
+def _targets(world: World, population: Population, plan: Plan, *, work: Work, begun: int) -> Integers:
+    """Return whom each record is about."""
+    attack, geography = plan.attack, population.geography
+    rng = generator(world.seed, Stage.ATTACK_PLAN, plan.number, 1, begun)
+    count = len(work.row)
+    if count == 0:
+        return np.empty(0, np.int64)
+    if attack.order == "enumeration":
+        return _enumeration(geography, work, begun=begun, rng=rng)
+    if attack.targets in ("local", "own"):
+        people = area_people(work.scene.of(work.row), rng=rng)
+    elif attack.targets == "few":
+        people = _few(geography, count, rng=rng)
+    else:
+        people = _national(world, geography, plan, count=count, begun=begun, rng=rng)
+    return _ordered(geography, attack, work.row, people)
+
+
+def _national(
+    world: World, geography: Geography, plan: Plan, *, count: int, begun: int, rng: np.random.Generator
+) -> Integers:
+    """Return people of the whole country, nobody twice in a campaign as long as there are enough."""
+    people = int(geography.people.sum())
+    step = generator(world.seed, Stage.ATTACK_PLAN, plan.number, 2).random()
+    offset = begun * count + np.arange(count)
+    # A Weyl sequence visits everybody before it repeats, in an order without locality.
+    stride = int(people * 0.6180339887498949) | 1
+    while np.gcd(stride, people) != 1:
+        stride += 2
+    place = (int(step * people) + offset * stride) % people
+    return rng.permutation(anyone(geography, (place + 0.5) / people))
+
+
+def _few(geography: Geography, count: int, *, rng: np.random.Generator) -> Integers:
+    """Return on-demand targets: anybody of the country, and now and then one of a few well-known people."""
+    known = anyone(geography, rng.random(FEW_PEOPLE))
+    someone = anyone(geography, rng.random(count))
+    return np.where(rng.random(count) < 0.2, known[rng.integers(0, FEW_PEOPLE, count)], someone)
+
+
+def _ordered(geography: Geography, attack: Attack, row: Integers, people: Integers) -> Integers:
+    """Return the same people of each account in the order in which the attacker's list has them."""
+    if attack.order == "sorted":
+        return people[np.lexsort((nir_numbers(geography, people)[0], row))]
+    if attack.order == "commune":
+        return people[np.lexsort((commune_of(geography, people), row))]
+    return people
+
+
+def _enumeration(geography: Geography, work: Work, *, begun: int, rng: np.random.Generator) -> Integers:
+    """Return consecutive numbers of a commune, sex by year by month, whether or not anybody has them."""
+    count = np.bincount(work.row, minlength=work.scene.accounts.rows)
+    place = np.arange(len(work.row)) - (np.cumsum(count) - count)[work.row]
+    codes = geography.places // PLACES_PER_CODE
+    start = rng.integers(0, codes, work.scene.accounts.rows)[work.row]
+    date = begun * int(count.max()) + place
+    first = (start + date // PLACES_PER_CODE) % codes * PLACES_PER_CODE
+    return person_at(geography, place_from_date(first, date % PLACES_PER_CODE))
+
+
+_ACTIONS = {"lookup": ev.LOOKUP, "write": ev.WRITE, "export": ev.EXPORT}
+
+
+def _harvest(
+    plan: Plan, geography: Geography, work: Work, people: Integers, *, day: DayFacts, rng: np.random.Generator
+) -> Events:
+    """Return the look-ups, writes or downloads themselves; a download follows its look-up."""
+    attack = plan.attack
+    wrong = (rng.random(len(people)) < attack.not_found) & (attack.action != "write") & (attack.order != "enumeration")
+    people = np.where(wrong, nobody(geography, commune_of(geography, people), rng.random(len(people))), people)
+    missing = ~exists(geography, people) if len(people) else np.empty(0, bool)
+    mode = ev.TYPED if attack.channel == "portal" else ev.TRAITS
+    first = ev.WRITE if attack.action == "write" else ev.LOOKUP
+    main = _events(
+        work,
+        np.arange(len(people)),
+        second=work.second,
+        day=day,
+        action=first,
+        outcome=missing.astype(np.int8),
+        person=people,
+        shown=ev.NONE if first == ev.WRITE else np.where(missing, 0, people_shown(len(people), rng=rng)),
+        service=ev.SERVICES.index(attack.service),
+        channel=ev.SOFTWARE if attack.channel == "software" else ev.PORTAL,
+        record_id_mode=ev.NONE if first == ev.WRITE else mode,
+    )
+    if attack.action != "export":
+        return main
+    saved = np.flatnonzero(~missing)
+    downloads = _events(
+        work,
+        saved,
+        second=work.second[saved] + rng.uniform(0.4, 1.5, len(saved)),
+        day=day,
+        action=ev.EXPORT,
+        person=people[saved],
+        shown=1,
+        service=ev.SERVICES.index(attack.service),
+    )
+    return join([main, downloads])
+
+
+def _events(
+    work: Work, rows: npt.NDArray[np.int64], *, second: Floats, day: DayFacts, **columns: npt.ArrayLike
+) -> Events:
+    shared: dict[str, npt.ArrayLike] = {
+        "account": work.account[rows],
+        "ip": work.ip[rows],
+        "session": work.code[rows],
+        "user_agent": work.user_agent[rows],
+        "auth_mode": work.auth_mode[rows],
+    }
+    return make_events(instants(day, second), **(shared | columns))
+
+
+def _first_rows(work: Work) -> npt.NDArray[np.int64]:
+    """Return the first row of each session."""
+    return np.unique(work.session, return_index=True)[1]
+
+
+def _logins(work: Work, *, day: DayFacts) -> Events:
+    rows = _first_rows(work)
+    return _events(work, rows, second=work.second[rows] - 5, day=day, action=ev.LOGIN)
+
+
+def _prelude(plan: Plan, work: Work, *, day: DayFacts, rng: np.random.Generator) -> Events:
+    """Return how the attacker came in, before the first record of each account."""
+    rows = np.unique(work.row, return_index=True)[1]
+    before = {"session": np.uint64(0)}
+    start = work.second[rows]
+    if plan.attack.prelude == "reset":
+        minutes = rng.uniform(60, 900, len(rows))
+        return _events(work, rows, second=np.maximum(start - 10 - minutes, 0), day=day, action=ev.RESET, **before)
+    if plan.attack.prelude == "account_change":
+        seconds = np.maximum(start - rng.uniform(60, 3600, len(rows)), 0)
+        return _events(work, rows, second=seconds, day=day, action=ev.CHANGE, **before)
+    if plan.attack.prelude == "delegation":
+        seconds = np.maximum(start - rng.uniform(60, 1800, len(rows)), 0)
+        return _events(work, rows, second=seconds, day=day, action=ev.DELEGATION, **before)
+    if plan.attack.prelude in ("guessed", "push"):
+        tries = np.repeat(rows, rng.integers(5, 14, len(rows)))
+        seconds = np.maximum(work.second[tries] - 10 - rng.uniform(0, 600, len(tries)), 0)
+        return _events(work, tries, second=seconds, day=day, action=ev.LOGIN, outcome=ev.FAILURE, **before)
+    return ev.no_events()

@@ -1,0 +1,129 @@
+"""What a simulated world is made of: its size, the shares of each benign trait, its attacks."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+Sources = Literal["datacentre", "residential", "hosting_mix", "office"]
+Order = Literal["random", "sorted", "commune", "enumeration"]
+Targets = Literal["national", "local", "few", "own"]
+Prelude = Literal["none", "reset", "guessed", "push", "delegation", "account_change", "cookie", "spray"]
+Agents = Literal["browser", "owner", "tool", "software"]
+Eligible = Literal["anyone", "non_writers", "writers", "dormant", "newborn", "software", "active", "card"]
+Pace = Literal["regular", "human", "bursts"]
+
+
+class Traits(BaseModel):
+    """Shares of the benign traits; each makes honest life harder to tell from theft."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    new_accounts: Share = 0.03
+    """Accounts that are opened within the window."""
+    dormant: Share = 0.06
+    """Accounts that do nothing at first."""
+    dormant_wake: Share = 0.15
+    """Of the dormant, those that wake within the window."""
+    take_over: Share = 0.02
+    """Accounts whose practice gets another owner within the window."""
+    locum: Share = 0.06
+    """Accounts that a locum works with for one to three weeks of the window."""
+    first_robot: Share = 0.03
+    """Accounts that start practice software, with a first large batch."""
+    payments_robot: Share = 0.05
+    """Accounts whose accountant's robot fetches payments."""
+    screening_day: Share = 0.003
+    """Active account-days on which a practice reads 100 to 400 people of its area or panel."""
+    duty: Share = 0.04
+    """Shop account-days on duty at night or on a Sunday."""
+    mobile: Share = 0.12
+    """Accounts behind a carrier's shared addresses."""
+    ipv6: Share = 0.15
+    """Accounts with a new IPv6 privacy address every day."""
+    vpn: Share = 0.02
+    """Accounts behind the VPN of a software vendor, which leaves from a data centre."""
+    second_device: Share = 0.1
+    """Sessions from another machine or network than the usual one (phone, home, 4G backup)."""
+    not_found: Share = 0.04
+    """Typed look-ups preceded by a number that nobody has."""
+    failed_sign_in: Share = 0.07
+    """Password sessions that begin with one to three failures."""
+    reset: Share = 0.006
+    """Password sessions that begin with a reset of the password."""
+    forced_reset: Share = 0.5
+    """Password accounts told to choose a new password, on the day of the wave or at their next sign-in."""
+    export: Share = 0.004
+    """Look-ups followed by a download of the page."""
+
+
+class Attack(BaseModel):
+    """One planted attack: `accounts` victims, each read or written `records` times a day on `days` days.
+
+    `first_day` counts from 0, or from the end when negative. Hours are of the portal's zone.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scenario: str
+    accounts: int = Field(default=1, ge=1)
+    records: int = Field(default=500, ge=0)
+    """Records per account and day (writes for write scenarios)."""
+    spread: float = Field(default=0.0, ge=0)
+    """Standard deviation of the log of the daily number of records."""
+    first_day: int = -1
+    days: int = Field(default=1, ge=1)
+    start_hour: float = Field(default=1.0, ge=0, lt=24)
+    hours: float = Field(default=2.0, gt=0, le=24)
+    pace: Pace = "human"
+    sources: Sources = "residential"
+    shared: bool = False
+    """Whether the accounts of one campaign are driven from the same addresses and browser."""
+    rotate: int = Field(default=0, ge=0)
+    """A new address every so many records; 0: one a session."""
+    agents: Agents = "browser"
+    order: Order = "random"
+    targets: Targets = "national"
+    prelude: Prelude = "none"
+    action: Literal["lookup", "write", "export"] = "lookup"
+    service: str = "infopatient"
+    channel: Literal["portal", "software"] = "portal"
+    not_found: Share = 0.02
+    eligible: Eligible = "anyone"
+    owner_away: bool = False
+    """Choose accounts whose owner does not work that day."""
+
+
+class World(BaseModel):
+    """A portal and a stretch of its life."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    accounts: int = Field(default=4_000, ge=100, le=400_000)
+    days: int = Field(default=35, ge=1, le=1_000)
+    start: date = date(2026, 1, 5)
+    seed: int = Field(default=1, ge=0)
+    zone: str = "Europe/Paris"
+    people_per_account: int = Field(default=170, ge=20, le=1_000)
+    """France has 68 million people for some 400,000 accounts."""
+    volume: float = Field(default=1.0, gt=0)
+    """Factor on every rate of look-ups, for benchmarks."""
+    records: Literal["nir", "token"] = "nir"
+    vaccination_day: int | None = None
+    """Day of the campaign, from 0; by default the first Saturday or later day of the middle third, drawn by seed."""
+    forced_reset_day: int | None = None
+    """Day of the wave, from 0; by default drawn by seed."""
+    traits: Traits = Traits()
+    attacks: tuple[Attack, ...] = ()
+
+    def day(self, index: int) -> date:
+        """Return the calendar day number `index`, from 0."""
+        return self.start + timedelta(days=index)
+
+    def index(self, day: int) -> int:
+        """Return a day counted from 0, given one that may count from the end."""
+        return day + self.days if day < 0 else day

@@ -1,0 +1,75 @@
+"""The simulated world as a whole: exact, repeatable, honest about what it planted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from stdnum.fr import nir
+
+from detector.simulate import World, parse_attack, simulate
+from detector.simulate.text import COLUMNS
+
+ATTACKS = tuple(parse_attack(text) for text in ("S1:accounts=2,records=40,day=-2", "S4:accounts=2,days=2,day=-2", "S5"))
+WORLD = World(accounts=200, days=4, seed=11, attacks=ATTACKS)
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small world with attacks on its last two days."""
+    out = tmp_path_factory.mktemp("attacked")
+    simulate(WORLD, out)
+    return out
+
+
+def days(out: Path) -> dict[str, pa.Table]:
+    """Return each day's events by file name."""
+    return {path.name: pq.read_table(path) for path in sorted((out / "events").iterdir())}
+
+
+def content(out: Path) -> dict[str, bytes]:
+    """Return all files of a world."""
+    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+
+
+def test_removal_of_malicious_rows(attacked: Path, tmp_path: Path) -> None:
+    """Without its malicious rows an attacked world is the benign world of the same seed."""
+    simulate(WORLD.model_copy(update={"attacks": ()}), tmp_path)
+    truth = pq.read_table(attacked / "truth" / "events.parquet").to_pandas()
+    benign, removed = days(tmp_path), 0
+    for name, table in days(attacked).items():
+        lines = set(truth.loc[truth["source"] == name, "line"])
+        keep = [row + 1 not in lines for row in range(table.num_rows)]
+        removed += len(lines)
+        assert table.filter(pa.array(keep)).equals(benign[name])
+    assert removed == len(truth) > 0
+
+
+def test_repeatable(attacked: Path, tmp_path: Path) -> None:
+    """Two runs with one seed give identical bytes, and so does another number of workers."""
+    simulate(WORLD, tmp_path, workers=2)
+    assert content(tmp_path) == content(attacked)
+
+
+def test_another_seed(attacked: Path, tmp_path: Path) -> None:
+    """Another seed gives another world."""
+    simulate(WORLD.model_copy(update={"seed": 12}), tmp_path)
+    assert content(tmp_path)["events/2026-01-05.parquet"] != content(attacked)["events/2026-01-05.parquet"]
+
+
+def test_identifiers(attacked: Path) -> None:
+    """Every record is a social-security number with a correct key and the serial 000, which no living person has."""
+    records = {r for table in days(attacked).values() for r in table["record"].to_pylist() if r is not None}
+    assert len(records) > 500
+    assert all(nir.is_valid(record) and record[10:13] == "000" for record in records)
+
+
+def test_columns(attacked: Path) -> None:
+    """A simulated file has the canonical columns, as plain text, without those that reading adds."""
+    table = next(iter(days(attacked).values()))
+    assert table.column_names == list(COLUMNS)
+    assert not {"source", "line", "record_sex", "record_key_ok"} & set(COLUMNS)
+    assert table.schema.field("account").type == pa.string()
+    assert table.schema.field("timestamp").type == pa.timestamp("us", "UTC")
