@@ -1,0 +1,60 @@
+"""What became of each file, line by line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from detector.reading.dumps import Dump
+
+
+@dataclass(frozen=True)
+class FileCount:
+    """What became of one file: lines = header + read + the sum of ignored + rejected.
+
+    Attributes
+    ----------
+    path
+        As given.
+    format
+        As `--input-format` has it; `empty` for a file without a line.
+    sha256, size
+        Of the file as it lies, in hexadecimal and bytes.
+    lines
+        Lines; rows for Parquet.
+    read
+        Lines that became events; `events` is more where one line tells several.
+    ignored
+        Lines understood and not needed, by kind.
+    """
+
+    path: str
+    format: str
+    sha256: str
+    size: int
+    lines: int
+    header: int = 0
+    read: int = 0
+    ignored: dict[str, int] = field(default_factory=dict)
+    rejected: int = 0
+    events: int = 0
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file that was read.
+
+    Attributes
+    ----------
+    staged
+        Its rows in scratch, or null where its own rows are used as they lie.
+    kinds
+        Names and DuckDB types of its columns, in the second case.
+    notes
+        What else the user should know of it.
+    """
+
+    dump: Dump
+    counted: FileCount
+    staged: str | None = None
+    kinds: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()

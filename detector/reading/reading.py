@@ -1,0 +1,184 @@
+"""Reading: from dumps to events, rejects, counts and warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import duckdb
+import ibis.expr.types as ir
+import pyarrow as pa
+from ibis.backends.duckdb import Backend
+
+from detector.errors import ReadError
+from detector.reading import sql
+from detector.reading.concerns import warnings_of
+from detector.reading.counts import FileCount, Part
+from detector.reading.dumps import Dump, expand
+from detector.reading.mapping import Input
+from detector.reading.records import keyed
+from detector.reading.staging import events_of, read_file, rejects_of
+from detector.schema import REJECTS
+
+Progress = Callable[[str, int, int], None]
+"""Called before each file with its path, the bytes before it, and the bytes of all files."""
+
+_MOST_REJECTED_OF_A_FILE = 0.5
+_REASONS_TOLD = 3
+_FILES_TOLD = 3
+_NUMBERS = count(1)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read: events (lazy, on files in scratch or on the dumps themselves), rejects, counts, warnings."""
+
+    events: ir.Table
+    rejects: pa.Table
+    files: tuple[FileCount, ...]
+    warnings: tuple[str, ...]
+
+
+def read(
+    inputs: Sequence[Input | str | Path],
+    *,
+    con: Backend,
+    scratch: Path,
+    key: bytes,
+    zone: str,
+    max_reject_share: float = 0.05,
+    skip: Collection[str] = (),
+    progress: Progress | None = None,
+) -> Reading:
+    """Read dumps into events.
+
+    Parameters
+    ----------
+    inputs
+        Paths with their mappings; a bare path has the default mapping.
+    con
+        An Ibis DuckDB backend; the events live in it.
+    scratch
+        A folder for intermediate Parquet, which must outlive the events; the caller removes it.
+    key
+        For the tokens of records (see `load_key`).
+    zone
+        The portal's zone: that of times whose source names none.
+    max_reject_share
+        Of the lines that are neither header nor ignored. Above it, or with more than half of one file rejected, reading
+        stops; 1 never stops.
+    skip
+        Files, by the paths that `expand` gives, that are not to be read now; what their inputs have the authority on
+        is theirs all the same.
+    progress
+        Called before each file.
+
+    Returns
+    -------
+    Reading
+        Events in no particular order, with the columns of `detector.schema.EVENTS`.
+
+    Raises
+    ------
+    ReadError
+        If a file cannot be read, no format fits it, too many lines are rejects, or there is no event at all.
+    ConfigError
+        If a mapping does not fit its file.
+    """
+    given = [entry if isinstance(entry, Input) else Input(path=str(entry)) for entry in inputs]
+    dumps = [dump for dump in expand(given) if dump.path not in skip]
+    scratch.mkdir(parents=True, exist_ok=True)
+    with keyed(con.con, key), _in_order(con.con):
+        parts = [
+            read_file(
+                dump, supplied_elsewhere=_supplied_elsewhere(dump, given), con=con.con, scratch=scratch, zone=zone
+            )
+            for dump in _told(dumps, progress)
+        ]
+    _refuse_too_many(parts, max_reject_share, con.con)
+    _refuse_nothing(parts)
+    rejects = REJECTS.check(rejects_of(parts, con=con.con))
+    events = _view(parts, con)
+    return Reading(
+        events, rejects, tuple(part.counted for part in parts), warnings_of(parts, given, events, con=con.con)
+    )
+
+
+def _told(dumps: list[Dump], progress: Progress | None) -> Iterator[Dump]:
+    sizes = [0 if dump.is_stdin else Path(dump.path).stat().st_size for dump in dumps]
+    for place, dump in enumerate(dumps):
+        if progress:
+            progress(dump.path, sum(sizes[:place]), sum(sizes))
+        yield dump
+
+
+def _supplied_elsewhere(dump: Dump, inputs: list[Input]) -> tuple[str, ...]:
+    """Actions that other inputs have the authority on, and this one has not."""
+    others = {
+        action for place, entry in enumerate(inputs) if place != dump.position for action in entry.mapping.authority
+    }
+    return tuple(sorted(others - set(dump.input.mapping.authority)))
+
+
+@contextmanager
+def _in_order(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let files be written in the order in which they are read, since that order numbers the lines."""
+    before = con.execute("SELECT current_setting('preserve_insertion_order')").fetchall()[0][0]
+    con.execute("SET preserve_insertion_order = true")
+    try:
+        yield
+    finally:
+        con.execute(f"SET preserve_insertion_order = {str(before).lower()}")
+
+
+def _view(parts: list[Part], con: Backend) -> ir.Table:
+    view = f"detector_events_{next(_NUMBERS)}"
+    con.con.execute(f"CREATE TEMPORARY VIEW {sql.name(view)} AS {' UNION ALL '.join(events_of(parts))}")
+    return con.table(view)
+
+
+def _refuse_too_many(parts: list[Part], most: float, con: duckdb.DuckDBPyConnection) -> None:
+    if most >= 1:
+        return
+    rejected = sum(part.counted.rejected for part in parts)
+    judged = rejected + sum(part.counted.read for part in parts)
+    worst = max(parts, key=lambda part: part.counted.rejected)
+    if rejected > most * judged:
+        raise ReadError(
+            _complaint(worst, con) + f"; {rejected} of {judged} lines in all are rejects, more than {most:.1%}"
+        )
+    for part in parts:
+        if part.counted.rejected > _MOST_REJECTED_OF_A_FILE * (part.counted.rejected + part.counted.read):
+            raise ReadError(_complaint(part, con) + ", more than half of the file")
+
+
+def _complaint(part: Part, con: duckdb.DuckDBPyConnection) -> str:
+    counted = part.counted
+    rejects = sql.within(sql.select({"reason": "reason", "line": "line", "text": "text"}, "rejected"))
+    rejected = rejects_of([part], con=con)
+    con.register("rejected", rejected)
+    columns = {"reason": "reason", "times": "count(*)", "line": "min(line)", "text": "left(arg_min(text, line), 120)"}
+    found = con.execute(
+        sql.select(columns, rejects) + f" GROUP BY reason ORDER BY 2 DESC, 1 LIMIT {_REASONS_TOLD}"
+    ).fetchall()
+    con.unregister("rejected")
+    told = "; ".join(f"{times} × {reason}, first on line {line}: {text}" for reason, times, line, text in found)
+    return (
+        f"{counted.path}: {counted.rejected} of {counted.rejected + counted.read} lines cannot be read as "
+        f"{counted.format} ({told}); correct the mapping or the format, or raise --max-reject-share"
+    )
+
+
+def _refuse_nothing(parts: list[Part]) -> None:
+    if any(part.counted.events or part.counted.rejected for part in parts):
+        return
+    told = "; ".join(_emptiness(part.counted) for part in parts[:_FILES_TOLD])
+    raise ReadError(f"no event in {len(parts)} files ({told}); expected one at least; are file and mapping right?")
+
+
+def _emptiness(counted: FileCount) -> str:
+    ignored = ", ".join(f"{lines} {kind}" for kind, lines in counted.ignored.items()) or "none"
+    return f"{counted.path}: {counted.lines} lines, of which {counted.header} header, ignored {ignored}"

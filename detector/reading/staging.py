@@ -1,0 +1,171 @@
+"""One file: used where it lies if nothing has to change, else conformed to Parquet in scratch, block by block."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from detector.errors import ReadError
+from detector.reading import direct, sql
+from detector.reading.conform import CONTENT, Meaning, conform
+from detector.reading.counts import FileCount, Part
+from detector.reading.dumps import Dump, Opened, Tally, decompressed
+from detector.reading.formats import format_of
+from detector.reading.formats.parquet import PARQUET, columns_of
+from detector.reading.formats.source import HEADER, Format, Rows, Source
+from detector.reading.sample import take_sample
+
+EVENT_ROW = "_problem IS NULL AND _ignored IS NULL"
+_SMALL_BYTES = 1 << 26  # below, every line leaves its hash, so that repeated lines are found
+_PRINT_EVERY = 64
+_NUMBERS = count(1)
+
+
+def read_file(
+    dump: Dump, *, supplied_elsewhere: tuple[str, ...], con: duckdb.DuckDBPyConnection, scratch: Path, zone: str
+) -> Part:
+    """Read one file.
+
+    Raises
+    ------
+    ReadError, ConfigError
+        See `detector.reading.read`.
+    """
+    opened = Opened(dump)
+    sample = take_sample(opened)
+    if not sample.is_parquet and not sample.lines:
+        return Part(dump, _passed(opened), notes=("it is empty",))
+    form = format_of(sample, name=dump.input.format)
+    if form is PARQUET and not supplied_elsewhere and (part := _lying(opened, con)):
+        return part
+    asked = dump.input.mapping
+    mapping = asked.over(form.default(sample))
+    every = 1 if len(opened.head) < _SMALL_BYTES else _PRINT_EVERY
+    meaning = Meaning(asked, mapping, mapping.time.zone or zone, supplied_elsewhere, every)
+    target = scratch / f"events-{next(_NUMBERS)}.parquet"
+    return _stage(form, Source(opened, sample, con, mapping), meaning, target)
+
+
+def events_of(parts: list[Part]) -> list[str]:
+    """Queries for the events of files: one for all staged ones, one for each shape of those used where they lie."""
+    queries = []
+    if staged := [part.staged for part in parts if part.staged]:
+        columns = {name: sql.name(name) for name in CONTENT} | {"source": "_source", "line": _LINE}
+        queries.append(sql.select(columns, staged_rows(staged), where=EVENT_ROW))
+    shapes: dict[str, list[Part]] = {}
+    for part in parts:
+        if part.kinds:
+            shapes.setdefault(f"{part.kinds} {part.dump.input.mapping.constants}", []).append(part)
+    for alike in shapes.values():
+        paths = [part.dump.path for part in alike]
+        queries.append(direct.events_sql(paths, dict(alike[0].kinds), alike[0].dump.input.mapping))
+    return queries
+
+
+_LINE = "coalesce(_line, file_row_number + 1 + _header)"
+
+
+def staged_rows(files: list[str]) -> str:
+    """SQL for staged rows; `_line` is null where the order of the rows numbers them."""
+    return f"read_parquet({sql.texts(files)}, file_row_number = true)"
+
+
+def rejects_of(parts: list[Part], *, con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """The rejected lines of all files, by file and line."""
+    staged = [part.staged for part in parts if part.staged and part.counted.rejected]
+    columns = {"source": "_source", "line": _LINE, "reason": "_problem", "text": "_text"}
+    if not staged:
+        return con.sql(sql.select(dict.fromkeys(columns, "''") | {"line": "0"}, "range(0)")).to_arrow_table()
+    rejected = sql.select(columns, staged_rows(staged), where="_problem IS NOT NULL")
+    return con.sql(rejected + " ORDER BY source, line").to_arrow_table()
+
+
+def _lying(opened: Opened, con: duckdb.DuckDBPyConnection) -> Part | None:
+    if opened.dump.is_stdin or opened.compression:
+        return None
+    kinds, mapping = columns_of(opened.path, con=con), opened.dump.input.mapping
+    rows = direct.check(opened.path, kinds, mapping, con=con) if direct.may_be_direct(kinds, mapping) else None
+    if rows is None:
+        return None
+    tally = _drained(opened)
+    counted = FileCount(opened.path, PARQUET.name, tally.sha256, tally.size, rows, read=rows, events=rows)
+    return Part(opened.dump, counted, kinds=tuple(kinds.items()))
+
+
+def _stage(form: Format, source: Source, meaning: Meaning, target: Path) -> Part:
+    opened, failure = source.opened, ReadError(f"{source.opened.path}: no way to read it as {form.name}")
+    for rows in form.rows(source):
+        query = conform(rows, meaning, path=opened.path)
+        extra = {"_source": sql.text(opened.path), "_header": f"{rows.header}::BIGINT"}
+        extra |= {} if rows.numbered else {"_line": "NULL::BIGINT"}
+        try:
+            staged = sql.select(extra, sql.within(query), keep=True)
+            source.con.execute(f"COPY ({staged}) TO {sql.text(str(target))} (FORMAT parquet)")
+        except duckdb.Error as error:
+            failure = _failure(source, error)
+            continue
+        counted = _counted(form, source, rows, str(target))
+        if counted is not None:
+            return Part(opened.dump, counted, str(target), notes=_notes(source))
+    raise failure
+
+
+def _failure(source: Source, error: duckdb.Error) -> ReadError:
+    """An error that tells no log text: DuckDB's own message may quote the line that it stumbled on."""
+    if source.lines and source.lines.failure:
+        return source.lines.failure
+    return ReadError(f"{source.opened.path}: DuckDB cannot read it ({type(error).__name__}); is the file whole?")
+
+
+def _counted(form: Format, source: Source, rows: Rows, staged: str) -> FileCount | None:
+    """The counts of a staged file; null if lines were lost on the way."""
+    lines_read = source.lines if rows.complete else None
+    tally = lines_read.tally if lines_read else _drained(source.opened)
+    columns = {
+        "ignored": "_ignored",
+        "rejected": "count(*) FILTER (_problem IS NOT NULL AND _part = 1)",
+        "lines": "count(*) FILTER (_part = 1)",
+        "events": f"count(*) FILTER ({EVENT_ROW})",
+    }
+    found = source.con.execute(sql.select(columns, staged_rows([staged])) + " GROUP BY _ignored").fetchall()
+    kinds = {kind: lines for kind, _, lines, _ in found if kind is not None}
+    header = rows.header + kinds.pop(HEADER, 0)
+    rejected, events = sum(row[1] for row in found), sum(row[3] for row in found)
+    passed = sum(row[2] for row in found) + rows.header
+    if form is not PARQUET and not rows.complete and passed != _lines_in(source.opened, tally):
+        return None
+    ignored = dict(sorted(kinds.items()))
+    read = passed - header - sum(ignored.values()) - rejected
+    return FileCount(
+        source.opened.path, form.name, tally.sha256, tally.size, passed, header, read, ignored, rejected, events
+    )
+
+
+def _notes(source: Source) -> tuple[str, ...]:
+    if source.lines and source.lines.not_utf8:
+        return (f"{source.lines.not_utf8} lines are not UTF-8 and were read as Windows-1252",)
+    return ()
+
+
+def _passed(opened: Opened) -> FileCount:
+    """The counts of a file that has blank lines only, or none."""
+    tally = _drained(opened)
+    lines = _lines_in(opened, tally)
+    return FileCount(opened.path, "empty", tally.sha256, tally.size, lines, ignored={"blank": lines} if lines else {})
+
+
+def _drained(opened: Opened) -> Tally:
+    with opened.tally() as tally:
+        tally.drain()
+    return tally
+
+
+def _lines_in(opened: Opened, tally: Tally) -> int:
+    if opened.compression is None:
+        return tally.lines
+    with opened.tally() as raw, Tally(decompressed(pa.PythonFile(raw, mode="r"), opened.compression)) as unpacked:
+        unpacked.drain()
+        return unpacked.lines
