@@ -81,7 +81,8 @@ def _against_profession(judged: pd.DataFrame, *, before: pd.DataFrame) -> np.nda
 
 def own_past(judged: pd.DataFrame, *, full: pd.DataFrame, column: str) -> Past:
     """Return mean and standard deviation of a count over the account's 28 days before each judged day, zero-filled."""
-    wide = full.pivot_table(index="account", columns="day", values=column, aggfunc="sum", fill_value=0.0, observed=True)
+    doubles = full.astype({column: float})
+    wide = doubles.pivot_table(index="account", columns="day", values=column, aggfunc="sum", fill_value=0.0)
     every = pd.date_range(wide.columns.min(), wide.columns.max(), freq="D", unit="s")
     rolled = wide.reindex(columns=every, fill_value=0.0).T.shift(1).rolling(PAST_DAYS, min_periods=1)
     rows = wide.index.get_indexer(pd.Index(judged["account"]))

@@ -37,6 +37,10 @@ ALL = "all"
 """The scenario of a measure that is not of one scenario."""
 
 
+CURVE_SHARES = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05)
+"""Shares of false account-days at which recall is drawn."""
+
+
 class Case(NamedTuple):
     """What one world's judged days are measured against.
 
@@ -91,9 +95,10 @@ def measure_order(case: Case) -> pd.DataFrame:
 
     Returns
     -------
-    long table (`LONG`) with the measures recall_share (level: share of honest account-days above), recall_accounts
-    (level: new false accounts a day per 3,000), recall_accounts_fixed (level: the same at any size) and
-    average_precision, which counts the attacked days of scenarios with a floor.
+    long table (`LONG`) with the measures recall_share (level: share of honest account-days above), recall_curve (the
+    same at more shares, to be drawn), recall_accounts (level: new false accounts a day per 3,000),
+    recall_accounts_fixed (level: the same at any size) and average_precision, which counts the attacked days of
+    scenarios with a floor.
     """
     return pd.concat([_order_of(case, method) for method in case.methods], ignore_index=True)
 
@@ -101,9 +106,10 @@ def measure_order(case: Case) -> pd.DataFrame:
 def _order_of(case: Case, method: str) -> pd.DataFrame:
     judged, attacks = case.judged, case.attacks
     rows = []
-    for share in FALSE_DAY_SHARES:
-        found = recall_at_share(judged, attacks=attacks, method=method, share=share)
-        rows.append(_long(found, measure="recall_share", method=method, level=share))
+    for measure, shares in (("recall_share", FALSE_DAY_SHARES), ("recall_curve", CURVE_SHARES)):
+        for share in shares:
+            found = recall_at_share(judged, attacks=attacks, method=method, share=share)
+            rows.append(_long(found, measure=measure, method=method, level=share))
     for per_3000 in FALSE_ACCOUNTS_PER_3000:
         a_day = per_portal(per_3000, accounts=case.accounts)
         found = recall_at_accounts(judged, attacks=attacks, method=method, a_day=a_day)

@@ -24,6 +24,7 @@ from detector.evaluate.measures import (
 )
 from detector.evaluate.placing import place_attacks
 from detector.evaluate.scored import Detector, Scored
+from detector.evaluate.truth import read_truth
 from detector.evaluate.worlds import Facts, Split, keep_scenarios, read_facts, split_days
 from detector.simulate.settings import Attack, World
 
@@ -79,8 +80,8 @@ def make_bench(seed: int, *, settings: StudySettings, scratch: Path) -> Bench:
     name = f"{seed:03d}-{fingerprint(world.model_dump_json(), code=['simulate'])}"
     folder = kept_folder(scratch / "worlds" / name, make=lambda out: _simulate(world, out))
     kept = scratch / "studies" / f"{name}-{fingerprint(code=COUNTING_CODE)}"
-    facts = read_facts(folder, zone=world.zone, scratch=kept)
     split = split_days(folder, judged_days=settings.judged_days)
+    facts = read_facts(split.files, truth=read_truth(folder / "truth"), zone=world.zone, scratch=kept)
     return Bench(seed=seed, world=folder, facts=facts, split=split, settings=world, scratch=kept)
 
 

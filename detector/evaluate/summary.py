@@ -6,8 +6,6 @@ import pandas as pd
 
 from detector.evaluate.labels import FLOORLESS
 
-KEYS = ["measure", "method", "level", "scenario"]
-
 
 def over_seeds(measured: pd.DataFrame) -> pd.DataFrame:
     """Return mean, standard deviation, lowest and highest over seeds.
@@ -18,10 +16,11 @@ def over_seeds(measured: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    frame with one row per measure, method, level and scenario: mean, sd (0 with one seed), lowest, highest, seeds. A
-    seed in which the measure is not defined (no account of the scenario) is left out.
+    frame with one row per measure, method, level, scenario (and world): mean, sd (0 with one seed), lowest, highest,
+    seeds. A seed in which the measure is not defined (no account of the scenario) is left out.
     """
-    grouped = measured.dropna(subset="value").groupby(KEYS, as_index=False, observed=True)["value"]
+    keys = [name for name in measured if name not in ("seed", "value")]
+    grouped = measured.dropna(subset="value").groupby(keys, as_index=False, observed=True)["value"]
     found = grouped.agg(["mean", "std", "min", "max", "size"])
     named = pd.DataFrame(found).rename(columns={"std": "sd", "min": "lowest", "max": "highest", "size": "seeds"})
     return named.fillna({"sd": 0.0})
@@ -35,7 +34,7 @@ def mean_account_recall(measured: pd.DataFrame) -> pd.DataFrame:
     long table with the column seed, scenario `mean`.
     """
     floored = measured[measured["measure"].str.contains("recall") & ~measured["scenario"].isin((*FLOORLESS, "all"))]
-    keys = ["seed", "measure", "method", "level"]
+    keys = [name for name in measured if name not in ("scenario", "value")]
     means = floored.groupby(keys, as_index=False, observed=True).agg(value=("value", "mean"))
     return means.assign(scenario="mean")
 

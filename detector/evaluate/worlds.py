@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from detector.evaluate.cache import kept_folder, kept_frame
 from detector.evaluate.counts import count_days, read_events, with_outcome
 from detector.evaluate.foreign import count_foreign
 from detector.evaluate.frames import as_days
-from detector.evaluate.truth import Truth, read_truth
+from detector.evaluate.truth import Truth
 
 
 class Facts(NamedTuple):
@@ -38,6 +38,11 @@ class Split(NamedTuple):
     judged: list[Path]
 
     @property
+    def files(self) -> list[Path]:
+        """All of them, in order."""
+        return [*self.before, *self.judged]
+
+    @property
     def days(self) -> pd.Series[pd.Timestamp]:
         """The judged days."""
         return as_days([path.stem for path in self.judged])
@@ -49,13 +54,11 @@ def split_days(world: Path, *, judged_days: int) -> Split:
     return Split(before=files[:-judged_days], judged=files[-judged_days:])
 
 
-def read_facts(world: Path, *, zone: str, scratch: Path) -> Facts:
-    """Count what happened in a world, once; later calls read the counts from `scratch`."""
-    truth = read_truth(world / "truth")
-    files = [str(path) for path in sorted((world / "events").glob("*.parquet"))]
-    days = as_days([Path(path).stem for path in files])
+def read_facts(files: Sequence[Path], *, truth: Truth, zone: str, scratch: Path) -> Facts:
+    """Count what happened in daily files, named after their day, once; later calls read the counts from `scratch`."""
+    days = as_days([path.stem for path in files])
     with duckdb.connect() as con:
-        read_events(con, files=files)
+        read_events(con, files=[str(path) for path in files])
         return Facts(
             counts=kept_frame(scratch / "counts.parquet", make=lambda: count_days(con, zone=zone)),
             foreign=kept_frame(

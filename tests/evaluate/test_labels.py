@@ -54,7 +54,7 @@ def test_labels_agree_with_the_oracle() -> None:
     """On random worlds the labels equal those found by looking at every event."""
     random = np.random.default_rng(5)
     names, dates = [f"a{i}" for i in range(12)], (D1, D2, D3)
-    for _ in range(20):
+    for _ in range(10):
         raw = [
             event(
                 str(random.choice(names)),
