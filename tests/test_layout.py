@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("account_days",),
     ("history",),
     ("baseline", "deviations"),
+    ("timeline",),
     ("model",),
     ("checks", "alerts", "scoring"),
     ("early", "campaigns", "explain"),
