@@ -16,6 +16,7 @@ from ibis.expr.datatypes import DataType
 from detector.aggregates import ACCOUNT_DAY, Aggregates
 from detector.features import CATALOGUE
 from detector.features.declaration import Feature, Grain
+from detector.joins import attach
 from detector.novelty import Past, mark_hours, mark_records, mark_sources
 from detector.schema import ABSENT, ACCOUNT_HOURS, Column, Table, account_day_columns
 
@@ -102,7 +103,7 @@ def _sums(rows: ir.Table, grain: Grain) -> ir.Table:
 
 
 def _join(left: ir.Table, right: ir.Table) -> ir.Table:
-    return left.left_join(right, ACCOUNT_DAY).drop([f"{name}_right" for name in ACCOUNT_DAY])
+    return attach(left, right, ACCOUNT_DAY)
 
 
 def _own_past(facts: ir.Table, past: ir.Table, day: date) -> ir.Table:
@@ -114,7 +115,7 @@ def _own_past(facts: ir.Table, past: ir.Table, day: date) -> ir.Table:
         dormant_days=today.delta(past.day.max(), unit="day"),
         recent_resets=resets.sum(),
     )
-    joined = facts.select(*ACCOUNT_DAY).left_join(own, "account").drop("account_right")
+    joined = attach(facts.select(*ACCOUNT_DAY), own, "account")
     return joined.mutate(age_days=_.age_days.fill_null(0), recent_resets=_.recent_resets.fill_null(0))
 
 

@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from detector.clock import DAY_US, HOUR_US, epoch_us, wall_clock
+from detector.joins import attach
 
 PAST_DAYS = 28
 """Novelty looks four weeks back: whole weeks, and long enough for the monthly renewals that fill a professional's days."""
@@ -69,8 +70,8 @@ def mark_records(today: ir.Table, past: Past, *, canaries: tuple[str, ...] = ())
     held = _touched(past.records)
     own = held.mutate(is_known=True)
     around = _known_around(today, held, neighbours(past.records)).mutate(is_around=True)
-    marked = marked.left_join(own, ["account", "record"]).drop("account_right", "record_right")
-    marked = marked.left_join(around, ["account", "record"]).drop("account_right", "record_right")
+    marked = attach(marked, own, ["account", "record"])
+    marked = attach(marked, around, ["account", "record"])
     marked = marked.mutate(is_new=_.is_known.isnull())
     marked = marked.mutate(is_foreign=_.is_new & _.is_around.isnull()).drop("is_known", "is_around")
     return _mark_departments(marked, past.records)
@@ -98,8 +99,8 @@ def _mark_departments(marked: ir.Table, past_records: ir.Table) -> ir.Table:
     totals = born.group_by("account").having(_.count() >= MIN_PAST_RECORDS).aggregate(total=_.count())
     usual = per_department.inner_join(totals, "account").filter(_.n >= MIN_USUAL_SHARE * _.total)
     usual = usual.select("account", "record_department", is_usual=True)
-    joined = marked.left_join(usual, ["account", "record_department"]).drop("account_right", "record_department_right")
-    joined = joined.left_join(totals, "account").drop("account_right")
+    joined = attach(marked, usual, ["account", "record_department"])
+    joined = attach(joined, totals, "account")
     known = joined.total.notnull() & joined.record_department.notnull()
     return joined.mutate(
         is_odd_department=ibis.ifelse(known, joined.is_usual.isnull() & joined.is_new, ibis.null("boolean"))
@@ -114,7 +115,7 @@ def mark_sources(today: ir.Table, past: Past) -> ir.Table:
     """
     named = _with_network(today)
     fanout = named.group_by("ip").aggregate(accounts_today=_.account.nunique())
-    named = named.left_join(fanout, "ip").drop("ip_right")
+    named = attach(named, fanout, "ip")
     named = named.mutate(is_tool=(_.user_agent.re_search(TOOL_AGENT) & (_.channel == "portal")).fill_null(False))
     if not past.tells:
         unknown = ibis.null("boolean")
@@ -122,7 +123,7 @@ def mark_sources(today: ir.Table, past: Past) -> ir.Table:
         return named.mutate(**dict.fromkeys(marks, unknown))
     before = _with_network(past.sources)
     accounts = before.select("account").distinct().mutate(has_past=True)
-    named = named.left_join(accounts, "account").drop("account_right")
+    named = attach(named, accounts, "account")
     for column, mark in (
         ("ip", "is_new_ip"),
         ("network", "is_new_network"),
@@ -135,7 +136,7 @@ def mark_sources(today: ir.Table, past: Past) -> ir.Table:
 
 def _mark_new(named: ir.Table, before: ir.Table, *, column: str, mark: str) -> ir.Table:
     seen = before.filter(before[column].notnull()).select("account", column).distinct().mutate(was_seen=True)
-    joined = named.left_join(seen, ["account", column]).drop("account_right", f"{column}_right")
+    joined = attach(named, seen, ["account", column])
     known = joined.has_past.notnull() & joined[column].notnull()
     return joined.mutate(ibis.ifelse(known, joined.was_seen.isnull(), ibis.null("boolean")).name(mark)).drop("was_seen")
 
@@ -143,8 +144,7 @@ def _mark_new(named: ir.Table, before: ir.Table, *, column: str, mark: str) -> i
 def _mark_rare(named: ir.Table, before: ir.Table) -> ir.Table:
     networks = before.group_by("network").aggregate(n_accounts=_.account.nunique())
     addresses = before.select("ip").distinct().mutate(was_used=True)
-    joined = named.left_join(networks, "network").drop("network_right")
-    joined = joined.left_join(addresses, "ip").drop("ip_right")
+    joined = attach(attach(named, networks, "network"), addresses, "ip")
     return joined.mutate(
         is_rare_network=_.n_accounts.fill_null(0) < RARE_NETWORK_ACCOUNTS,
         is_unseen_ip=_.was_used.isnull() & _.ip.notnull(),
@@ -178,8 +178,7 @@ def _count_new(hours: ir.Table, records: ir.Table) -> ir.Table:
         new_records=_.count(), foreign_records=_.is_foreign.cast("int64").sum()
     )
     keys = ["account", "channel", "hour_number"]
-    joined = hours.mutate(hour_number=epoch_us(hours.hour) // HOUR_US).left_join(counts, keys)
-    joined = joined.drop("account_right", "channel_right", "hour_number_right", "hour_number")
+    joined = attach(hours.mutate(hour_number=epoch_us(hours.hour) // HOUR_US), counts, keys).drop("hour_number")
     return joined.mutate(new_records=_.new_records.fill_null(0), foreign_records=_.foreign_records.fill_null(0))
 
 
@@ -190,8 +189,8 @@ def _mark_off_hours(hours: ir.Table, past_hours: ir.Table, *, zone: str) -> ir.T
     near = active.cross_join(shifts).select("account", clock_hour=(_.clock_hour + _["shift"] + 24) % 24)
     near = near.distinct().mutate(is_usual=True)
     known = active.select("account").distinct().mutate(has_past=True)
-    joined = hours.mutate(clock_hour=_clock_hour(hours, zone=zone)).left_join(near, ["account", "clock_hour"])
-    joined = joined.drop("account_right", "clock_hour_right").left_join(known, "account").drop("account_right")
+    joined = attach(hours.mutate(clock_hour=_clock_hour(hours, zone=zone)), near, ["account", "clock_hour"])
+    joined = attach(joined, known, "account")
     off = ibis.ifelse(joined.has_past.notnull(), joined.is_usual.isnull(), ibis.null("boolean"))
     return joined.mutate(is_off_hour=off).drop("clock_hour", "is_usual", "has_past")
 

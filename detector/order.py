@@ -13,6 +13,7 @@ from ibis import _
 
 from detector.aggregates import ACCOUNT_DAY, prepare
 from detector.clock import MINUTE_US, SECOND_US
+from detector.joins import attach
 
 MIN_LOOKUPS = 20
 """Gaps of fewer look-ups than this are too few to tell a rhythm from."""
@@ -42,15 +43,14 @@ def order_signals(events: ir.Table, *, zone: str) -> ir.Table:
     named = prepare(events, zone=zone)
     days = named.select(*ACCOUNT_DAY).distinct()
     parts = (_bursts(named), _sessions(named), _gaps(named), _guessing(named), _concurrent(named))
-    joined = functools.reduce(lambda left, right: _left_join(left, right), parts, days)
+    joined = functools.reduce(_join, parts, days)
     return joined.mutate(fail_then_ok=_.fail_then_ok.fill_null(0), concurrent_ips=_.concurrent_ips.fill_null(1)).select(
         *ACCOUNT_DAY, *ORDER_COLUMNS
     )
 
 
-def _left_join(left: ir.Table, right: ir.Table) -> ir.Table:
-    joined = left.left_join(right, ACCOUNT_DAY)
-    return joined.drop([f"{name}_right" for name in ACCOUNT_DAY])
+def _join(left: ir.Table, right: ir.Table) -> ir.Table:
+    return attach(left, right, ACCOUNT_DAY)
 
 
 def _bursts(named: ir.Table) -> ir.Table:
@@ -81,7 +81,7 @@ def _gaps(named: ir.Table) -> ir.Table:
     runs = gaps.mutate(run=starts.sum().over(ibis.window(group_by=ACCOUNT_DAY, order_by="instant_us", following=0)))
     lengths = runs.group_by([*ACCOUNT_DAY, "run"]).aggregate(length_us=_.instant_us.max() - _.instant_us.min())
     longest = lengths.group_by(ACCOUNT_DAY).aggregate(longest_run_min=_.length_us.max() / MINUTE_US)
-    return _left_join(longest, _regularity(gaps))
+    return _join(longest, _regularity(gaps))
 
 
 def _regularity(gaps: ir.Table) -> ir.Table:
@@ -90,7 +90,7 @@ def _regularity(gaps: ir.Table) -> ir.Table:
     medians = long.group_by(ACCOUNT_DAY).aggregate(median_us=_.gap_us.cast("float64").median())
     within = (_.gap_us - _.median_us).abs() <= GAP_TOLERANCE * _.median_us
     return (
-        _left_join(long, medians)
+        _join(long, medians)
         .group_by(ACCOUNT_DAY)
         .having(_.count() >= MIN_LOOKUPS - 1)
         .aggregate(regularity=within.cast("float64").mean())

@@ -1,0 +1,160 @@
+"""Days in order: each input day's account-days and deviations, against history and the input's own earlier days."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+import pyarrow as pa
+from ibis import _
+from ibis.backends.duckdb import Backend
+
+from detector.account_days import ACCOUNT_DAYS, DayTables, build_account_days
+from detector.aggregates import Aggregates, aggregate
+from detector.deviations import deviations, peer_deviations
+from detector.history import History
+from detector.novelty import MIN_PAST_DAYS, PAST_DAYS, Past
+from detector.order import order_signals
+from detector.schema import ACCOUNT_HOURS, ACCOUNT_RECORDS, ACCOUNT_SOURCES, Table
+
+AGGREGATES: tuple[Table, ...] = (ACCOUNT_SOURCES, ACCOUNT_RECORDS, ACCOUNT_HOURS)
+SET_ASIDE = pa.schema([("account", pa.string()), ("day", pa.date32())])
+
+
+class Timeline:
+    """History and some days of input as one sequence of days; an input day replaces the same day of history.
+
+    Parameters
+    ----------
+    con
+        Ibis DuckDB backend, in whose memory (and spill folder) the input's aggregates are held.
+    events
+        The input, or None to go through history alone.
+    history
+        Earlier days, or None.
+    zone
+        The portal's zone.
+    canaries
+        Tokens of records that nobody has a reason to look up.
+    set_aside
+        Account-days (account, day) that are no part of any past: alerted and not judged benign.
+    off_days
+        Tells the public holidays of a year.
+
+    Attributes
+    ----------
+    input_days
+        Days with events of named accounts in the input, oldest first.
+    """
+
+    def __init__(
+        self,
+        con: Backend,
+        *,
+        events: ir.Table | None,
+        history: History | None,
+        zone: str,
+        canaries: tuple[str, ...] = (),
+        set_aside: pd.DataFrame | None = None,
+        off_days: Callable[[int], tuple[date, ...]] = lambda year: (),
+    ) -> None:
+        self.con = con
+        self.history = history
+        self.zone = zone
+        self.canaries = canaries
+        self.set_aside = set_aside if set_aside is not None else SET_ASIDE.empty_table().to_pandas()
+        self._off_days = off_days
+        self._today = _held_aggregates(con, events, zone)
+        self._order = None if events is None else order_signals(events, zone=zone).cache()
+        self.input_days = [] if events is None else _days_of(self._today.hours)
+        self._built: dict[date, DayTables] = {}
+
+    def account_days(self, day: date) -> ir.Table:
+        """Account-days of one day: built from the input where it has the day, else history's."""
+        if day not in self.input_days:
+            return self._held(ACCOUNT_DAYS, day, day)
+        return self._build(day).account_days
+
+    def hours(self, day: date) -> ir.Table:
+        """Account-hours of one day, with new and foreign records filled in."""
+        return self._build(day).hours if day in self.input_days else self._held(ACCOUNT_HOURS, day, day)
+
+    def deviations(self, day: date) -> ir.Table:
+        """The day's deviations from the strict past; from the peers of the day alone where there is no past to use."""
+        past = self._before(ACCOUNT_DAYS, day)
+        if len(self.days_before(day)) < MIN_PAST_DAYS:
+            return peer_deviations(self.account_days(day), off_days=self._holidays(day))
+        return deviations(self.account_days(day), past, off_days=self._holidays(day))
+
+    def days_before(self, day: date) -> list[date]:
+        """Days held among the 28 before a day."""
+        held = {*(self.history.days if self.history else ()), *self.input_days}
+        return sorted(d for d in held if timedelta() < day - d <= timedelta(days=PAST_DAYS))
+
+    def past(self, day: date) -> Past:
+        """The aggregates and account-days of the 28 days before."""
+        tables = (self._before(t, day) for t in (ACCOUNT_RECORDS, ACCOUNT_SOURCES, ACCOUNT_HOURS, ACCOUNT_DAYS))
+        return Past(*tables, n_days=len(self.days_before(day)))
+
+    def _holidays(self, day: date) -> tuple[date, ...]:
+        years = {day.year, (day - timedelta(days=PAST_DAYS)).year}
+        return tuple(found for year in sorted(years) for found in self._off_days(year))
+
+    def _build(self, day: date) -> DayTables:
+        if day not in self._built:
+            tables = build_account_days(
+                day,
+                today=self._today,
+                past=self.past(day),
+                order=self._order,
+                zone=self.zone,
+                canaries=self.canaries,
+            )
+            self._built[day] = DayTables(*(table.cache() for table in tables))
+        return self._built[day]
+
+    def _before(self, table: Table, day: date) -> ir.Table:
+        """A table's rows of the 28 days before, without what is set aside."""
+        first, last = day - timedelta(days=PAST_DAYS), day - timedelta(days=1)
+        parts = [self._held(table, first, last)] if self.history else []
+        earlier = [d for d in self.input_days if first <= d <= last]
+        if earlier:
+            parts.append(self._of_input(table, earlier))
+        rows = functools.reduce(ibis.union, parts) if parts else _empty(self.con, table)
+        aside = self.set_aside[(self.set_aside["day"] >= first) & (self.set_aside["day"] <= last)]
+        return rows.anti_join(_memtable(aside), ["account", "day"]) if len(aside) else rows
+
+    def _held(self, table: Table, first: date, last: date) -> ir.Table:
+        if self.history is None:
+            return _empty(self.con, table)
+        rows = self.history.table(self.con, table.name, first, last)
+        return rows.filter(rows.day.notin(self.input_days)) if self.input_days else rows
+
+    def _of_input(self, table: Table, days: list[date]) -> ir.Table:
+        if table is ACCOUNT_DAYS:
+            return functools.reduce(ibis.union, [self._build(day).account_days for day in days])
+        rows = self._today[[ACCOUNT_SOURCES, ACCOUNT_RECORDS, ACCOUNT_HOURS].index(table)]
+        return rows.filter(rows.day.isin(days)).select(*table.names)
+
+
+def _held_aggregates(con: Backend, events: ir.Table | None, zone: str) -> Aggregates:
+    if events is None:
+        return Aggregates(*(_empty(con, table) for table in AGGREGATES))
+    return Aggregates(*(table.cache() for table in aggregate(events, zone=zone)))
+
+
+def _days_of(hours: ir.Table) -> list[date]:
+    found = hours.select("day").distinct().to_pyarrow()["day"].to_pylist()
+    return sorted(found)
+
+
+def _empty(con: Backend, table: Table) -> ir.Table:
+    return ibis.memtable(table.empty(), schema=ibis.Schema.from_pyarrow(table.arrow))
+
+
+def _memtable(frame: pd.DataFrame) -> ir.Table:
+    return ibis.memtable(pa.Table.from_pandas(frame[["account", "day"]], schema=SET_ASIDE, preserve_index=False))
