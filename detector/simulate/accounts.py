@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from scipy.special import ndtri
 
 from detector.simulate import sources
 from detector.simulate.draws import Flags, Floats, Integers, Stage, generator
@@ -24,6 +25,9 @@ HABITUAL_MODES = (0.56, 0.22, 0.04, 0.08, 0.10)
 """How accounts usually sign in, in the order of AUTH_MODES: password, card, staff card, phone, federation."""
 
 LOCUM_DAYS = (5, 21)
+SEEN_BEFORE_SLEEP = 0.5
+"""Of the dormant, those that still did something in the first eighth of the window."""
+
 DUTY_PERIOD_DAYS = (18, 34)
 RENEWAL_DAYS = (7, 400)
 """How long a home address lasts, at least and at most."""
@@ -62,8 +66,10 @@ class Accounts:
     delegates: Integers
     created: Integers
     """First day in business."""
+    sleeps: Integers
+    """First day of a dormant account's sleep; NEVER for the others."""
     wakes: Integers
-    """First day of activity of a dormant account; LONG_AGO for the others."""
+    """First day after it, or NEVER."""
     taken_over: Integers
     """First day of a new owner, or NEVER."""
     locum_from: Integers
@@ -123,10 +129,20 @@ def _business(rng: np.random.Generator, profession: npt.NDArray[np.int8]) -> dic
     closed = np.where(rng.random(count) < 0.35, 1 << rng.integers(0, 5, count), 0)
     return {
         "activity": rng.beta(3.5 * mean, 3.5 * (1 - mean)),
-        "lookups": median * _mean_over_median(profession) * rng.lognormal(0, sigma),
+        "lookups": median * _mean_over_median(profession) * np.exp(sigma * _even_normal(rng, profession)),
         "closed_days": np.where(_of(profession, "desk") > 0, 0, closed),
         "lunch": rng.random(count) < 0.3,
     }
+
+
+def _even_normal(rng: np.random.Generator, profession: npt.NDArray[np.int8]) -> Floats:
+    """Return standard normal effects, evenly spread within each profession, so that few accounts do as well as many."""
+    count = np.bincount(profession)[profession]
+    order = np.lexsort((rng.random(len(profession)), profession))
+    first = np.searchsorted(profession[order], profession, side="left")
+    place = np.empty(len(profession), np.int64)
+    place[order] = np.arange(len(profession))
+    return np.asarray(ndtri((place - first + rng.random(len(profession))) / count), np.float64)
 
 
 def _mean_over_median(profession: npt.NDArray[np.int8]) -> Floats:
@@ -162,7 +178,7 @@ def _panels(rng: np.random.Generator, profession: npt.NDArray[np.int8], columns:
     level = columns["lookups"] * columns["activity"]
     return {
         "walk_in": walk_in,
-        "far": np.clip(_of(profession, "far_share") * rng.lognormal(0, 0.9, count), 0, 0.5),
+        "far": np.clip(_of(profession, "far_share") * rng.lognormal(0, 0.7, count), 0, 0.5),
         "turnover": level * (1 - walk_in) * (1 + _of(profession, "card_ratio")) * (1 - returns) + 0.02,
         "stay_days": rng.lognormal(np.log(40), 0.5, count),
     }
@@ -171,14 +187,18 @@ def _panels(rng: np.random.Generator, profession: npt.NDArray[np.int8], columns:
 def _changes(rng: np.random.Generator, world: World, profession: npt.NDArray[np.int8]) -> dict[str, Any]:
     count, traits = len(profession), world.traits
     when = rng.integers(0, world.days, (5, count))
-    new = rng.random(count) < traits.new_accounts
-    dormant = ~new & (rng.random(count) < traits.dormant)
-    wakes = np.where(rng.random(count) < traits.dormant_wake, when[1], NEVER)
+    kind = np.searchsorted(
+        np.cumsum([traits.new_accounts, traits.never_used, traits.dormant]), rng.random(count), "right"
+    )
+    new, unused, dormant = kind == 0, kind == 1, kind == 2
+    sleeps = np.where(rng.random(count) < SEEN_BEFORE_SLEEP, when[4] // 8, LONG_AGO)
+    wakes = np.where(dormant & (rng.random(count) < traits.dormant_wake), np.maximum(when[1], world.days // 3), NEVER)
     locum_from = np.where(rng.random(count) < traits.locum, when[3] - 7, NEVER)
     shop = np.array([p.hours == "shop" and p.name == "pharmacy" for p in PROFESSIONS])[profession]
     return {
         "created": np.where(new, when[0], LONG_AGO),
-        "wakes": np.where(dormant, wakes, LONG_AGO),
+        "sleeps": np.where(unused, LONG_AGO, np.where(dormant, sleeps, NEVER)),
+        "wakes": wakes,
         "taken_over": np.where(rng.random(count) < traits.take_over, when[2], NEVER),
         "locum_from": locum_from,
         "locum_until": locum_from + rng.integers(*LOCUM_DAYS, count),

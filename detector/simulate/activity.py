@@ -67,8 +67,9 @@ class Activity:
 
 def in_business(scene: Scene) -> Flags:
     """Tell the accounts that exist and are not dormant."""
-    accounts = scene.accounts
-    return np.asarray((accounts.created <= scene.day.index) & (accounts.wakes <= scene.day.index), np.bool_)
+    accounts, today = scene.accounts, scene.day.index
+    asleep = (accounts.sleeps <= today) & (today < accounts.wakes)
+    return np.asarray((accounts.created <= today) & ~asleep, np.bool_)
 
 
 def has_locum(scene: Scene) -> Flags:

@@ -7,16 +7,17 @@ the honest events of a seed are the same with and without it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from detector.errors import ConfigError
 from detector.simulate import events as ev
-from detector.simulate.accounts import LONG_AGO, Accounts
+from detector.simulate.accounts import LONG_AGO, NEVER, Accounts
 from detector.simulate.activity import day_activity
 from detector.simulate.calendar import DayFacts, day_facts
-from detector.simulate.draws import Flags, Floats, Integers, Stage, generator, mix
+from detector.simulate.draws import Bits, Flags, Floats, Integers, Stage, generator, mix
 from detector.simulate.events import Events, join, make_events
 from detector.simulate.geography import (
     PLACES_PER_CODE,
@@ -37,6 +38,21 @@ from detector.simulate.settings import Attack, World
 from detector.simulate.sources import FIRST_BYTE, TOOLS, browser_agent, fixed_agent, ipv4, software_agent
 from detector.simulate.visits import area_people
 
+NON_WRITER, WRITER = 0.06, 0.3
+"""Writes per active day of professions that hardly ever write, and of those that write all the time."""
+
+SLEPT_DAYS = 25
+"""A dormant account has been silent for so long when it is stolen."""
+
+SPRAY_TRIES = 2
+STRANGE_NAMES = 0.1
+"""Of the sprayed names, those that are no account."""
+
+SESSION_KEY, ADDRESS_KEY, CAMPAIGN_KEY = 1_001, 1_002, 1_003
+TARGET_KEY, LIST_KEY, LEVEL_KEY = 1, 2, 3
+"""Keep apart the draws of one campaign."""
+
+DAILY_SPREAD = 0.15
 SPELLS = 16
 """More sessions than one day can hold, so that sessions can be numbered."""
 
@@ -108,22 +124,24 @@ def _victims(world: World, population: Population, attack: Attack, *, number: in
 
 
 def eligible(world: World, population: Population, attack: Attack) -> Flags:
-    """Tell the accounts that an attack can fall upon."""
+    """Tell the accounts that an attack can fall upon: in business for long, unless the attack wants others."""
     accounts, day = population.accounts, day_facts(world, world.index(attack.first_day))
-    asleep = accounts.wakes > day.index + attack.days
-    open_for_long = accounts.created < 0
+    used = (accounts.created < 0) & (accounts.sleeps == NEVER)
+    silent = (accounts.sleeps + SLEPT_DAYS <= day.index) & (day.index + attack.days <= accounts.wakes)
+    writes = column("writes_per_day")[accounts.profession]
+    unseen = accounts.sleeps == LONG_AGO
     kinds: dict[str, Flags] = {
-        "anyone": open_for_long & (accounts.wakes < 0),
-        "non_writers": open_for_long & (accounts.wakes < 0) & (column("writes_per_day")[accounts.profession] < 0.06),
-        "writers": open_for_long & (accounts.wakes < 0) & (column("writes_per_day")[accounts.profession] >= 0.3),
-        "dormant": open_for_long & asleep,
-        "newborn": accounts.created == day.index,
-        "software": open_for_long & (accounts.wakes < 0) & (accounts.software_from == LONG_AGO),
-        "active": open_for_long & _works(world, population, day),
-        "card": open_for_long & (accounts.wakes < 0) & (accounts.auth_mode == ev.ECPS),
+        "anyone": used,
+        "non_writers": used & (writes < NON_WRITER),
+        "writers": used & (writes >= WRITER),
+        "dormant": silent & ~unseen if (silent & ~unseen).any() else silent,
+        "unseen": silent & unseen,
+        "software": used & (accounts.software_from == LONG_AGO),
+        "active": used & _works(world, population, day),
+        "phone": used & (accounts.auth_mode == ev.ECPS),
+        "password": used & (accounts.auth_mode == ev.PWD),
     }
-    fit = kinds[attack.eligible]
-    return fit & ~_works(world, population, day) if attack.owner_away else fit
+    return kinds[attack.eligible]
 
 
 def _works(world: World, population: Population, day: DayFacts) -> Flags:
@@ -158,7 +176,7 @@ class Work:
     """Row among the campaign's victims."""
     second: Floats
     session: Integers
-    code: npt.NDArray[np.uint64]
+    code: Bits
     ip: Integers
     user_agent: Integers
     auth_mode: Integers
@@ -169,33 +187,67 @@ class Work:
 def _work(
     world: World, population: Population, plan: Plan, *, day: DayFacts, rng: np.random.Generator, benign: Events
 ) -> Work:
-    attack, victims = plan.attack, population.accounts.take(plan.victims)
-    count = np.round(attack.records * rng.lognormal(0, attack.spread, victims.rows)).astype(np.int64)
-    count = np.full(victims.rows, attack.records) if attack.spread == 0 else count
-    row = np.repeat(np.arange(victims.rows), count)
-    second = _seconds(attack, row, count, rng=rng)
-    spell = (second // LONGEST_S).astype(np.int64) if len(second) else np.empty(0, np.int64)
-    session = row * SPELLS + spell
-    code = mix(world.seed, 77, plan.number, day.number, session)
-    if attack.prelude == "cookie":
-        code = _stolen(benign, victims)[row]
-    scene = Scene(world, population.geography, victims, day, block=0)
-    source = _sources(scene, plan, row=row, count=count, session=session)
-    agent = _agents(plan, victims, row=row, day=day)
-    mode = _auth_mode(attack, victims)[row]
-    return Work(victims.number[row], row, second, session, code, source, agent, mode, scene)
+    attack = plan.attack
+    scene = Scene(world, population.geography, population.accounts.take(plan.victims), day, block=0)
+    count = _counts(world, plan, rng=rng)
+    row = np.repeat(np.arange(len(count)), count)
+    stolen = _stolen(benign, plan.victims) if attack.prelude == "cookie" else None
+    start_s = attack.start_hour * 3600 + rng.uniform(0, 900, len(count))
+    if stolen is not None:
+        start_s = np.where(
+            stolen.code > 0, (stolen.time_us - day.start_us) / 1e6 + rng.uniform(60, 600, len(count)), start_s
+        )
+    second = _seconds(attack, row, count, start_s=start_s, rng=rng)
+    session = row * SPELLS + ((second - start_s[row]) // LONGEST_S).astype(np.int64)
+    code = mix(world.seed, SESSION_KEY, plan.number, day.number, session)
+    return Work(
+        account=plan.victims[row],
+        row=row,
+        second=second,
+        session=session,
+        code=code if stolen is None else np.where(stolen.code[row] > 0, stolen.code[row], code),
+        ip=_sources(scene, plan, row=row, count=count, session=session),
+        user_agent=_agents(plan, scene.accounts, row=row, day=day),
+        auth_mode=_auth_mode(attack, scene.accounts)[row],
+        scene=scene,
+    )
 
 
-def _seconds(attack: Attack, row: Integers, count: Integers, *, rng: np.random.Generator) -> Floats:
-    """Return the second of the day of each record, increasing within an account."""
-    gap = _gaps(attack, len(row), rng=rng)
-    elapsed = np.cumsum(gap)
-    last = np.cumsum(count) - 1
-    before = np.concatenate([[0.0], elapsed])[np.cumsum(count) - count]
-    total = np.where(count > 0, elapsed[np.maximum(last, 0)] - before, 1.0) if len(row) else np.ones(len(count))
-    start_s = attack.start_hour * 3600 + rng.uniform(0, 600, len(count))
+def _counts(world: World, plan: Plan, *, rng: np.random.Generator) -> Integers:
+    """Return how many records each account loses that day: its own level, and some change from day to day."""
+    attack = plan.attack
+    if attack.spread == 0:
+        return np.full(len(plan.victims), attack.records)
+    level = generator(world.seed, Stage.ATTACK_PLAN, plan.number, LEVEL_KEY).normal(0, attack.spread, len(plan.victims))
+    daily = rng.normal(0, DAILY_SPREAD, len(plan.victims))
+    return np.maximum(np.round(attack.records * np.exp(level + daily)), min(attack.records, 1)).astype(np.int64)
+
+
+class Stolen(NamedTuple):
+    """One row per victim: a session of its owner that day (0: none), and when it was first seen."""
+
+    code: Bits
+    time_us: Integers
+
+
+def _stolen(benign: Events, victims: Integers) -> Stolen:
+    """Return the first session of each victim's owner on the portal that day."""
+    own = np.flatnonzero(np.isin(benign.account, victims) & (benign.session != 0) & (benign.channel == ev.PORTAL))
+    account, first = np.unique(benign.account[own], return_index=True)
+    code, time_us = np.zeros(len(victims), np.uint64), np.zeros(len(victims), np.int64)
+    place = np.searchsorted(victims, account)
+    code[place], time_us[place] = benign.session[own[first]], benign.time_us[own[first]]
+    return Stolen(code, time_us)
+
+
+def _seconds(attack: Attack, row: Integers, count: Integers, *, start_s: Floats, rng: np.random.Generator) -> Floats:
+    """Return the second of the day of each record, increasing within an account, over the attack's hours."""
+    elapsed = np.concatenate([[0.0], np.cumsum(_gaps(attack, len(row), rng=rng))])
+    end = np.cumsum(count)
+    before, total = elapsed[end - count], elapsed[end] - elapsed[end - count]
     length_s = np.minimum(attack.hours * 3600 * 0.9, DAY_S - 60 - start_s)
-    return np.asarray(start_s[row] + 8 + (elapsed - before[row]) / total[row] * (length_s[row] - 8), np.float64)
+    share = (elapsed[1:] - before[row]) / total[row]
+    return np.asarray(start_s[row] + 8 + share * (length_s[row] - 8), np.float64)
 
 
 def _gaps(attack: Attack, count: int, *, rng: np.random.Generator) -> Floats:
@@ -203,15 +255,6 @@ def _gaps(attack: Attack, count: int, *, rng: np.random.Generator) -> Floats:
         return np.maximum(1 + rng.normal(0, REGULAR_SPREAD, count), 0.2)
     gaps = rng.lognormal(0, 0.9, count)
     return gaps * np.where(rng.random(count) < BURST_SHARE, 40.0, 1.0) if attack.pace == "bursts" else gaps
-
-
-def _stolen(benign: Events, victims: Accounts) -> npt.NDArray[np.uint64]:
-    """Return a session of each victim's owner on that day: the last one that the day has."""
-    own = np.flatnonzero(
-        np.isin(benign.account, victims.number) & (benign.session != 0) & (benign.channel == ev.PORTAL)
-    )
-    last = dict(zip(benign.account[own].tolist(), benign.session[own].tolist(), strict=True))
-    return np.array([last.get(number, 1) for number in victims.number.tolist()], np.uint64)
 
 
 def _sources(scene: Scene, plan: Plan, *, row: Integers, count: Integers, session: Integers) -> Integers:
@@ -222,9 +265,9 @@ def _sources(scene: Scene, plan: Plan, *, row: Integers, count: Integers, sessio
     place = np.arange(len(row)) - (np.cumsum(count) - count)[row]
     turn = place // attack.rotate if attack.rotate else session % SPELLS
     owner = np.zeros_like(row) if attack.shared else row + 1
-    bits = mix(seed, 78, plan.number, owner, turn, scene.day.number)
+    bits = mix(seed, ADDRESS_KEY, plan.number, owner, turn, scene.day.number)
     low = (bits % np.uint64(65_521)).astype(np.int64)
-    home = int(mix(seed, 79, plan.number)[0] % np.uint64(200))
+    home = int(mix(seed, CAMPAIGN_KEY, plan.number)[0] % np.uint64(200))
     if attack.sources == "datacentre":
         return ipv4(FIRST_BYTE["datacentre"], home, (home * 7 + owner) % 256 * 256 + low % 256)
     if attack.sources == "hosting_mix":
@@ -254,13 +297,13 @@ def _auth_mode(attack: Attack, victims: Accounts) -> Integers:
 def _targets(world: World, population: Population, plan: Plan, *, work: Work, begun: int) -> Integers:
     """Return whom each record is about."""
     attack, geography = plan.attack, population.geography
-    rng = generator(world.seed, Stage.ATTACK_PLAN, plan.number, 1, begun)
+    rng = generator(world.seed, Stage.ATTACK_PLAN, plan.number, TARGET_KEY, begun)
     count = len(work.row)
     if count == 0:
         return np.empty(0, np.int64)
     if attack.order == "enumeration":
         return _enumeration(geography, work, begun=begun, rng=rng)
-    if attack.targets in ("local", "own"):
+    if attack.targets == "local":
         people = area_people(work.scene.of(work.row), rng=rng)
     elif attack.targets == "few":
         people = _few(geography, count, rng=rng)
@@ -274,7 +317,7 @@ def _national(
 ) -> Integers:
     """Return people of the whole country, nobody twice in a campaign as long as there are enough."""
     people = int(geography.people.sum())
-    step = generator(world.seed, Stage.ATTACK_PLAN, plan.number, 2).random()
+    step = generator(world.seed, Stage.ATTACK_PLAN, plan.number, LIST_KEY).random()
     offset = begun * count + np.arange(count)
     # A Weyl sequence visits everybody before it repeats, in an order without locality.
     stride = int(people * 0.6180339887498949) | 1
@@ -390,8 +433,30 @@ def _prelude(plan: Plan, work: Work, *, day: DayFacts, rng: np.random.Generator)
     if plan.attack.prelude == "delegation":
         seconds = np.maximum(start - rng.uniform(60, 1800, len(rows)), 0)
         return _events(work, rows, second=seconds, day=day, action=ev.DELEGATION, **before)
+    if plan.attack.prelude == "spray":
+        return _spray(plan, work, rng=rng)
     if plan.attack.prelude in ("guessed", "push"):
         tries = np.repeat(rows, rng.integers(5, 14, len(rows)))
         seconds = np.maximum(work.second[tries] - 10 - rng.uniform(0, 600, len(tries)), 0)
         return _events(work, tries, second=seconds, day=day, action=ev.LOGIN, outcome=ev.FAILURE, **before)
     return ev.no_events()
+
+
+def _spray(plan: Plan, work: Work, *, rng: np.random.Generator) -> Events:
+    """Return failed sign-ins on a share of the portal, the victims among them, before the records are read."""
+    scene, attack = work.scene, plan.attack
+    count = round(scene.world.accounts * attack.sprayed)
+    tried = np.concatenate([plan.victims, rng.choice(scene.world.accounts, count, replace=False)])
+    tried = np.repeat(tried, rng.integers(1, SPRAY_TRIES + 1, len(tried)))
+    start_s = attack.start_hour * 3600 - rng.uniform(0, attack.hours * 3600, len(tried))
+    address = mix(scene.world.seed, ADDRESS_KEY, plan.number, rng.integers(0, len(tried) // 4 + 2, len(tried)))
+    return make_events(
+        instants(scene.day, np.maximum(start_s, 0)),
+        account=np.where(rng.random(len(tried)) < STRANGE_NAMES, ev.NONE, tried),
+        action=ev.LOGIN,
+        outcome=ev.FAILURE,
+        ip=ipv4(FIRST_BYTE["hosting"], address % np.uint64(40), address >> np.uint64(20) & np.uint64(0xFFFF)),
+        session=ev.NO_SESSION,
+        user_agent=browser_agent(rng.integers(0, 3, len(tried)), np.full(len(tried), 30), scene.day),
+        auth_mode=ev.PWD,
+    )

@@ -34,6 +34,7 @@ class Stage(IntEnum):
     SOFTWARE = 5
     ROBOTS = 6
     NOISE = 7
+    PLACING = 8
     ATTACK_PLAN = 20
     ATTACK_DAY = 21
 

@@ -45,8 +45,8 @@ MOST_CODES = 960
 MOST_CODES_OVERSEAS = 95
 """A department has three digits of commune codes, an overseas one two."""
 
-MOVED_ONE_IN = 10
-"""One person in ten was born in another department than the one they live in."""
+MOVED_ONE_IN = 12
+"""One person in twelve was born in another department than the one they live in."""
 
 FAVOURITES = 2.6
 """A person's rank in the commune is N·u^FAVOURITES: a fifth of the people take more than half of the visits."""
@@ -145,7 +145,7 @@ def nobody(geography: Geography, commune: Integers, share: Floats) -> Integers:
 
 
 def place_of(geography: Geography, person: Integers) -> Integers:
-    """Return the place of birth of a person as a place in the line: a permutation that moves one in ten."""
+    """Return the place of birth of a person as a place in the line: a permutation that moves one in twelve."""
     movers = geography.places // MOVED_ONE_IN
     step = _coprime(movers)
     moved = (person // MOVED_ONE_IN * step + 7) % movers * MOVED_ONE_IN

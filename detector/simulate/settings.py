@@ -11,10 +11,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 Sources = Literal["datacentre", "residential", "hosting_mix", "office"]
 Order = Literal["random", "sorted", "commune", "enumeration"]
-Targets = Literal["national", "local", "few", "own"]
+Targets = Literal["national", "local", "few"]
 Prelude = Literal["none", "reset", "guessed", "push", "delegation", "account_change", "cookie", "spray"]
 Agents = Literal["browser", "owner", "tool", "software"]
-Eligible = Literal["anyone", "non_writers", "writers", "dormant", "newborn", "software", "active", "card"]
+Eligible = Literal["anyone", "non_writers", "writers", "dormant", "unseen", "software", "active", "phone", "password"]
 Pace = Literal["regular", "human", "bursts"]
 
 
@@ -25,10 +25,12 @@ class Traits(BaseModel):
 
     new_accounts: Share = 0.03
     """Accounts that are opened within the window."""
-    dormant: Share = 0.06
-    """Accounts that do nothing at first."""
+    dormant: Share = 0.07
+    """Accounts that do nothing for months; half of them did something in the first days of the window."""
     dormant_wake: Share = 0.15
     """Of the dormant, those that wake within the window."""
+    never_used: Share = 0.03
+    """Accounts that are open and never used."""
     take_over: Share = 0.02
     """Accounts whose practice gets another owner within the window."""
     locum: Share = 0.06
@@ -37,7 +39,7 @@ class Traits(BaseModel):
     """Accounts that start practice software, with a first large batch."""
     payments_robot: Share = 0.05
     """Accounts whose accountant's robot fetches payments."""
-    screening_day: Share = 0.003
+    screening_day: Share = 0.004
     """Active account-days on which a practice reads 100 to 400 people of its area or panel."""
     duty: Share = 0.04
     """Shop account-days on duty at night or on a Sunday."""
@@ -74,7 +76,7 @@ class Attack(BaseModel):
     records: int = Field(default=500, ge=0)
     """Records per account and day (writes for write scenarios)."""
     spread: float = Field(default=0.0, ge=0)
-    """Standard deviation of the log of the daily number of records."""
+    """Standard deviation of the log of an account's daily number of records; 0: exactly `records`."""
     first_day: int = -1
     days: int = Field(default=1, ge=1)
     start_hour: float = Field(default=1.0, ge=0, lt=24)
@@ -94,8 +96,9 @@ class Attack(BaseModel):
     channel: Literal["portal", "software"] = "portal"
     not_found: Share = 0.02
     eligible: Eligible = "anyone"
-    owner_away: bool = False
-    """Choose accounts whose owner does not work that day."""
+    """Which accounts can fall victim; `active` ones work on the first day, `unseen` ones never did anything."""
+    sprayed: Share = 0.0
+    """Share of the portal's accounts on which passwords are tried, for a spraying."""
 
 
 class World(BaseModel):
@@ -114,9 +117,9 @@ class World(BaseModel):
     """Factor on every rate of look-ups, for benchmarks."""
     records: Literal["nir", "token"] = "nir"
     vaccination_day: int | None = None
-    """Day of the campaign, from 0; by default the first Saturday or later day of the middle third, drawn by seed."""
+    """Day of the vaccination campaign, from 0 or from the end; by default a weekday drawn by seed."""
     forced_reset_day: int | None = None
-    """Day of the wave, from 0; by default drawn by seed."""
+    """Day of the wave of resets, from 0 or from the end; by default drawn by seed."""
     traits: Traits = Traits()
     attacks: tuple[Attack, ...] = ()
 
