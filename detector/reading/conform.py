@@ -36,6 +36,8 @@ _LONGEST_TEXT = 1000  # characters kept of a user agent or service: longer ones 
 _MOST_RECORDS = 2**31 - 1
 _STATUS = r"[1-5]\d\d"  # an HTTP status in place of an outcome: 400 and above failed
 _FAILED_STATUS = "400"
+_PLAIN_WORD = "[A-Za-z_. -]{1,40}"  # may be told as it is: no digit, no control character
+_FAILED_LOGIN = "action = 'login' AND outcome = 'failure'"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Meaning:
         Of times that name none.
     supplied_elsewhere
         Actions that other inputs have the authority on.
+    skips_anonymous
+        Whether a line without account is ignored rather than rejected.
     print_every
         One line in so many leaves its hash, chosen by that hash, so that repeated lines do or do not together.
     """
@@ -60,6 +64,7 @@ class Meaning:
     mapping: Mapping
     zone: str
     supplied_elsewhere: tuple[str, ...] = ()
+    skips_anonymous: bool = False
     print_every: int = 1
 
 
@@ -219,14 +224,18 @@ def _ignored(rows: Rows, meaning: Meaning) -> dict[str, str]:
     kinds += [(sql.matches(rows.text, pattern), sql.text(f"ignore {pattern!r}")) for pattern in mapping.ignore]
     kinds += [("_rule = 0", sql.text("no request rule matches"))] if mapping.requests else []
     kinds += [
-        (f"_raw_action = {sql.text(value)}" if value else "_raw_action IS NULL", sql.text(f"action {value!r}"))
+        (f"_raw_action = {sql.text(value)}" if value else "_raw_action IS NULL", sql.text(f"action {value}"))
         for value, meant in mapping.actions.items()
         if meant == IGNORE and value != ANY
     ]
+    named = sql.matches_whole("_raw_action", _PLAIN_WORD)
+    kinds.append((f"action = {sql.text(IGNORE)} AND {named}", "'action ' || _raw_action"))
     kinds.append((f"action = {sql.text(IGNORE)}", sql.text("other actions")))
     if meaning.supplied_elsewhere:
         listed = ", ".join(map(sql.text, meaning.supplied_elsewhere))
         kinds.append((f"action IN ({listed})", "action || ', supplied by another input'"))
+    if meaning.skips_anonymous:
+        kinds.append((f"_raw_account IS NULL AND NOT ({_FAILED_LOGIN})", sql.text("no account")))
     return {"_skip": sql.cases(kinds, otherwise="NULL::VARCHAR")}
 
 
@@ -246,7 +255,7 @@ def _faults(meaning: Meaning) -> Iterable[tuple[str, str]]:
         if column in ("action", "outcome"):
             yield f"{column} IS NULL AND _raw_{column} IS NULL", f"'no {column}'"
         yield f"{column} IS NULL AND _raw_{column} IS NOT NULL", f"'unknown {column} ' || {_told(f'_raw_{column}')}"
-    yield "_raw_account IS NULL AND NOT (action = 'login' AND outcome = 'failure')", "'no account'"
+    yield f"_raw_account IS NULL AND NOT ({_FAILED_LOGIN})", "'no account'"
     unfit = f"NOT coalesce(isfinite(_number) AND _number BETWEEN 0 AND {_MOST_RECORDS}, false)"
     yield f"_raw_n_records IS NOT NULL AND {unfit}", "'n_records is not a number of records'"
     if meaning.mapping.records.kind == "token":

@@ -36,6 +36,8 @@ class Lines:
     def __init__(self, opened: Opened, encoding: str) -> None:
         self._opened, self._encoding = opened, encoding
         self.tally = opened.tally()
+        # Kept until the end: when it goes, it closes the tally, which may have bytes left to pass.
+        self._stream = decompressed(pa.PythonFile(self.tally, mode="r"), opened.compression)
         self.count = 0
         self.not_utf8 = 0
         self.failure: ReadError | None = None
@@ -55,12 +57,11 @@ class Lines:
 
     def _utf8(self) -> Iterator[bytes]:
         """Blocks in which every byte 10 ends a line: UTF-16 is decoded here, other encodings line by line, later."""
-        stream = decompressed(pa.PythonFile(self.tally, mode="r"), self._opened.compression)
         decoder = (
             codecs.getincrementaldecoder(self._encoding)("replace") if self._encoding.startswith("utf-16") else None
         )
         first = True
-        while block := stream.read(BLOCK_BYTES):
+        while block := self._stream.read(BLOCK_BYTES):
             if decoder:
                 block = decoder.decode(block).encode()
             yield block.removeprefix(codecs.BOM_UTF8) if first else block

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from detector.errors import ReadError
+from detector.reading import syslog
 from detector.reading.dumps import HEAD_BYTES, Opened
 from detector.reading.mapping import Mapping
 
-_LINES = 200
+_LINES = 1000
+_MOST = 0.5
 _BINARY_SHARE = 0.02  # control characters among the first bytes; text has tabs and line ends only
 _UTF16_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PARQUET = b"PAR1"
@@ -33,14 +35,31 @@ class Sample:
             found.pop()
         return [line.rstrip("\r") for line in found if line.strip()][:_LINES]
 
+    @cached_property
+    def is_wrapped(self) -> bool:
+        """Whether the lines stand in syslog envelopes."""
+        return self.share([syslog.opened(line) is not None for line in self.lines]) > _MOST
+
+    @cached_property
+    def bodies(self) -> list[str]:
+        """The lines without their syslog envelopes."""
+        if not self.is_wrapped:
+            return self.lines
+        return [found[-1].strip() if (found := syslog.opened(line)) else line for line in self.lines]
+
     @property
     def is_parquet(self) -> bool:
         """Whether the file says that it is Parquet."""
         return self.head.startswith(_PARQUET)
 
-    def share(self, recognised: list[bool]) -> float:
+    @staticmethod
+    def share(recognised: list[bool]) -> float:
         """The share of lines that were recognised; 0 for no line."""
         return sum(recognised) / len(recognised) if recognised else 0.0
+
+    def mostly(self, recognised: list[bool]) -> bool:
+        """Whether more than half of the lines were recognised."""
+        return self.share(recognised) > _MOST
 
 
 def take_sample(opened: Opened) -> Sample:

@@ -44,7 +44,7 @@ def read_file(
     asked = dump.input.mapping
     mapping = asked.over(form.default(sample))
     every = 1 if len(opened.head) < _SMALL_BYTES else _PRINT_EVERY
-    meaning = Meaning(asked, mapping, mapping.time.zone or zone, supplied_elsewhere, every)
+    meaning = Meaning(asked, mapping, mapping.time.zone or zone, supplied_elsewhere, form.skips_anonymous, every)
     target = scratch / f"events-{next(_NUMBERS)}.parquet"
     return _stage(form, Source(opened, sample, con, mapping), meaning, target)
 
@@ -146,8 +146,8 @@ def _counted(form: Format, source: Source, rows: Rows, staged: str) -> FileCount
 
 def _notes(source: Source) -> tuple[str, ...]:
     if source.lines and source.lines.not_utf8:
-        return (f"{source.lines.not_utf8} lines are not UTF-8 and were read as Windows-1252",)
-    return ()
+        return (*source.notes, f"{source.lines.not_utf8} lines are not UTF-8 and were read as Windows-1252")
+    return tuple(source.notes)
 
 
 def _passed(opened: Opened) -> FileCount:

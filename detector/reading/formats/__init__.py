@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from detector.errors import ConfigError, ReadError
+from detector.reading.formats.combined import COMBINED
 from detector.reading.formats.delimited import DELIMITED
+from detector.reading.formats.ecs import ECS
+from detector.reading.formats.json_lines import JSON_LINES
+from detector.reading.formats.keycloak import KEYCLOAK
+from detector.reading.formats.ocsf import OCSF
 from detector.reading.formats.parquet import PARQUET
 from detector.reading.formats.source import Format
+from detector.reading.formats.sshd import SSHD
 from detector.reading.sample import Sample
 
 # In this order: each is stricter than those after it.
-FORMATS = (PARQUET, DELIMITED)
+FORMATS = (PARQUET, OCSF, ECS, KEYCLOAK, JSON_LINES, COMBINED, SSHD, DELIMITED)
 _SHOWN = 80
 
 

@@ -31,7 +31,7 @@ def recognises(sample: Sample) -> bool:
 
 def default(sample: Sample) -> Mapping:
     """Columns that are called as those of events are, unless the mapping names columns."""
-    names = set(_names(sample))
+    names = set() if sample.mapping.columns else set(_names(sample))
     return Mapping.model_validate({"columns": {column: column for column in MAPPABLE if column in names}})
 
 

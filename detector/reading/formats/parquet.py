@@ -19,9 +19,8 @@ def recognises(sample: Sample) -> bool:
 
 
 def default(sample: Sample) -> Mapping:
-    """Columns that are called as those of events are."""
-    del sample
-    return Mapping.model_validate({"columns": {column: column for column in MAPPABLE}})
+    """Columns that are called as those of events are, unless the mapping names columns."""
+    return Mapping.model_validate({"columns": {} if sample.mapping.columns else {name: name for name in MAPPABLE}})
 
 
 def rows(source: Source) -> Iterator[Rows]:

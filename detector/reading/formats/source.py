@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import duckdb
 
+from detector.reading import sql, syslog
 from detector.reading.dumps import Opened
 from detector.reading.lines import Lines
 from detector.reading.mapping import Mapping as SourceMapping
@@ -54,6 +55,8 @@ class Source:
     con: duckdb.DuckDBPyConnection
     mapping: SourceMapping
     lines: Lines | None = field(default=None)
+    notes: list[str] = field(default_factory=list)
+    """What the user should know of how it was read."""
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -66,6 +69,11 @@ class Source:
         table = f"detector_lines_{next(_NUMBERS)}"
         self.con.register(table, self.lines.reader())
         return table
+
+    def bodies(self) -> str:
+        """SQL for the file's lines with `_body`, the text without a syslog envelope if the file's lines have one."""
+        body = syslog.message("_text") if self.sample.is_wrapped else "_text"
+        return sql.within(sql.select({"_body": f"trim({body})"}, self.line_table(), keep=True))
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,8 @@ class Format:
         What its columns and values mean as long as a mapping does not say otherwise.
     rows
         Ways to read a file, the fastest first; one that fails or loses a line is followed by the next.
+    skips_anonymous
+        Whether lines that name no account are ignored: a web server logs much before anybody signs in.
     """
 
     name: str
@@ -91,3 +101,4 @@ class Format:
     recognises: Callable[[Sample], bool]
     default: Callable[[Sample], SourceMapping]
     rows: Callable[[Source], Iterator[Rows]]
+    skips_anonymous: bool = False
