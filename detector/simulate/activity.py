@@ -40,7 +40,7 @@ OPENING_POWER = 0.6
 """On a busy day of the calendar more accounts open (this power of its level), and each does more (the rest)."""
 
 DUTY_OPENING = 0.9
-SCREENS_AREA = 0.5
+SCREENS_AREA = 0.6
 
 MOST_LOOKUPS = 4_000
 """No more in one day for one account: the hours of a day and of the desk's people."""

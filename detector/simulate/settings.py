@@ -39,7 +39,7 @@ class Traits(BaseModel):
     """Accounts that start practice software, with a first large batch."""
     payments_robot: Share = 0.05
     """Accounts whose accountant's robot fetches payments."""
-    screening_day: Share = 0.004
+    screening_day: Share = 0.005
     """Active account-days on which a practice reads 100 to 400 people of its area or panel."""
     duty: Share = 0.04
     """Shop account-days on duty at night or on a Sunday."""
