@@ -77,7 +77,7 @@ def evaluate(
     dumps : canonical Parquet events, one file a day, named after the day (`2026-03-01.parquet`).
     truth : folder with events, campaigns, accounts and benign_kinds, as `detector simulate` writes it.
     detector : what is measured.
-    scratch : folder for intermediate files, and for the history when none is given.
+    scratch : folder for intermediate files, for the model, and for the history when none is given.
     history : what the detector knows of the past; every day of the dumps is then judged. Without it the last days
         are, and the days before them are learned.
 
@@ -92,7 +92,8 @@ def evaluate(
     _check_names(files)
     judged = files if history else files[-settings.judged_days :]
     known = history or _learn(files[: len(files) - len(judged)], detector=detector, folder=scratch / "history")
-    scored = detector.score(judged, history=known)
+    detector.train(history=known, model=scratch / "model")
+    scored = detector.score(judged, history=known, model=scratch / "model")
     facts = read_facts(files, truth=read_truth(truth), zone=settings.zone, scratch=scratch)
     case = _case(facts, days=as_days([path.stem for path in judged]), scored=scored, settings=settings)
     return Evaluation(

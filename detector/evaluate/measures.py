@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -24,9 +24,11 @@ from detector.evaluate.recall import (
     FALSE_ACCOUNTS_ANY_SIZE,
     FALSE_ACCOUNTS_PER_3000,
     FALSE_DAY_SHARES,
+    account_threshold,
     per_portal,
-    recall_at_accounts,
-    recall_at_share,
+    recall_above,
+    share_threshold,
+    strongest,
 )
 from detector.evaluate.scored import METHODS, Scored
 
@@ -105,20 +107,26 @@ def measure_order(case: Case) -> pd.DataFrame:
 
 def _order_of(case: Case, method: str) -> pd.DataFrame:
     judged, attacks = case.judged, case.attacks
-    rows = []
+    scores = strongest(judged, attacks=attacks, method=method)
+    rows = [
+        _long(recall_above(scores, above=above), measure=measure, method=method, level=level)
+        for measure, level, above in _thresholds(case, method)
+    ]
+    precision = average_precision(judged, method=method, positives=attacks[~attacks["scenario"].isin(FLOORLESS)])
+    return pd.concat([*rows, _long(pd.Series({ALL: precision}), measure="average_precision", method=method)])
+
+
+def _thresholds(case: Case, method: str) -> Iterator[tuple[str, float, float]]:
+    """Name each measure of recall, its level, and the score that must be exceeded."""
+    judged = case.judged
     for measure, shares in (("recall_share", FALSE_DAY_SHARES), ("recall_curve", CURVE_SHARES)):
         for share in shares:
-            found = recall_at_share(judged, attacks=attacks, method=method, share=share)
-            rows.append(_long(found, measure=measure, method=method, level=share))
+            yield measure, share, share_threshold(judged, method=method, share=share)
     for per_3000 in FALSE_ACCOUNTS_PER_3000:
         a_day = per_portal(per_3000, accounts=case.accounts)
-        found = recall_at_accounts(judged, attacks=attacks, method=method, a_day=a_day)
-        rows.append(_long(found, measure="recall_accounts", method=method, level=per_3000))
-    found = recall_at_accounts(judged, attacks=attacks, method=method, a_day=FALSE_ACCOUNTS_ANY_SIZE)
-    rows.append(_long(found, measure="recall_accounts_fixed", method=method, level=FALSE_ACCOUNTS_ANY_SIZE))
-    precision = average_precision(judged, method=method, positives=attacks[~attacks["scenario"].isin(FLOORLESS)])
-    rows.append(_long(pd.Series({ALL: precision}), measure="average_precision", method=method))
-    return pd.concat(rows, ignore_index=True)
+        yield "recall_accounts", per_3000, account_threshold(judged, method=method, a_day=a_day)
+    fixed = FALSE_ACCOUNTS_ANY_SIZE
+    yield "recall_accounts_fixed", fixed, account_threshold(judged, method=method, a_day=fixed)
 
 
 def measure_alerts(case: Case, *, scored: Scored, queues: Sequence[str] = NOTIFYING_QUEUES) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score
 
 from detector.evaluate.frames import ACCOUNT_DAY
 from detector.evaluate.labels import ATTACKED, HONEST
-from detector.evaluate.recall import recall
+from detector.evaluate.recall import recall_above, strongest
 
 NOTIFYING_QUEUES = ("main", "check")
 """The queues that wake somebody; the others wait for review. A setting that notifies on more must say so here too."""
@@ -70,7 +70,6 @@ def false_days(judged: pd.DataFrame, *, notified: pd.DataFrame) -> float:
 
 def own_recall(judged: pd.DataFrame, *, attacks: pd.DataFrame, notified: pd.DataFrame) -> pd.Series[float]:
     """Return, per scenario, the share of attacked accounts that notify on one of their attacked days."""
-    within = attacks[attacks["day"].isin(judged["day"])]
-    told = pd.MultiIndex.from_frame(within[ACCOUNT_DAY]).isin(pd.MultiIndex.from_frame(notified[ACCOUNT_DAY]))
-    grouped = within.assign(found=told).groupby(["scenario", "account"], as_index=False, observed=True)
-    return recall(grouped.agg(found=("found", "any")))
+    told = pd.MultiIndex.from_frame(judged[ACCOUNT_DAY]).isin(pd.MultiIndex.from_frame(notified[ACCOUNT_DAY]))
+    marked = judged[ACCOUNT_DAY].assign(told=told.astype(float))
+    return recall_above(strongest(marked, attacks=attacks, method="told"), above=0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -10,17 +11,18 @@ import pandas as pd
 import typer
 from joblib import Parallel, delayed
 
+from detector.evaluate.bench import Bench, StudySettings, make_bench
 from detector.evaluate.hardness import SHARE, check_hardness
 from detector.evaluate.markup import markdown_table
+from detector.evaluate.runs import score
 from detector.evaluate.scored import Detector
 from detector.evaluate.study import (
     AlertStudy,
-    Bench,
-    StudySettings,
-    make_bench,
-    score_with,
     study_alerts,
+    study_columns,
     study_order,
+    study_overlap,
+    study_variants,
 )
 from detector.evaluate.summary import mean_account_recall, over_seeds, pivot
 from detector.simulate.scenarios import SCENARIOS
@@ -34,62 +36,96 @@ REPORT_SEEDS = tuple(range(101, 111))
 EVERYTHING, NOTHING = "all", "none"
 """Names of the worlds with all attacks and with none; the others are named after the one scenario planted."""
 
+ATTACKED_PAST = 0.002
+"""Attacked account-days in a history that is not clean."""
+
+
+class Plan(NamedTuple):
+    """What is measured beside the order of account-days, and on what.
+
+    settings : of every seed's world.
+    detector : what is measured; without one, only the baselines are.
+    alone : plant one scenario at a time.
+    variants : other settings of the detector, by name, whose order is measured too.
+    other : the detector with another random state.
+    extra : measure local targets, an attacked past, absent columns, variants and the other random state.
+    """
+
+    settings: StudySettings
+    detector: Detector | None = None
+    alone: bool = True
+    variants: Mapping[str, Detector] = {}
+    other: Detector | None = None
+    extra: bool = False
+
 
 class Quality(NamedTuple):
-    """All that was measured, over all seeds."""
+    """All that was measured, over all seeds; a frame is empty where the plan leaves it out.
+
+    order : long table, all attacks together.
+    alerts, gone, benign : as `AlertStudy` has them, for the worlds `all`, `none` and each scenario alone.
+    local : order, where attackers read people of the victim's own area.
+    past : alerts in the world `all`, after an attacked past.
+    columns : order and alerts without one column of the logs.
+    variants : order by other settings of the detector.
+    overlap : one row per seed: share of the strangest account-days that another random state agrees on.
+    """
 
     order: pd.DataFrame
-    alerts: AlertStudy | None
+    alerts: pd.DataFrame
+    gone: pd.DataFrame
+    benign: pd.DataFrame
+    local: pd.DataFrame
+    past: pd.DataFrame
+    columns: pd.DataFrame
+    variants: pd.DataFrame
+    overlap: pd.DataFrame
 
 
-def measure_quality(
-    seeds: list[int],
-    *,
-    settings: StudySettings,
-    scratch: Path,
-    detector: Detector | None,
-    alone: bool = True,
-    jobs: int = 1,
-) -> Quality:
+def measure_quality(seeds: Sequence[int], *, plan: Plan, scratch: Path, jobs: int = 1) -> Quality:
     """Measure these seeds, several at the same time.
 
     Parameters
     ----------
     seeds : each makes one world.
     scratch : where worlds, counts, histories and scores are kept between runs.
-    detector : what is measured; without one, only the baselines are.
-    alone : also plant one scenario at a time, which takes as many scorings more.
     jobs : seeds measured at the same time; the result does not depend on it.
     """
-    work = delayed(_measure_seed)
-    found = Parallel(n_jobs=jobs)(
-        work(seed, settings=settings, scratch=scratch, detector=detector, alone=alone) for seed in seeds
-    )
-    order = pd.concat([each.order for each in found], ignore_index=True)
-    alerts = [each.alerts for each in found if each.alerts is not None]
-    return Quality(order=order, alerts=_stack(alerts) if alerts else None)
+    found = Parallel(n_jobs=jobs)(delayed(_measure_seed)(seed, plan=plan, scratch=scratch) for seed in seeds)
+    return Quality(*(pd.concat(tables, ignore_index=True) for tables in zip(*found, strict=True)))
 
 
-def _measure_seed(
-    seed: int, *, settings: StudySettings, scratch: Path, detector: Detector | None, alone: bool
-) -> Quality:
-    bench = make_bench(seed, settings=settings, scratch=scratch)
-    if detector is None:
-        return Quality(order=study_order(bench, scored=None), alerts=None)
-    every = {attack.scenario for attack in settings.attacks}
-    order = study_order(bench, scored=score_with(bench, detector=detector, scenarios=every))
-    return Quality(order=order, alerts=_study_worlds(bench, detector=detector, every=every, alone=alone))
+def _measure_seed(seed: int, *, plan: Plan, scratch: Path) -> Quality:
+    bench = make_bench(seed, settings=plan.settings, scratch=scratch)
+    nothing = dict.fromkeys(Quality._fields, pd.DataFrame())
+    if plan.detector is None:
+        return Quality(**{**nothing, "order": study_order(bench, scored=None)})
+    scored = score(bench, detector=plan.detector, scenarios=bench.scenarios)
+    alerts = _study_worlds(bench, detector=plan.detector, alone=plan.alone)._asdict()
+    extra = _study_extra(bench, detector=plan.detector, plan=plan, scratch=scratch) if plan.extra else {}
+    return Quality(**{**nothing, "order": study_order(bench, scored=scored), **alerts, **extra})
 
 
-def _study_worlds(bench: Bench, *, detector: Detector, every: set[str], alone: bool) -> AlertStudy:
-    worlds: dict[str, set[str]] = {EVERYTHING: every, NOTHING: set()}
-    worlds |= {name: {name} for name in sorted(every)} if alone else {}
+def _study_worlds(bench: Bench, *, detector: Detector, alone: bool) -> AlertStudy:
+    worlds: dict[str, set[str]] = {EVERYTHING: bench.scenarios, NOTHING: set()}
+    worlds |= {name: {name} for name in sorted(bench.scenarios)} if alone else {}
     studies = [study_alerts(bench, detector=detector, scenarios=kept, world=name) for name, kept in worlds.items()]
-    return _stack(studies)
-
-
-def _stack(studies: list[AlertStudy]) -> AlertStudy:
     return AlertStudy(*(pd.concat(tables, ignore_index=True) for tables in zip(*studies, strict=True)))
+
+
+def _study_extra(bench: Bench, *, detector: Detector, plan: Plan, scratch: Path) -> dict[str, pd.DataFrame]:
+    settings = plan.settings
+    near = tuple(attack.model_copy(update={"targets": "local"}) for attack in settings.attacks)
+    local = make_bench(bench.seed, settings=settings.model_copy(update={"attacks": near}), scratch=scratch)
+    dirty = settings.model_copy(update={"attacked_past": ATTACKED_PAST})
+    past = make_bench(bench.seed, settings=dirty, scratch=scratch)
+    return {
+        "local": study_variants(local, detectors={"score": detector}),
+        "past": study_alerts(past, detector=detector, scenarios=past.scenarios, world=EVERYTHING).alerts,
+        "columns": study_columns(bench, detector=detector),
+        "variants": study_variants(bench, detectors=plan.variants) if plan.variants else pd.DataFrame(),
+        "overlap": study_overlap(bench, detector=detector, other=plan.other) if plan.other else pd.DataFrame(),
+    }
 
 
 def show_order(order: pd.DataFrame) -> str:
@@ -108,18 +144,17 @@ def show_order(order: pd.DataFrame) -> str:
 def main(
     *,
     dev: Annotated[bool, typer.Option(help="Measure development seeds and print; nothing is written to docs.")] = False,
-    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas; development seeds only.")] = "",
+    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.")] = "",
     accounts: Annotated[int, typer.Option(help="Accounts of each world.")] = 3_000,
-    scratch: Annotated[Path, typer.Option(help="Where worlds and scores are kept between runs.")] = Path(
-        "build/quality"
-    ),
+    scratch: Annotated[Path, typer.Option(help="Where worlds and scores are kept.")] = Path("build/quality"),
     jobs: Annotated[int, typer.Option(help="Seeds measured at the same time.")] = 1,
     alone: Annotated[bool, typer.Option(help="Also plant one scenario at a time.")] = True,
 ) -> None:
     """Measure the detector on simulated portals."""
     chosen = [int(seed) for seed in seeds.split(",") if seed] or list(DEVELOPMENT_SEEDS if dev else REPORT_SEEDS)
     settings = StudySettings(accounts=accounts, attacks=tuple(scenario.attack for scenario in SCENARIOS))
-    quality = measure_quality(chosen, settings=settings, scratch=scratch, detector=None, alone=alone, jobs=jobs)
+    plan = Plan(settings=settings, alone=alone)
+    quality = measure_quality(chosen, plan=plan, scratch=scratch, jobs=jobs)
     sys.stdout.write(show_order(quality.order))
 
 

@@ -59,36 +59,33 @@ def account_threshold(judged: pd.DataFrame, *, method: str, a_day: float) -> flo
     return threshold(largest.to_numpy(), allowed=a_day * judged["day"].nunique())
 
 
-def found_accounts(judged: pd.DataFrame, *, attacks: pd.DataFrame, method: str, above: float) -> pd.DataFrame:
-    """Tell which attacked accounts have an attacked day strictly above a threshold.
+def strongest(judged: pd.DataFrame, *, attacks: pd.DataFrame, method: str) -> pd.Series[float]:
+    """Return the largest score of each attacked account over its attacked days, by scenario and account.
 
-    Attacked days that are not among the judged days are left out; a compromised account's other days count for nothing.
-
-    Returns
-    -------
-    frame with one row per scenario and account: scenario, account, found.
+    Attacked days that are not among the judged days are left out; a compromised account's other days count for
+    nothing. An account none of whose attacked days has a score has −inf, which is above no threshold.
     """
     within = attacks[attacks["day"].isin(judged["day"])]
     scored = within.merge(judged[[*ACCOUNT_DAY, method]], on=ACCOUNT_DAY, how="left", validate="many_to_one")
-    marked = scored.assign(found=scored[method].astype(float) > above)
-    return marked.groupby(["scenario", "account"], as_index=False, observed=True).agg(found=("found", "any"))
+    scores = scored[method].astype(float).fillna(-math.inf)
+    return scores.groupby([scored["scenario"], scored["account"]], observed=True).max()
 
 
-def recall(found: pd.DataFrame) -> pd.Series[float]:
-    """Return the share of attacked accounts found, per scenario."""
-    return found.astype({"found": float}).groupby("scenario", observed=True)["found"].mean()
+def recall_above(strongest_scores: pd.Series[float], *, above: float) -> pd.Series[float]:
+    """Return, per scenario, the share of attacked accounts whose strongest attacked day is strictly above."""
+    return (strongest_scores > above).astype(float).groupby(level="scenario", observed=True).mean()
 
 
 def recall_at_share(judged: pd.DataFrame, *, attacks: pd.DataFrame, method: str, share: float) -> pd.Series[float]:
     """Return recall per scenario when this share of the active honest account-days may be above."""
     above = share_threshold(judged, method=method, share=share)
-    return recall(found_accounts(judged, attacks=attacks, method=method, above=above))
+    return recall_above(strongest(judged, attacks=attacks, method=method), above=above)
 
 
 def recall_at_accounts(judged: pd.DataFrame, *, attacks: pd.DataFrame, method: str, a_day: float) -> pd.Series[float]:
     """Return recall per scenario when so many new honest accounts a day may be above."""
     above = account_threshold(judged, method=method, a_day=a_day)
-    return recall(found_accounts(judged, attacks=attacks, method=method, above=above))
+    return recall_above(strongest(judged, attacks=attacks, method=method), above=above)
 
 
 def per_portal(per_3000: float, *, accounts: int) -> float:

@@ -22,12 +22,19 @@ class Scored(NamedTuple):
 
 
 class Detector(Protocol):
-    """Learns the past into a folder, then scores later days against it without changing it."""
+    """Learns the past into a folder, fits a model on it, then scores later days against both without changing them."""
+
+    @property
+    def learning(self) -> str:
+        """The settings that learning depends on, as text: histories learned under others are of no use."""
 
     def learn(self, dumps: Sequence[Path], *, history: Path) -> None:
-        """Learn these dumps and fit what needs fitting, all of it kept in `history`."""
+        """Learn these dumps into the folder `history`."""
 
-    def score(self, dumps: Sequence[Path], *, history: Path) -> Scored:
+    def train(self, *, history: Path, model: Path) -> None:
+        """Fit what needs fitting on `history`, into the folder `model`."""
+
+    def score(self, dumps: Sequence[Path], *, history: Path, model: Path) -> Scored:
         """Score every day of these dumps, oldest first, against `history` and the dumps' own earlier days."""
 
 

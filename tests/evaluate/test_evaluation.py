@@ -36,9 +36,21 @@ class MostLookups:
         self.learned = [path.name for path in dumps]
         (history / "learned").touch()
 
-    def score(self, dumps: Sequence[Path], *, history: Path) -> Scored:
+    @property
+    def learning(self) -> str:
+        """It has no settings."""
+        return ""
+
+    def train(self, *, history: Path, model: Path) -> None:
+        """Leave a file to show that it was fitted."""
+        assert (history / "learned").exists()
+        model.mkdir(exist_ok=True)
+        (model / "fitted").touch()
+
+    def score(self, dumps: Sequence[Path], *, history: Path, model: Path) -> Scored:
         """Count look-ups."""
-        assert history.exists()
+        assert (history / "learned").exists()
+        assert (model / "fitted").exists()
         self.scored = [path.name for path in dumps]
         with duckdb.connect() as con:
             read_events(con, files=[str(path) for path in dumps])

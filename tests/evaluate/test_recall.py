@@ -10,12 +10,12 @@ import pytest
 
 from detector.evaluate.recall import (
     account_threshold,
-    found_accounts,
     per_portal,
-    recall,
+    recall_above,
     recall_at_accounts,
     recall_at_share,
     share_threshold,
+    strongest,
     threshold,
 )
 from tests import naive_evaluate as naive
@@ -78,9 +78,9 @@ def test_attacked_days_outside_the_judged_ones_are_left_out() -> None:
     """An account attacked only before the judged days is not in the denominator."""
     judged = days(("h", D2, "honest", 1.0), ("a", D2, "attacked", 2.0))
     attack = attacks(("S1", "a", D2), ("S1", "b", D1))
-    found = found_accounts(judged, attacks=attack, method="score", above=1.0)
-    assert found["account"].tolist() == ["a"]
-    assert recall(found).to_dict() == {"S1": 1.0}
+    found = strongest(judged, attacks=attack, method="score")
+    assert found.to_dict() == {("S1", "a"): 2.0}
+    assert recall_above(found, above=1.0).to_dict() == {"S1": 1.0}
 
 
 def test_an_honest_account_counts_once() -> None:

@@ -1,0 +1,54 @@
+"""A detector run on a bench: what it learned, trained and scored is kept until its code or its settings change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from detector.evaluate.bench import Bench, judged_files
+from detector.evaluate.cache import fingerprint, kept_folder, stored_frame
+from detector.evaluate.scored import Detector, Scored
+
+NOT_DETECTING = ("simulate", "evaluate", "cli.py")
+"""Changes there change nothing that is learned or scored; `DRIVER`, which drives the detector, is named apart."""
+
+NOT_LEARNING = ("model", "deviations.py", "scoring.py", "training.py")
+"""Changes there leave a learned history as it is."""
+
+DRIVER = "evaluate/judge.py"
+
+
+def learn(bench: Bench, *, detector: Detector) -> Path:
+    """Return the history of the days before the judged ones."""
+    name = fingerprint(detector.learning, code=["."], without=[*NOT_DETECTING, *NOT_LEARNING])
+    return kept_folder(
+        bench.scratch / f"history-{name}",
+        make=lambda out: detector.learn(bench.split.before, history=out),
+    )
+
+
+def train(bench: Bench, *, detector: Detector) -> Path:
+    """Return the folder of a model fitted on that history."""
+    history = learn(bench, detector=detector)
+    name = fingerprint(history.name, repr(detector), _driver(), code=["."], without=NOT_DETECTING)
+    return kept_folder(bench.scratch / f"model-{name}", make=lambda out: detector.train(history=history, model=out))
+
+
+def score(bench: Bench, *, detector: Detector, scenarios: Collection[str]) -> Scored:
+    """Return the scores of the judged days with only these scenarios planted."""
+    history, model = learn(bench, detector=detector), train(bench, detector=detector)
+    files = judged_files(bench, scenarios=scenarios)
+    folder = kept_folder(
+        bench.scratch / f"scored-{fingerprint(model.name, *sorted(scenarios))}",
+        make=lambda out: _store(detector.score(files, history=history, model=model), out=out),
+    )
+    return Scored(*(stored_frame(folder / f"{table}.parquet") for table in Scored._fields))
+
+
+def _store(scored: Scored, *, out: Path) -> None:
+    for name, table in scored._asdict().items():
+        table.to_parquet(out / f"{name}.parquet", index=False)
+
+
+def _driver() -> str:
+    return fingerprint(code=[DRIVER])
