@@ -2,16 +2,162 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
 import duckdb
-import ibis.expr.types as ir
 
-from detector.reading.counts import Part
-from detector.reading.mapping import Input
+from detector.reading import direct, sql
+from detector.reading.counts import Part, repetition
+from detector.reading.formats.parquet import read_sql
+from detector.reading.staging import EVENT_ROW, staged_rows
+from detector.reading.times import NO_ZONE
+
+MISSED = ("record", "ip", "user_agent", "profession", "session", "auth_mode", "record_id_mode")
+"""Columns whose absence takes signals away."""
+
+_BACK = "INTERVAL 10 MINUTE"  # several servers write one log, and each request is logged when it ends
+_JUMPING_SHARE = 0.001  # of the events; with more, the file is merely not sorted by time
+_AHEAD = timedelta(days=1)  # of the file's own date, whatever the zones
+_HOUR = 60  # minutes between a zone's two offsets
 
 
-def warnings_of(
-    parts: list[Part], inputs: list[Input], events: ir.Table, *, con: duckdb.DuckDBPyConnection
-) -> tuple[str, ...]:
+@dataclass
+class Told:
+    """What the events of one file tell, in numbers."""
+
+    events: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By action and outcome."""
+    present: Counter[str] = field(default_factory=Counter)
+    """Values that are there, of each column of `MISSED`."""
+
+
+def warnings_of(parts: list[Part], *, con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
     """Sentences that the user must see, each naming its file or input."""
-    del inputs, events, con
-    return tuple(f"{part.dump.path}: {note}" for part in parts for note in part.notes)
+    numbers = {part.dump.path: _told(part, con) for part in parts if part.counted.events}
+    found = [f"{part.dump.path}: {note}" for part in parts for note in (*part.notes, *_of_file(part, con))]
+    return (*found, *_of_inputs(parts, numbers), *_of_all(list(numbers.values())))
+
+
+def _told(part: Part, con: duckdb.DuckDBPyConnection) -> Told:
+    columns = {name: name for name in ("action", "outcome")} | {"n": "count(*)"}
+    if part.staged:
+        source, where = staged_rows([part.staged]), EVENT_ROW
+        columns |= {name: f"count({name})" for name in MISSED}
+    else:
+        source, where = sql.within(direct.events_sql([part.dump.path], dict(part.kinds), part.dump.input.mapping)), ""
+    found = con.execute(sql.select(columns, source, where=where) + " GROUP BY action, outcome").fetchall()
+    told = Told(Counter({(action, outcome): n for action, outcome, n, *_ in found}))
+    if part.staged:
+        told.present = Counter({name: sum(row[3 + place] for row in found) for place, name in enumerate(MISSED)})
+    else:
+        told.present = _present(part, con)
+    return told
+
+
+def _present(part: Part, con: duckdb.DuckDBPyConnection) -> Counter[str]:
+    """Values that are there by a Parquet file's own statistics, which cost nothing."""
+    columns = {"name": "path_in_schema", "n": "sum(num_values - coalesce(stats_null_count, 0))::BIGINT"}
+    asked = sql.select(columns, f"parquet_metadata({sql.text(part.dump.path)})") + " GROUP BY path_in_schema"
+    there = Counter({name: n for name, n in con.execute(asked).fetchall() if name in MISSED})
+    return there + Counter({name: 1 for name in part.dump.input.mapping.constants if name in MISSED})
+
+
+def _of_file(part: Part, con: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    if not part.counted.events:
+        return
+    source = staged_rows([part.staged]) if part.staged else read_sql([part.dump.path])
+    yield from _clock(part, source, con)
+    if part.staged:
+        yield from _oddities(source, con)
+        yield from _zones(part, source, con)
+        prints = {"all": "count(_print)", "distinct": "count(DISTINCT _print)"}
+        yield from repetition(*con.execute(sql.select(prints, source)).fetchall()[0])
+
+
+def _clock(part: Part, source: str, con: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    line = "coalesce(_line, file_row_number + 1 + _header)" if part.staged else "file_row_number + 1"
+    where = EVENT_ROW if part.staged else ""
+    ordered = sql.select(
+        {"moment": '"timestamp"', "before": 'lag("timestamp") OVER ()', "line": line}, source, where=where
+    )
+    back = f"before - moment > {_BACK}"
+    asked = {
+        "jumps": f"count(*) FILTER ({back})",
+        "line": f"min(line) FILTER ({back})",
+        "far": f"epoch(max(before - moment) FILTER ({back}))",
+        "last": "epoch(max(moment))",
+    }
+    jumps, first, far_s, last_s = con.execute(sql.select(asked, sql.within(ordered))).fetchall()[0]
+    if 0 < jumps <= max(1, _JUMPING_SHARE * part.counted.events):
+        yield f"the clock goes back {jumps} times, by {far_s / 60:.0f} minutes at most, first on line {first}"
+    if not part.dump.is_stdin:
+        written = datetime.fromtimestamp(Path(part.dump.path).stat().st_mtime, UTC)
+        last = datetime.fromtimestamp(last_s, UTC)
+        if last > written + _AHEAD:
+            yield f"its last event, {last:%Y-%m-%d %H:%M}, is later than the file itself ({written:%Y-%m-%d %H:%M})"
+
+
+def _oddities(source: str, con: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    asked = {kind: f"count(*) FILTER (_oddity = '{kind}')" for kind in ("repeated", "skipped")}
+    twice, never = con.execute(sql.select(asked, source)).fetchall()[0]
+    if twice:
+        yield f"{twice} times fall into an hour that the clock ran twice; the first was taken"
+    if never:
+        yield f"{never} times fall into an hour that the clock skipped; they were moved on by it"
+
+
+def _zones(part: Part, source: str, con: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    asked = sql.select({"zone": "_zone", "line": "min(file_row_number)"}, source, where="_zone IS NOT NULL")
+    zones = {zone for zone, _ in con.execute(asked + " GROUP BY _zone ORDER BY 2 LIMIT 100").fetchall()}
+    named = zones - {NO_ZONE}
+    if NO_ZONE in zones and named:
+        yield "some of its times name their zone and some do not"
+    elif NO_ZONE in zones and part.dump.input.mapping.time.zone is None:
+        yield "its times name no zone; the portal's was taken; say which in the mapping: [time] zone"
+    minutes = sorted({_minutes(zone) for zone in named})
+    if len(minutes) > 2 or (len(minutes) == 2 and minutes[1] - minutes[0] != _HOUR):
+        yield f"its times are in {len(minutes)} zones: {', '.join(sorted(named)[:5])}"
+
+
+def _minutes(zone: str) -> int:
+    if zone == "Z":
+        return 0
+    digits = zone[1:].replace(":", "").ljust(4, "0")
+    return (1 if zone[0] == "+" else -1) * (int(digits[:2]) * 60 + int(digits[2:]))
+
+
+def _of_inputs(parts: list[Part], numbers: dict[str, Told]) -> Iterator[str]:
+    by_input: dict[int, Counter[tuple[str, str]]] = {}
+    paths = {part.dump.position: part.dump.input.path for part in parts}
+    for part in parts:
+        if told := numbers.get(part.dump.path):
+            by_input.setdefault(part.dump.position, Counter()).update(told.events)
+    for position, events in by_input.items():
+        failed, succeeded = events["login", "failure"], events["login", "success"]
+        if failed and not succeeded:
+            yield (
+                f"{paths[position]}: {failed} sign-ins failed and none succeeded; does it log those that succeed? "
+                "(Keycloak logs errors only, unless told otherwise)"
+            )
+
+
+def _of_all(numbers: Iterable[Told]) -> Iterator[str]:
+    numbers = list(numbers)
+    events = sum((told.events for told in numbers), Counter[tuple[str, str]]())
+    present = sum((told.present for told in numbers), Counter[str]())
+    lookups = _of_action(events, "lookup")
+    if lookups and not _of_action(events, "login"):
+        yield "look-ups and no sign-in: what depends on sign-ins stays unknown; is an input missing?"
+    if events and not lookups:
+        yield "no look-up at all: nothing here can tell extraction; is an input or a mapping missing?"
+    absent = [name for name in MISSED if not present[name]]
+    if events and absent:
+        yield f"no event has {', '.join(absent)}: signals that need them stay unknown, which clears nobody"
+
+
+def _of_action(events: Counter[tuple[str, str]], action: str) -> int:
+    return sum(n for (found, _), n in events.items() if found == action)

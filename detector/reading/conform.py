@@ -15,14 +15,15 @@ from detector.reading.formats.source import Field, Rows
 from detector.reading.mapping import ANY, IGNORE, REQUEST_COLUMNS, Mapping, Request
 from detector.reading.network import client_address
 from detector.reading.rejects import shown
-from detector.reading.times import FIRST_YEAR, LAST_YEAR, instant_of, instants, oddity_of
+from detector.reading.times import FIRST_YEAR, LAST_YEAR, instant_of, instants, oddity_of, zone_of
 from detector.schema import ACTIONS, CHANNELS, EVENTS, OUTCOMES, RECORD_ID_MODES
 
 FACTS = ("record_sex", "record_decade", "record_department", "record_key_ok")
 CONTENT = tuple(name for name in EVENTS.names if name not in ("source", "line"))
-BOOKKEEPING = ("_part", "_problem", "_ignored", "_text", "_oddity", "_zoned", "_print")
+BOOKKEEPING = ("_part", "_problem", "_ignored", "_text", "_oddity", "_zone", "_print")
 """What stands beside events in scratch: part of a line, why rejected, why ignored, the rejected line, what was odd
-about its time, whether its time named a zone, and a hash of some lines, by which repeated ones are found."""
+about its time; of some lines, chosen by their hash, the zone that the time names, and that hash, by which repeated
+lines are found."""
 
 _VALUES: dict[str, tuple[str, tuple[str, ...]]] = {
     "action": ("actions", ACTIONS),
@@ -308,12 +309,13 @@ def _record(mapping: Mapping) -> dict[str, str]:
 
 def _bookkeeping(rows: Rows, meaning: Meaning, good: str) -> dict[str, str]:
     line = f"hash({rows.text})"
+    printed = f"{good} AND {line} % {meaning.print_every} = 0"
     return {
         "_part": "_part",
         "_problem": "_fault",
         "_ignored": "_skip",
         "_text": sql.cases([("_fault IS NOT NULL", shown(rows.text))], otherwise="NULL::VARCHAR"),
         "_oddity": sql.cases([(f"{good} AND _instant IS NULL", "_oddity")]),
-        "_zoned": sql.cases([(good, "_instant IS NOT NULL")]),
-        "_print": sql.cases([(f"{good} AND {line} % {meaning.print_every} = 0", line)]),
+        "_zone": sql.cases([(printed, zone_of("_written", "_instant"))]),
+        "_print": sql.cases([(f"{printed} AND _part = 1", line)]),
     }

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from detector.reading.dumps import Dump
+
+_REPEATED_SHARE = 0.05
+_FEWEST_PRINTS = 20
 
 
 @dataclass(frozen=True)
@@ -58,3 +62,10 @@ class Part:
     staged: str | None = None
     kinds: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def repetition(prints: int, distinct: int) -> Iterator[str]:
+    """What to tell if too many lines (or a sample of them, chosen by their hash) are repetitions."""
+    share = 1 - distinct / prints if prints else 0.0
+    if prints >= _FEWEST_PRINTS and share > _REPEATED_SHARE:
+        yield f"about {share:.0%} of its lines repeat another word for word; was it sent twice?"

@@ -6,6 +6,7 @@ import duckdb
 
 from detector.reading import records, sql
 from detector.reading.conform import CONTENT
+from detector.reading.counts import repetition
 from detector.reading.formats.parquet import read_sql
 from detector.reading.mapping import Mapping
 from detector.reading.times import FIRST_YEAR, LAST_YEAR
@@ -15,6 +16,7 @@ _REQUIRED = ("timestamp", "account", "action", "outcome")
 _INSTANT = "TIMESTAMP WITH TIME ZONE"
 _FEW_VALUES = ("service", "auth_mode", "user_agent", "profession", "organisation")
 _MANY_VALUES = ("account", "ip", "session", "delegate")
+_PRINT, _PRINT_EVERY = 'hash("timestamp", account, action, record, ip)', 64
 _KINDS = {"int32": "INTEGER", "bool": "BOOLEAN"}
 
 
@@ -40,17 +42,26 @@ def _fits(kind: str, column: str) -> bool:
     return kind == (_INSTANT if wanted.startswith("timestamp") else _KINDS[wanted])
 
 
-def check(path: str, kinds: dict[str, str], mapping: Mapping, *, con: duckdb.DuckDBPyConnection) -> int | None:
-    """Check the rows of a file, and count them; null if any needs a change or is a reject: the file must be staged."""
+def check(
+    path: str, kinds: dict[str, str], mapping: Mapping, *, con: duckdb.DuckDBPyConnection
+) -> tuple[int, tuple[str, ...]] | None:
+    """Check the rows of a file: their number, and what to tell of them.
+
+    Null if any row needs a change or is a reject, so that the file must be staged.
+    """
     columns = {column: _expression(column, kinds, mapping) for column in CONTENT}
     source = sql.within(sql.select(columns, read_sql([path])))
     faults = " OR ".join(f"coalesce({fault}, false)" for fault in _faults(kinds))
-    total, faulty = con.execute(
-        sql.select({"n": "count(*)", "faulty": f"count(*) FILTER ({faults})"}, source)
-    ).fetchall()[0]
+    asked = {
+        "rows": "count(*)",
+        "faulty": f"count(*) FILTER ({faults})",
+        "prints": f"count(*) FILTER ({_PRINT} % {_PRINT_EVERY} = 0)",
+        "distinct": f"count(DISTINCT {_PRINT}) FILTER ({_PRINT} % {_PRINT_EVERY} = 0)",
+    }
+    rows, faulty, prints, distinct = con.execute(sql.select(asked, source)).fetchall()[0]
     if faulty or any(_distinct_hold_identifier(path, column, con) for column in _FEW_VALUES if column in kinds):
         return None
-    return int(total)
+    return int(rows), tuple(repetition(prints, distinct))
 
 
 def _faults(kinds: dict[str, str]) -> list[str]:

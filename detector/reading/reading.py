@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -92,19 +92,18 @@ def read(
     dumps = [dump for dump in expand(given) if dump.path not in skip]
     scratch.mkdir(parents=True, exist_ok=True)
     with keyed(con.con, key), _in_order(con.con):
-        parts = [
+        found = [
             read_file(
                 dump, supplied_elsewhere=_supplied_elsewhere(dump, given), con=con.con, scratch=scratch, zone=zone
             )
             for dump in _told(dumps, progress)
         ]
+        parts = _without_copies(found)
+        warnings = warnings_of(parts, con=con.con)
     _refuse_too_many(parts, max_reject_share, con.con)
     _refuse_nothing(parts)
     rejects = REJECTS.check(rejects_of(parts, con=con.con))
-    events = _view(parts, con)
-    return Reading(
-        events, rejects, tuple(part.counted for part in parts), warnings_of(parts, given, events, con=con.con)
-    )
+    return Reading(_view(parts, con), rejects, tuple(part.counted for part in parts), warnings)
 
 
 def _told(dumps: list[Dump], progress: Progress | None) -> Iterator[Dump]:
@@ -121,6 +120,23 @@ def _supplied_elsewhere(dump: Dump, inputs: list[Input]) -> tuple[str, ...]:
         action for place, entry in enumerate(inputs) if place != dump.position for action in entry.mapping.authority
     }
     return tuple(sorted(others - set(dump.input.mapping.authority)))
+
+
+def _without_copies(parts: list[Part]) -> list[Part]:
+    """Leave out the lines of a file that is another one byte for byte: nothing happened twice for being sent twice."""
+    first: dict[str, str] = {}
+    kept = []
+    for part in parts:
+        original = first.setdefault(part.counted.sha256, part.dump.path)
+        kept.append(part if original == part.dump.path or not part.counted.lines else _as_copy(part, original))
+    return kept
+
+
+def _as_copy(part: Part, original: str) -> Part:
+    counted = part.counted
+    ignored = {f"copy of {original}": counted.lines - counted.header}
+    copied = replace(counted, read=0, rejected=0, events=0, ignored=ignored)
+    return Part(part.dump, copied, notes=(f"it is a copy of {original} and was left out",))
 
 
 @contextmanager

@@ -87,16 +87,17 @@ def _lying(opened: Opened, con: duckdb.DuckDBPyConnection) -> Part | None:
     if opened.dump.is_stdin or opened.compression:
         return None
     kinds, mapping = columns_of(opened.path, con=con), opened.dump.input.mapping
-    rows = direct.check(opened.path, kinds, mapping, con=con) if direct.may_be_direct(kinds, mapping) else None
-    if rows is None:
+    checked = direct.check(opened.path, kinds, mapping, con=con) if direct.may_be_direct(kinds, mapping) else None
+    if checked is None:
         return None
+    rows, notes = checked
     tally = _drained(opened)
     counted = FileCount(opened.path, PARQUET.name, tally.sha256, tally.size, rows, read=rows, events=rows)
-    return Part(opened.dump, counted, kinds=tuple(kinds.items()))
+    return Part(opened.dump, counted, kinds=tuple(kinds.items()), notes=notes)
 
 
 def _stage(form: Format, source: Source, meaning: Meaning, target: Path) -> Part:
-    opened, failure = source.opened, ReadError(f"{source.opened.path}: no way to read it as {form.name}")
+    opened, failure = source.opened, ReadError(f"{source.opened.path}: lines were lost in reading it as {form.name}")
     for rows in form.rows(source):
         query = conform(rows, meaning, path=opened.path)
         extra = {"_source": sql.text(opened.path), "_header": f"{rows.header}::BIGINT"}
@@ -107,9 +108,11 @@ def _stage(form: Format, source: Source, meaning: Meaning, target: Path) -> Part
         except duckdb.Error as error:
             failure = _failure(source, error)
             continue
+        finally:
+            source.release()
         counted = _counted(form, source, rows, str(target))
         if counted is not None:
-            return Part(opened.dump, counted, str(target), notes=_notes(source))
+            return Part(opened.dump, counted, str(target), notes=_notes(source, meaning))
     raise failure
 
 
@@ -135,7 +138,8 @@ def _counted(form: Format, source: Source, rows: Rows, staged: str) -> FileCount
     header = rows.header + kinds.pop(HEADER, 0)
     rejected, events = sum(row[1] for row in found), sum(row[3] for row in found)
     passed = sum(row[2] for row in found) + rows.header
-    if form is not PARQUET and not rows.complete and passed != _lines_in(source.opened, tally):
+    expected = lines_read.count if lines_read else _lines_in(source.opened, tally)
+    if form is not PARQUET and passed != expected:
         return None
     ignored = dict(sorted(kinds.items()))
     read = passed - header - sum(ignored.values()) - rejected
@@ -144,10 +148,13 @@ def _counted(form: Format, source: Source, rows: Rows, staged: str) -> FileCount
     )
 
 
-def _notes(source: Source) -> tuple[str, ...]:
+def _notes(source: Source, meaning: Meaning) -> tuple[str, ...]:
+    notes = list(source.notes)
+    if "outcome" not in meaning.mapping.columns and "outcome" not in meaning.mapping.constants:
+        notes.append("nothing gives the outcome: all counts as done, so that no failure and no miss is seen")
     if source.lines and source.lines.not_utf8:
-        return (*source.notes, f"{source.lines.not_utf8} lines are not UTF-8 and were read as Windows-1252")
-    return tuple(source.notes)
+        notes.append(f"{source.lines.not_utf8} lines are not UTF-8 and were read as Windows-1252")
+    return tuple(notes)
 
 
 def _passed(opened: Opened) -> FileCount:

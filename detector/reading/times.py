@@ -31,6 +31,10 @@ _WEB_FORMAT = "%d/%b/%Y:%H:%M:%S %z"
 _UNITS_US = ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0), (math.inf, 1e-3))
 
 
+NO_ZONE = "none"
+_ZONE = r"(Z|[+-]\d\d:?(?:\d\d)?)\]?$"
+
+
 class Instants(NamedTuple):
     """SQL for a time: as an instant where the notation names its zone, as a wall clock where it does not."""
 
@@ -96,6 +100,12 @@ def _epoch(value: str) -> str:
     microseconds = f"try_cast(round({number} * {sql.cases(scales)}) AS BIGINT)"
     sane = f"abs({number}) < 1e19"  # later than any unit reaches: the cast below must not overflow
     return sql.cases([(sane, f"make_timestamptz({microseconds})")])
+
+
+def zone_of(written: str, instant: str) -> str:
+    """SQL for the zone that a time names: an offset, or `none`; an epoch is in UTC."""
+    found = f"nullif(regexp_extract({written}, {sql.text(_ZONE)}, 1), '')"
+    return sql.cases([(f"{instant} IS NULL", sql.text(NO_ZONE))], otherwise=f"coalesce({found}, 'Z')")
 
 
 def _null(kind: str) -> str:

@@ -57,6 +57,7 @@ class Source:
     lines: Lines | None = field(default=None)
     notes: list[str] = field(default_factory=list)
     """What the user should know of how it was read."""
+    _table: str = ""
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -66,9 +67,16 @@ class Source:
     def line_table(self) -> str:
         """The name of a relation of the file's lines (`_line`, `_text`, `_problem`); it can be read once."""
         self.lines = Lines(self.opened, self.sample.encoding)
-        table = f"detector_lines_{next(_NUMBERS)}"
-        self.con.register(table, self.lines.reader())
-        return table
+        self._table = f"detector_lines_{next(_NUMBERS)}"
+        self.con.register(self._table, self.lines.reader())
+        return self._table
+
+    def release(self) -> None:
+        """Let go of the file once its lines are read."""
+        if self.lines and self._table:
+            self.con.unregister(self._table)
+            self.lines.tally.close()
+            self._table = ""
 
     def bodies(self) -> str:
         """SQL for the file's lines with `_body`, the text without a syslog envelope if the file's lines have one."""
