@@ -1,0 +1,88 @@
+"""Strangeness → p-values, alerts and queues, one day at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.stats import false_discovery_control
+
+from detector.model.tails import fit_tails, surprise
+
+Floats = NDArray[np.float64]
+
+
+class AlertSettings(BaseModel):
+    """When an account-day alerts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    false_discovery_rate: float = Field(default=0.1, gt=0, lt=1)
+    """Aim of the Benjamini–Hochberg procedure, per day and kind of account. What is reached is measured."""
+    budget: float = Field(default=1.0, ge=0)
+    """Accounts a day, per 3,000 scored, that the slow queue may put before an analyst."""
+    min_calibration: int = Field(default=100, ge=1)
+    """Past account-days of its kind without which an account-day is left to review."""
+
+
+BUDGET_ACCOUNTS = 3_000
+ODD_SHARE = 0.05
+"""A day is odd when more than one in twenty account-days is stranger than one in twenty of the past."""
+
+
+def judge_day(day: pd.DataFrame, calibration: pd.DataFrame, *, settings: AlertSettings) -> pd.DataFrame:
+    """Give the account-days of one day their p-values, alerts and queues.
+
+    Parameters
+    ----------
+    day
+        One row per account with `kind` and `strangeness`.
+    calibration
+        Past account-days, with the same columns.
+    settings
+        Rates and budgets.
+
+    Returns
+    -------
+    pd.DataFrame
+        `p_value` (null without enough calibration), `alert` and `queue`, with the index of `day`. Conformal p-values
+        are pooled over the past account-days of the same kind, and widened when the day as a whole is odd.
+    """
+    found = pd.DataFrame({"p_value": np.nan, "alert": False, "queue": pd.Series(None, dtype="str")}, index=day.index)
+    everyone = calibration["strangeness"].to_numpy()
+    for kind, rows in day.groupby("kind"):
+        past = calibration.loc[calibration["kind"] == kind, "strangeness"].to_numpy()
+        strangeness = rows["strangeness"].to_numpy()
+        enough = len(past) >= max(settings.min_calibration, len(rows) / settings.false_discovery_rate)
+        if len(past) >= settings.min_calibration:
+            p_values = widen(conformal_p_values(strangeness, past))
+            found.loc[rows.index, "p_value"] = p_values
+        elif kind == "known" or not len(everyone):
+            continue
+        if enough:
+            hits = false_discovery_control(p_values) <= settings.false_discovery_rate
+            found.loc[rows.index[hits], ["alert", "queue"]] = [True, "main"]
+        elif kind != "known":
+            p_values = conformal_p_values(strangeness, everyone)
+            hits = false_discovery_control(p_values) <= settings.false_discovery_rate
+            found.loc[rows.index[hits], "queue"] = kind
+    return found
+
+
+def conformal_p_values(strangeness: Floats, past: Floats) -> Floats:
+    """Share of the past, the row itself counted in, that is at least as strange (Vovk et al., 2005).
+
+    Beyond the strangest past row, where all would share one smallest value, the extrapolated tail orders them.
+    """
+    ordered = np.sort(past)
+    at_least = len(ordered) - np.searchsorted(ordered, strangeness, side="left")
+    empirical = (at_least + 1) / (len(ordered) + 1)
+    extrapolated = np.exp(-surprise(fit_tails(ordered[:, None]), strangeness[:, None])[:, 0])
+    return np.asarray(np.where(at_least == 0, np.minimum(empirical, extrapolated), empirical))
+
+
+def widen(p_values: Floats) -> Floats:
+    """Multiply p-values by how many times too many are small, when the whole day is odd; never below the original."""
+    inflation = max(1.0, float((p_values <= ODD_SHARE).mean()) / ODD_SHARE)
+    return np.minimum(p_values * inflation, 1.0)

@@ -1,0 +1,142 @@
+"""Deterministic checks beside the model: small rules that a verdict never silences.
+
+Each has a witness that fires and a benign twin that stays silent (tests, and `detector drill --checks`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import ibis.expr.types as ir
+import pandas as pd
+from ibis import _
+
+from detector.clock import MINUTE_US, epoch_us
+
+VOLUME_TIERS = ((100_000, "critical"), (50_000, "high"), (10_000, "medium"))
+"""Records of one account in one day (Panther's tiers for bulk reads)."""
+RESET_USES = 200
+"""Look-ups from a new network just after a reset: more than a professional's busy day, a tenth of what 2022 lost."""
+TOOL_USES = 50
+"""Look-ups by a script's agent on the portal made for people; a probe or a monitoring ping makes fewer."""
+SPRAY_ACCOUNTS, SPRAY_BIN_US = 10, 5 * MINUTE_US
+"""More than ten accounts failing from one address within five minutes (Elastic, Splunk)."""
+DISTRIBUTED_BIN_US = 15 * MINUTE_US
+DISTRIBUTED_ADDRESSES, DISTRIBUTED_ACCOUNTS, DISTRIBUTED_TRIES, DISTRIBUTED_TRIES_EACH = 5, 8, 25, 5
+
+FIRED = ("account", "day", "check", "severity", "value", "evidence")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule.
+
+    Attributes
+    ----------
+    name, meaning
+        What it is called, and what it fires on.
+    find
+        From (account-days, events or None) of one day to the `FIRED` columns. `account` is null where the portal as a
+        whole is concerned.
+    """
+
+    name: str
+    meaning: str
+    find: Callable[[ir.Table, ir.Table | None], pd.DataFrame]
+
+
+def run_checks(account_days: ir.Table, events: ir.Table | None, *, names: Sequence[str]) -> pd.DataFrame:
+    """Run the named checks on one day; one row per thing that fired, with the `FIRED` columns.
+
+    Parameters
+    ----------
+    account_days
+        `account_days` of the day.
+    events
+        `events` of the day, or None where they are no longer held: the checks that need them stay silent.
+    """
+    found = [check.find(account_days, events).assign(check=check.name) for check in CHECKS if check.name in names]
+    rows = [frame for frame in found if len(frame)]
+    return pd.concat(rows, ignore_index=True)[list(FIRED)] if rows else pd.DataFrame(columns=list(FIRED))
+
+
+def _volume(account_days: ir.Table, events: ir.Table | None) -> pd.DataFrame:
+    lowest = VOLUME_TIERS[-1][0]
+    totals = account_days.group_by(["account", "day"]).aggregate(value=_.lookups.sum())
+    rows = totals.filter(_.value >= lowest).to_pandas()
+    severity = [next(name for least, name in VOLUME_TIERS if value >= least) for value in rows["value"]]
+    return rows.assign(severity=severity, evidence=[f"{value:,} look-ups in a day" for value in rows["value"]])
+
+
+def _canary(account_days: ir.Table, events: ir.Table | None) -> pd.DataFrame:
+    totals = account_days.group_by(["account", "day"]).aggregate(value=_.canary_records.sum().fill_null(0))
+    rows = totals.filter(_.value > 0).to_pandas()
+    return rows.assign(severity="high", evidence=[f"{value} canary records looked up" for value in rows["value"]])
+
+
+def _reset(account_days: ir.Table, events: ir.Table | None) -> pd.DataFrame:
+    totals = account_days.group_by(["account", "day"]).aggregate(value=_.reset_then_new_source.sum().fill_null(0))
+    rows = totals.filter(_.value >= RESET_USES).to_pandas()
+    evidence = [f"{value:,} look-ups from a network new to it, within three days of a reset" for value in rows["value"]]
+    return rows.assign(severity="high", evidence=evidence)
+
+
+def _tool(account_days: ir.Table, events: ir.Table | None) -> pd.DataFrame:
+    totals = account_days.group_by(["account", "day"]).aggregate(value=_.tool_agent_uses.sum().fill_null(0))
+    rows = totals.filter(_.value >= TOOL_USES).to_pandas()
+    return rows.assign(
+        severity="medium", evidence=[f"{value:,} look-ups by a script's agent" for value in rows["value"]]
+    )
+
+
+def _spray(account_days: ir.Table, events: ir.Table | None) -> pd.DataFrame:
+    """Failures count by the name tried; those that name nobody count together as one."""
+    if events is None:
+        return pd.DataFrame()
+    failed = events.filter((_.action == "login") & (_.outcome == "failure") & _.ip.notnull())
+    tried = failed.mutate(instant_us=epoch_us(failed.timestamp), name=_.account.fill_null(""))
+    bins = tried.group_by(["ip", (_.instant_us // SPRAY_BIN_US).name("bin")]).aggregate(value=_.name.nunique())
+    rows = bins.filter(_.value > SPRAY_ACCOUNTS).group_by("ip").aggregate(value=_.value.max()).to_pandas()
+    evidence = [
+        f"{n} accounts failed to sign in from {ip} within five minutes" for ip, n in zip(rows["ip"], rows["value"])
+    ]
+    return rows.drop(columns="ip").assign(account=None, day=_day_of(account_days), severity="medium", evidence=evidence)
+
+
+def _distributed_spray(account_days: ir.Table, events: ir.Table | None) -> pd.DataFrame:
+    if events is None:
+        return pd.DataFrame()
+    failed = events.filter((_.action == "login") & (_.outcome == "failure") & _.ip.notnull())
+    tried = failed.mutate(bin=epoch_us(failed.timestamp) // DISTRIBUTED_BIN_US, name=_.account.fill_null(""))
+    per_address = tried.group_by(["bin", "ip"]).aggregate(tries=_.count())
+    few = tried.semi_join(per_address.filter(_.tries <= DISTRIBUTED_TRIES_EACH), ["bin", "ip"])
+    bins = few.group_by("bin").aggregate(value=_.count(), addresses=_.ip.nunique(), accounts=_.name.nunique())
+    wide = (
+        (_.addresses >= DISTRIBUTED_ADDRESSES) & (_.accounts >= DISTRIBUTED_ACCOUNTS) & (_.value >= DISTRIBUTED_TRIES)
+    )
+    rows = bins.filter(wide).order_by(_.value.desc()).limit(1).to_pandas()
+    evidence = [
+        f"{r.value} failed sign-ins on {r.accounts} accounts from {r.addresses} addresses within 15 minutes"
+        for r in rows.itertuples()
+    ]
+    return rows[["value"]].assign(account=None, day=_day_of(account_days), severity="medium", evidence=evidence)
+
+
+def _day_of(account_days: ir.Table) -> object:
+    days = account_days.select("day").distinct().limit(1).to_pyarrow()["day"].to_pylist()
+    return days[0] if days else None
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("volume_tier", "an account looked up 10,000, 50,000 or 100,000 records in a day", _volume),
+    Check("canary_record", "a record that nobody has a reason to look up was looked up", _canary),
+    Check("reset_then_bulk", "many look-ups from a network new to the account, within three days of a reset", _reset),
+    Check("tool_agent", "a script's agent looked up records on the channel made for people", _tool),
+    Check("spray", "one address tried many accounts within five minutes", _spray),
+    Check(
+        "distributed_spray",
+        "many addresses tried many accounts, a few times each, within 15 minutes",
+        _distributed_spray,
+    ),
+)

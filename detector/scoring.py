@@ -1,0 +1,240 @@
+"""Days → scores: every account-day of the input, ranked, with the reasons that matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
+
+from detector.alerting import AlertSettings, judge_day
+from detector.checks import CHECKS, FIRED, run_checks
+from detector.deviations import NAMES
+from detector.early import EARLY, early_alerts
+from detector.errors import HistoryError, ModelError
+from detector.explain import peer_values, reasons_of, usual_values
+from detector.history import History
+from detector.model.forest import to_score
+from detector.model.kept import Model
+from detector.schema import CHANNELS, QUEUES, Column, Table
+from detector.timeline import Timeline
+from detector.training import TrainSettings, fit_model, kind_of, to_matrix
+
+REASON = pa.struct(
+    [
+        ("signal", pa.string()),
+        ("value", pa.float64()),
+        ("usual", pa.float64()),
+        ("peers", pa.float64()),
+        ("contribution", pa.float64()),
+        ("sentence", pa.string()),
+    ]
+)
+UNKNOWN = "unknown"
+SCORES = Table(
+    "scores",
+    "one row per account and day, of the stranger of its channels",
+    (
+        Column("account", pa.string(), "the account"),
+        Column("day", pa.date32(), "calendar day in the portal's zone"),
+        Column("channel", pa.string(), "the stranger of its channels", values=CHANNELS),
+        Column("score", pa.float64(), "0 to 1, higher is stranger"),
+        Column(
+            "p_value", pa.float64(), "share of past account-days of its kind at least as strange", "cold, or too few"
+        ),
+        Column("rank", pa.int64(), "1 is the strangest of the day; alerts come first"),
+        Column("alert", pa.bool_(), "somebody is told"),
+        Column("queue", pa.string(), "where it waits for a person", "nowhere", QUEUES),
+        Column("reasons", pa.list_(REASON), "why, the weightiest first", "it is usual"),
+        Column("checks", pa.list_(pa.string()), "deterministic checks that fired", "none"),
+        Column("model_version", pa.string(), "hash of the model"),
+        Column("cold", pa.bool_(), "scored without history, against the day's peers alone"),
+        Column("kind", pa.string(), "known, newcomer, or robot (a newcomer on the software channel)"),
+        Column("peer_group", pa.string(), "whom it was compared with"),
+        Column("profession", pa.string(), "the account's profession", "the source has none"),
+        Column("lookups", pa.int64(), "look-ups on that channel", "none were logged"),
+        Column("records", pa.int64(), "different records shown", "no tokens"),
+        Column("known_days", pa.int64(), "active days in the 28 before"),
+        Column("strangeness", pa.float64(), "what the score is made of, unbounded: tail sum and forest"),
+        Column("tail_sum", pa.float64(), "sum of the one-sided tail surprises, in nats"),
+        Column("forest", pa.float64(), "the isolation forest's surprise, in nats"),
+        Column("accumulated", pa.float64(), "surprise of what has added up over 7 and 28 days, in nats"),
+        Column("largest_tail", pa.float64(), "largest single surprise, in nats"),
+        Column("plain_sum", pa.float64(), "plain sum of the excesses"),
+        *(Column(name, pa.float64(), "deviation, see deviations", "the signal is null") for name in NAMES),
+    ),
+    ("account", "day"),
+)
+
+
+class ScoreSettings(BaseModel):
+    """How days are scored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    alerts: AlertSettings = AlertSettings()
+    explained: int = Field(default=100, ge=0)
+    """Account-days of each day that get reasons, beside all that are in a queue."""
+    checks: tuple[str, ...] = tuple(check.name for check in CHECKS)
+    """Deterministic checks that run."""
+    language: str = "en"
+
+
+class Scored(NamedTuple):
+    """What scoring found.
+
+    scores
+        `SCORES`, as a DataFrame, by day and rank.
+    early
+        `EARLY`, as a DataFrame: account-days that an evaluation inside the day would have alerted.
+    fired
+        Deterministic checks that fired, one row each.
+    """
+
+    scores: pd.DataFrame
+    early: pd.DataFrame
+    fired: pd.DataFrame
+
+
+def train_model(
+    history: History,
+    timeline: Timeline,
+    *,
+    settings: TrainSettings | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Model:
+    """Fit a model on the latest days of a history.
+
+    Raises
+    ------
+    HistoryError
+        If the history holds too few days, or stale ones.
+    """
+    settings = settings or TrainSettings()
+    days = training_days(history, settings=settings)
+    history.require_fresh(days[0], days[-1])
+    frames = []
+    for day in days:
+        progress(f"training: {day}")
+        frames.append(timeline.deviations(day).to_pandas())
+    return fit_model(pd.concat(frames, ignore_index=True), settings=settings)
+
+
+def training_days(history: History, *, settings: TrainSettings) -> list[date]:
+    """The latest days with enough past before them."""
+    enough = list(history.days[settings.min_past_days :])
+    if not enough:
+        raise HistoryError(
+            f"training needs more than {settings.min_past_days} days of history, {history.folder} holds "
+            f"{len(history.days)}; learn more days first"
+        )
+    return enough[-settings.days :]
+
+
+def score_days(
+    timeline: Timeline,
+    model: Model,
+    *,
+    days: Sequence[date],
+    settings: ScoreSettings | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Scored:
+    """Score days of the timeline's input, oldest first; what alerts is left out of the later days' past.
+
+    Raises
+    ------
+    ModelError
+        If the model was fitted for days with a past and a day has none.
+    """
+    settings = settings or ScoreSettings()
+    parts = []
+    for day in days:
+        progress(f"scoring: {day}")
+        part = _score_day(timeline, model, day, settings)
+        timeline.set_aside = pd.concat([timeline.set_aside, part.scores.loc[part.scores["alert"], ["account", "day"]]])
+        parts.append(part)
+    if not parts:
+        return Scored(SCORES.empty().to_pandas(), EARLY.empty().to_pandas(), pd.DataFrame(columns=list(FIRED)))
+    return Scored(*(pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True)))
+
+
+def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSettings) -> Scored:
+    signals = timeline.account_days(day).cache()
+    deviations = timeline.deviations(day).cache()
+    rows = deviations.to_pandas().merge(signals.to_pandas(), on=["account", "channel", "day"])
+    rows = measure(rows, model).sort_values(["strangeness", "account"], ascending=[False, True])
+    rows = rows.drop_duplicates("account").reset_index(drop=True)
+    judged = rows.join(judge_day(rows, model.calibration, settings=settings.alerts))
+    fired = run_checks(signals, timeline.events_of(day), names=settings.checks)
+    judged = _rank(_add_checks(judged, fired))
+    judged = judged.assign(model_version=model.version, cold=model.cold)
+    judged["reasons"] = _reasons(timeline, model, judged, day, settings)
+    early = early_alerts(timeline, model, judged, day)
+    return Scored(to_scores(judged), early, fired)
+
+
+def measure(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
+    """Deviations with their strangeness and what it is made of, and the kind of account they are calibrated with."""
+    missing = [name for name in model.columns if name not in rows.columns]
+    if missing:
+        raise ModelError(f"model {model.version} needs {', '.join(missing[:3])}…, which these deviations do not have")
+    X = to_matrix(rows, model.columns)
+    samples = model.estimator.score_samples(X)
+    contributions = model.estimator.contributions(X)
+    slow = [i for i, name in enumerate(model.columns) if name.endswith(("__week", "__month"))]
+    return rows.assign(
+        kind=kind_of(rows, newcomer_days=TrainSettings().newcomer_days),
+        score=to_score(samples),
+        strangeness=-samples,
+        tail_sum=contributions.sum(axis=1),
+        forest=model.estimator.forest_surprise(X),
+        accumulated=contributions[:, slow].sum(axis=1),
+        largest_tail=contributions.max(axis=1, initial=0.0),
+        plain_sum=X.sum(axis=1),
+    )
+
+
+def _add_checks(judged: pd.DataFrame, fired: pd.DataFrame) -> pd.DataFrame:
+    """A check that fires alerts on its own; an account that alerted already stays where it is."""
+    names = fired.dropna(subset="account").groupby("account")["check"].agg(lambda found: sorted(set(found)))
+    checks = judged["account"].map(names)
+    only_check = checks.notna() & ~judged["alert"]
+    queue = judged["queue"].where(~only_check, "check")
+    return judged.assign(checks=checks.where(checks.notna(), None), queue=queue, alert=judged["alert"] | checks.notna())
+
+
+def _rank(judged: pd.DataFrame) -> pd.DataFrame:
+    ordered = judged.sort_values(["alert", "strangeness", "account"], ascending=[False, False, True])
+    return ordered.assign(rank=np.arange(1, len(ordered) + 1)).reset_index(drop=True)
+
+
+def _reasons(
+    timeline: Timeline, model: Model, judged: pd.DataFrame, day: date, settings: ScoreSettings
+) -> list[list[dict[str, Any]]]:
+    wanted = judged["queue"].notna() | judged["alert"] | (judged["rank"] <= settings.explained)
+    rows = judged[wanted & (judged["tail_sum"] > 0)]
+    contributions = model.estimator.contributions(to_matrix(rows, model.columns)) if len(rows) else np.zeros((0, 0))
+    signals = list(dict.fromkeys(name.split("__")[0] for name in model.columns))
+    past = timeline.past(day).account_days
+    own = usual_values(past, rows["account"].tolist(), signals)
+    peers = peer_values(past if not model.cold else timeline.account_days(day), signals)
+    found = reasons_of(
+        rows,
+        contributions,
+        columns=model.columns,
+        own=own,
+        peers=peers,
+        language="fr" if settings.language == "fr" else "en",
+    )
+    by_index = dict(zip(rows.index, found, strict=True))
+    return [by_index.get(index, []) for index in judged.index]
+
+
+def to_scores(judged: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `SCORES`, in order; deviations the model does not know stay as they are."""
+    return judged.reindex(columns=list(SCORES.names))

@@ -1,0 +1,151 @@
+"""Deviations of the past → a model: fitted on account-days that look honest, calibrated on the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from detector.deviations import NAMES
+from detector.errors import ModelError
+from detector.features import BY_NAME
+from detector.model.forest import ExtractionForest
+from detector.model.kept import Model
+from detector.model.tails import fit_tails, surprise
+
+Floats = NDArray[np.float64]
+
+
+class TrainSettings(BaseModel):
+    """How a model is fitted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    days: int = Field(default=28, ge=1)
+    """Days of history to learn from, the latest ones: a month holds every kind of day."""
+    min_past_days: int = Field(default=14, ge=7)
+    """Days that must come before a day of training: with fewer, nearly every record is new to its account."""
+    min_rows: int = Field(default=200, ge=2)
+    """Account-days without which no model is fitted: a tail of one in a hundred would rest on a single one."""
+    set_aside_factor: float = Field(default=0.1, gt=0)
+    """An account-day so strange that fewer than this many are expected in the whole training set is set aside."""
+    newcomer_days: int = Field(default=5, ge=1)
+    """An account with fewer active days in the 28 before is a newcomer."""
+    seed: int = 0
+
+
+class Kinds(NamedTuple):
+    """Kinds of account-days that are calibrated apart: they have no like among the others."""
+
+    known: str = "known"
+    newcomer: str = "newcomer"
+    robot: str = "robot"
+
+
+KINDS = Kinds()
+
+
+def fit_model(
+    deviations: pd.DataFrame,
+    *,
+    settings: TrainSettings | None = None,
+    cold: bool = False,
+    card: dict[str, Any] | None = None,
+) -> Model:
+    """Fit and calibrate a model.
+
+    Parameters
+    ----------
+    deviations
+        `DEVIATIONS` of several days, one row per account, channel and day.
+    settings
+        How.
+    cold
+        The deviations are from peers alone.
+    card
+        What else the model's card shall say.
+
+    Raises
+    ------
+    ModelError
+        If there are too few account-days.
+    """
+    settings = settings or TrainSettings()
+    if len(deviations) < settings.min_rows:
+        raise ModelError(
+            f"training: {len(deviations)} account-days, at least {settings.min_rows} are needed; learn more days first"
+        )
+    columns = tuple(name for name in NAMES if deviations[name].notna().any())
+    rows = deviations.reset_index(drop=True)
+    X = to_matrix(rows, columns)
+    kinds = kind_of(rows, newcomer_days=settings.newcomer_days)
+    honest = np.ones(len(X), dtype=bool)
+    # Twice: what an attack hides behind itself in the first fit stands out in the second.
+    for _ in range(2):
+        estimator = ExtractionForest(families=families_of(columns), random_state=settings.seed).fit(X[honest])
+        strangeness = -estimator.score_samples(X)
+        honest = _looks_honest(strangeness, kinds, factor=settings.set_aside_factor)
+    estimator = ExtractionForest(families=families_of(columns), random_state=settings.seed).fit(X[honest])
+    calibration = rows.loc[honest, ["day"]].assign(kind=kinds[honest], strangeness=-estimator.score_samples(X[honest]))
+    described = _describe(rows, honest, settings) | (card or {})
+    aside = rows.loc[~honest, ["account", "day"]].drop_duplicates()
+    return Model(
+        estimator=estimator,
+        columns=columns,
+        calibration=calibration.reset_index(drop=True),
+        set_aside=aside.reset_index(drop=True),
+        cold=cold,
+        card=described,
+    )
+
+
+def to_matrix(deviations: pd.DataFrame, columns: Iterable[str]) -> Floats:
+    """The estimator's input, shape (n_account_days, n_columns); a null signal exceeds nothing."""
+    return deviations[list(columns)].fillna(0.0).to_numpy(dtype=np.float64)
+
+
+def families_of(columns: Iterable[str]) -> list[str]:
+    """The family of each deviation."""
+    return [BY_NAME[name.split("__")[0]].family for name in columns]
+
+
+def kind_of(deviations: pd.DataFrame, *, newcomer_days: int) -> NDArray[np.str_]:
+    """Known, newcomer, or robot (a newcomer on the software channel), per row."""
+    new = deviations["known_days"].to_numpy() < newcomer_days
+    software = (deviations["channel"] == "software").to_numpy()
+    return np.where(new, np.where(software, KINDS.robot, KINDS.newcomer), KINDS.known)
+
+
+def _looks_honest(strangeness: Floats, kinds: NDArray[np.str_], *, factor: float) -> NDArray[np.bool_]:
+    """All but the rows that the extrapolated tail of their kind's bulk does not explain."""
+    honest = np.ones(len(strangeness), dtype=bool)
+    for kind in np.unique(kinds):
+        rows = np.flatnonzero(kinds == kind)
+        if len(rows) < 100:
+            continue
+        values = strangeness[rows]
+        bulk = values[values <= np.quantile(values, 1 - BULK_CUT)]
+        rare = surprise(fit_tails(bulk[:, None]), values[:, None])[:, 0]
+        honest[rows] = rare < np.log(len(rows) / factor)
+    return honest
+
+
+BULK_CUT = 0.002
+"""Share of the strangest rows left out when the tail is fitted that judges them: an attack shall not explain itself."""
+
+
+def _describe(rows: pd.DataFrame, honest: NDArray[np.bool_], settings: TrainSettings) -> dict[str, Any]:
+    days: list[date] = sorted(pd.to_datetime(rows["day"]).dt.date.unique())
+    return {
+        "first_day": str(days[0]),
+        "last_day": str(days[-1]),
+        "days": len(days),
+        "account_days": len(rows),
+        "set_aside": int((~honest).sum()),
+        "settings": settings.model_dump(),
+    }
