@@ -50,7 +50,7 @@ def local_days(instants: ir.TimestampColumn, *, zone: str) -> Callable[[ir.Integ
 
 
 def wall_clock(instants: ir.TimestampColumn, *, zone: str) -> Callable[[ir.IntegerValue], ir.IntegerValue]:
-    """A function from microseconds since the epoch to the wall clock's microseconds in `zone`, good for all of `instants`."""
+    """A function from microseconds since the epoch to those of the wall clock in `zone`, good for all of `instants`."""
     first, last = _span(instants)
     stretches = offsets(zone, first, last)
 
@@ -63,7 +63,7 @@ def wall_clock(instants: ir.TimestampColumn, *, zone: str) -> Callable[[ir.Integ
 
 
 def offsets(zone: str, first: date, last: date) -> list[tuple[int, int]]:
-    """Stretches with one offset from UTC, as (start, offset) in microseconds, covering `first` to `last` with a day to spare.
+    """Stretches with one offset from UTC, as (start, offset) in microseconds, from `first` to `last` and a day around.
 
     Clock changes are looked for on quarters of an hour, which holds for every zone since 1972.
     """

@@ -31,12 +31,12 @@ PRIOR_ACCOUNTS = 20
 MIN_BETWEEN = 0.05
 """Accounts of one group are never taken to be all alike."""
 DAY_EFFECT_CLIP = 2.0
-"""A peer's excess counts at most this much (in spreads) for the day's effect, so that an attack cannot excuse itself."""
+"""A peer's excess counts at most this much (in spreads) in the day's effect, lest an attack excuse itself."""
 MIN_KNOWN_DAYS = 5
 """With fewer days, an account's largest day says nothing yet."""
 WEEK, MONTH = 7, 28
 CLUMPING = 2.0
-"""Size of a negative binomial whose spread `stabilise` evens out; counts per professional and day have sizes of 1 to 4."""
+"""Size of a negative binomial whose spread `stabilise` evens out; counts per account and day have sizes of 1 to 4."""
 
 COUNTS = (
     "lookups",
@@ -305,7 +305,7 @@ def _excesses() -> dict[str, ir.Value]:
 
 
 def _long_excesses() -> dict[str, ir.Value]:
-    """The last 7 days against the 21 before (and the peers' daily rate, as if 7 more days), 28 days against the peers."""
+    """The last 7 days against the 21 before (and the peers' rate, as if 7 more days), 28 days against the peers."""
     before = ibis.greatest(ibis.least(_.age_days, MONTH) - (WEEK - 1), 0)
     found = {}
     for f in WEEKLY:

@@ -1,4 +1,4 @@
-"""The errors that a caller may meet; every message gives the place, what was found, what was expected, the next step."""
+"""The errors that a caller may meet; each message gives the place, what was found, what was expected, the next step."""
 
 
 class DetectorError(Exception):

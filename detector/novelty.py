@@ -15,7 +15,7 @@ from detector.clock import DAY_US, HOUR_US, epoch_us, wall_clock
 from detector.joins import attach
 
 PAST_DAYS = 28
-"""Novelty looks four weeks back: whole weeks, and long enough for the monthly renewals that fill a professional's days."""
+"""Novelty looks four weeks back: whole weeks, and long enough for the monthly renewals that fill many days."""
 MIN_PAST_DAYS = 7
 """With less than a week held, everything would be new: novelty is null."""
 MAX_READERS = 32
@@ -93,7 +93,7 @@ def _known_around(today: ir.Table, held: ir.Table, pairs: ir.Table) -> ir.Table:
 
 
 def _mark_departments(marked: ir.Table, past_records: ir.Table) -> ir.Table:
-    """A department is odd when it holds under 2 % of the account's past records; null for an account with few of them."""
+    """A department is odd when it holds under 2 % of the account's past records; null for one with few of them."""
     born = past_records.filter(_.record_department.notnull())
     per_department = born.group_by(["account", "record_department"]).aggregate(n=_.count())
     totals = born.group_by("account").having(_.count() >= MIN_PAST_RECORDS).aggregate(total=_.count())

@@ -18,7 +18,7 @@ from detector.joins import attach
 MIN_LOOKUPS = 20
 """Gaps of fewer look-ups than this are too few to tell a rhythm from."""
 PAUSE_US = 15 * MINUTE_US
-"""A pause this long ends a run, and a failure this old no longer belongs to an attempt (Elastic's rules use 15 minutes)."""
+"""A pause this long ends a run, and an older failure belongs to no attempt (Elastic's rules use 15 minutes)."""
 FAILURES_BEFORE = 5
 GAP_TOLERANCE = 0.1
 

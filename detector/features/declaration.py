@@ -15,7 +15,7 @@ Direction = Literal["more", "less", "context"]
 
 @dataclass(frozen=True)
 class Sentence:
-    """A feature in words, for a person; `{value}`, `{usual}`, `{ratio}` and `{peers}` are filled in, already formatted."""
+    """A feature in words, for people; `{value}`, `{usual}`, `{ratio}` and `{peers}` are filled in, formatted."""
 
     en: str
     fr: str

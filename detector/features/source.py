@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ibis
 
-from detector.features.declaration import Feature, Sentence, count, share
+from detector.features.declaration import Feature, Sentence, share
 
 FEATURES = (
     Feature(
@@ -108,7 +108,7 @@ FEATURES = (
     Feature(
         "new_source_uses",
         "look-ups and writes",
-        "look-ups and writes from a network new to the account and known to fewer than 5 accounts in the 28 days before",
+        "look-ups and writes from a network new to the account and known to fewer than 5 accounts in 28 days before",
         "source",
         "more",
         "sources",
@@ -213,7 +213,7 @@ FEATURES = (
         lambda row: ibis.ifelse(row.resets + row.recent_resets > 0, row.new_source_uses, row.new_source_uses * 0),
         Sentence(
             "{value} look-ups from a network new to it, after a reset of its password or a change of the account",
-            "{value} consultations depuis un réseau nouveau pour lui, après une réinitialisation ou un changement du compte",
+            "{value} consultations depuis un réseau nouveau pour lui, après réinitialisation ou changement du compte",
         ),
         needs=("ip",),
     ),
