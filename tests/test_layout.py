@@ -31,8 +31,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("baseline", "deviations"),
     ("timeline",),
     ("model",),
-    ("checks", "alerts", "scoring"),
-    ("early", "campaigns", "explain"),
+    ("training", "checks", "alerting", "early", "explain"),
+    ("scoring", "alerts"),
+    ("campaigns",),
     ("learning",),
     ("simulate", "evaluate", "drill"),
     ("ledger",),
@@ -390,7 +391,9 @@ def test_the_installed_version_is_the_one_in_the_code() -> None:
 def test_setup_cfg_lists_every_folder_of_the_package() -> None:
     """A wheel carries each folder of the package, and the shipped models."""
     folders = {name_of(path.parent / "__init__.py") for path in MODULES}
-    assert sorted(listed(setup_cfg()["options"]["packages"])) == sorted(folders | {"detector.models"})
+    assert sorted(listed(setup_cfg()["options"]["packages"])) == sorted(folders | {"detector.models"}), (
+        "bring `packages` in setup.cfg into line"
+    )
     assert not [folder for folder in {path.parent for path in MODULES} if not (folder / "__init__.py").is_file()]
 
 
