@@ -73,11 +73,11 @@ def find_campaigns(
     near = judged.loc[judged["alert"] | (judged["p_value"] <= settings.near), ["account", "day", "p_value", "alert"]]
     if len(near) < MIN_MEMBERS:
         return pd.DataFrame(columns=list(COLUMNS))
-    tested = _test_sources(_count_sources(sources, past_sources, near["account"], settings), settings)
+    tested = _test_sources(_count_sources(sources, past_sources, near["account"]), settings)
     return _join(near, tested)
 
 
-def _count_sources(sources: ir.Table, past: ir.Table, near: pd.Series, settings: CampaignSettings) -> _Sources:
+def _count_sources(sources: ir.Table, past: ir.Table, near: pd.Series) -> _Sources:
     """Sources that at least two near-alerts share, and how many accounts use each, today and in the past."""
     marks = ibis.memtable(pd.DataFrame({"account": near.to_numpy(dtype=str)}))
     today = _tokens(sources).cache()

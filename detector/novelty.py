@@ -113,7 +113,7 @@ def mark_sources(today: ir.Table, past: Past) -> ir.Table:
     Digits of user agents are left out, so that a browser's update is no new agent. Null for an account without a past:
     it is judged as a newcomer, not for being new.
     """
-    named = _with_network(today)
+    named = with_network(today)
     fanout = named.group_by("ip").aggregate(accounts_today=_.account.nunique())
     named = attach(named, fanout, "ip")
     named = named.mutate(is_tool=(_.user_agent.re_search(TOOL_AGENT) & (_.channel == "portal")).fill_null(False))
@@ -121,7 +121,7 @@ def mark_sources(today: ir.Table, past: Past) -> ir.Table:
         unknown = ibis.null("boolean")
         marks = ("is_new_ip", "is_new_network", "is_new_agent", "is_new_auth", "is_unseen_ip", "is_rare_network")
         return named.mutate(**dict.fromkeys(marks, unknown))
-    before = _with_network(past.sources)
+    before = with_network(past.sources)
     accounts = before.select("account").distinct().mutate(has_past=True)
     named = attach(named, accounts, "account")
     for column, mark in (
@@ -151,7 +151,7 @@ def _mark_rare(named: ir.Table, before: ir.Table) -> ir.Table:
     ).drop("n_accounts", "was_used")
 
 
-def _with_network(sources: ir.Table) -> ir.Table:
+def with_network(sources: ir.Table) -> ir.Table:
     """IPv4 /24 and IPv6 /48, as text; null for what is no address. Agents without their digits."""
     v4 = sources.ip.re_extract(r"^(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}$", 1)
     v6 = sources.ip.re_extract(r"^([0-9a-fA-F]{1,4}:[0-9a-fA-F]{1,4}:[0-9a-fA-F]{0,4}):", 1)

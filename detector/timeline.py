@@ -15,6 +15,7 @@ from ibis.backends.duckdb import Backend
 
 from detector.account_days import ACCOUNT_DAYS, DayTables, build_account_days
 from detector.aggregates import Aggregates, aggregate
+from detector.clock import day_start
 from detector.deviations import deviations, peer_deviations
 from detector.history import History
 from detector.novelty import MIN_PAST_DAYS, PAST_DAYS, Past
@@ -68,6 +69,7 @@ class Timeline:
         self.canaries = canaries
         self.set_aside = set_aside if set_aside is not None else SET_ASIDE.empty_table().to_pandas()
         self._off_days = off_days
+        self._events = events
         self._today = _held_aggregates(con, events, zone)
         self._order = None if events is None else order_signals(events, zone=zone).cache()
         self.input_days = [] if events is None else _days_of(self._today.hours)
@@ -89,6 +91,19 @@ class Timeline:
         if len(self.days_before(day)) < MIN_PAST_DAYS:
             return peer_deviations(self.account_days(day), off_days=self._holidays(day))
         return deviations(self.account_days(day), past, off_days=self._holidays(day))
+
+    def sources(self, day: date) -> ir.Table:
+        """Account-sources of one day."""
+        if day in self.input_days:
+            return self._of_input(ACCOUNT_SOURCES, [day])
+        return self._held(ACCOUNT_SOURCES, day, day)
+
+    def events_of(self, day: date) -> ir.Table | None:
+        """The input's events of one day, those without an account included; None where the input does not have it."""
+        if self._events is None or day not in self.input_days:
+            return None
+        start, end = (day_start(each, zone=self.zone) for each in (day, day + timedelta(days=1)))
+        return self._events.filter((_.timestamp >= start) & (_.timestamp < end))
 
     def days_before(self, day: date) -> list[date]:
         """Days held among the 28 before a day."""
