@@ -156,7 +156,7 @@ def score_days(
     for day in days:
         progress(f"scoring: {day}")
         part = _score_day(timeline, model, day, settings)
-        timeline.set_aside = pd.concat([timeline.set_aside, part.scores.loc[part.scores["alert"], ["account", "day"]]])
+        timeline.leave_out(part.scores[part.scores["alert"]])
         parts.append(part)
     if not parts:
         return Scored(SCORES.empty().to_pandas(), EARLY.empty().to_pandas(), pd.DataFrame(columns=list(FIRED)))

@@ -67,13 +67,20 @@ class Timeline:
         self.history = history
         self.zone = zone
         self.canaries = canaries
-        self.set_aside = set_aside if set_aside is not None else SET_ASIDE.empty_table().to_pandas()
+        self._set_aside = SET_ASIDE.empty_table()
+        if set_aside is not None:
+            self.leave_out(set_aside)
         self._off_days = off_days
         self._events = events
         self._today = _held_aggregates(con, events, zone)
         self._order = None if events is None else order_signals(events, zone=zone).cache()
         self.input_days = [] if events is None else _days_of(self._today.hours)
         self._built: dict[date, DayTables] = {}
+
+    def leave_out(self, account_days: pd.DataFrame) -> None:
+        """Take these account-days (account, day) out of every later day's past."""
+        more = pa.Table.from_pandas(account_days[["account", "day"]], schema=SET_ASIDE, preserve_index=False)
+        self._set_aside = pa.concat_tables([self._set_aside, more]).combine_chunks()
 
     def account_days(self, day: date) -> ir.Table:
         """Account-days of one day: built from the input where it has the day, else history's."""
@@ -140,8 +147,9 @@ class Timeline:
         if earlier:
             parts.append(self._of_input(table, earlier))
         rows = functools.reduce(ibis.union, parts) if parts else _empty(self.con, table)
-        aside = self.set_aside[(self.set_aside["day"] >= first) & (self.set_aside["day"] <= last)]
-        return rows.anti_join(_memtable(aside), ["account", "day"]) if len(aside) else rows
+        if not self._set_aside.num_rows:
+            return rows
+        return rows.anti_join(ibis.memtable(self._set_aside), ["account", "day"])
 
     def _held(self, table: Table, first: date, last: date) -> ir.Table:
         if self.history is None:
@@ -169,7 +177,3 @@ def _days_of(hours: ir.Table) -> list[date]:
 
 def _empty(con: Backend, table: Table) -> ir.Table:
     return ibis.memtable(table.empty(), schema=ibis.Schema.from_pyarrow(table.arrow))
-
-
-def _memtable(frame: pd.DataFrame) -> ir.Table:
-    return ibis.memtable(pa.Table.from_pandas(frame[["account", "day"]], schema=SET_ASIDE, preserve_index=False))
