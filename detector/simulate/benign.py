@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from detector.simulate.activity import day_activity
-from detector.simulate.events import Events, join, pick, time_order
+from detector.simulate.events import Events, join_in_time
 from detector.simulate.machines import noise_day, robots_day, software_day
 from detector.simulate.portal import portal_day
 from detector.simulate.scene import Population, Scene, scenes
@@ -12,8 +12,8 @@ from detector.simulate.settings import World
 
 def benign_day(world: World, population: Population, *, index: int) -> Events:
     """Return the honest events of day `index`, in order of time."""
-    everything = join([part for scene in scenes(world, population, index=index) for part in _life(scene)])
-    return pick(everything, time_order(everything))
+    parts = [part for scene in scenes(world, population, index=index) for part in _life(scene)]
+    return join_in_time(parts).events
 
 
 def _life(scene: Scene) -> tuple[Events, ...]:

@@ -94,6 +94,17 @@ def pick(events: Events, rows: npt.NDArray[np.int64] | Flags | slice) -> Events:
     return _typed([column[rows] for column in events])
 
 
-def time_order(events: Events) -> npt.NDArray[np.int64]:
-    """Return the order of time; equal times stay as they are."""
-    return np.asarray(np.argsort(events.time_us, kind="stable"), np.int64)
+class Ordered(NamedTuple):
+    """Events in the order of time, and the part that each came from."""
+
+    events: Events
+    part: npt.NDArray[np.int32]
+
+
+def join_in_time(parts: Sequence[Events]) -> Ordered:
+    """Return all events in the order of time; at equal times earlier parts come first, and parts keep their order."""
+    order = np.argsort(np.concatenate([part.time_us for part in parts]), kind="stable")
+    # One column after the other, so that no whole copy exists beside the parts and the result.
+    columns = (np.concatenate(column)[order] for column in zip(*parts, strict=True))
+    number = np.repeat(np.arange(len(parts), dtype=np.int32), [part.rows for part in parts])
+    return Ordered(_typed(columns), number[order])

@@ -16,7 +16,7 @@ from joblib import Parallel, delayed
 from detector.simulate import truth
 from detector.simulate.attacks import Plan, attack_day, plan_attacks
 from detector.simulate.benign import benign_day
-from detector.simulate.events import Events, join, pick, time_order
+from detector.simulate.events import Events, join_in_time, pick
 from detector.simulate.scene import Population, make_population
 from detector.simulate.settings import World
 from detector.simulate.text import Names, event_table, make_names
@@ -26,10 +26,11 @@ ROWS_AT_ONCE = 500_000
 """Rows turned into text at once: bounds memory."""
 
 FORMAT_VERSION = 1
+HONEST = -1
 
 
 class AttackedDay(NamedTuple):
-    """All events of one day, in order of time, and which campaign each belongs to (-1: honest)."""
+    """All events of one day, in order of time, and which campaign each belongs to (or HONEST)."""
 
     events: Events
     campaign: npt.NDArray[np.int32]
@@ -39,10 +40,10 @@ def attacked_day(world: World, population: Population, plans: Sequence[Plan], *,
     """Return a day with its attacks; without the rows of a campaign it is the honest day, in the same order."""
     benign = benign_day(world, population, index=index)
     added = [attack_day(world, population, plan, index=index, benign=benign) for plan in plans]
-    events = join([benign, *added])
-    numbers = np.repeat([-1, *[plan.number for plan in plans]], [part.rows for part in (benign, *added)])
-    order = time_order(events)
-    return AttackedDay(pick(events, order), numbers[order].astype(np.int32))
+    if not any(part.rows for part in added):
+        return AttackedDay(benign, np.full(benign.rows, HONEST, np.int32))
+    events, part = join_in_time([benign, *added])
+    return AttackedDay(events, np.array([HONEST, *[plan.number for plan in plans]], np.int32)[part])
 
 
 def simulate(world: World, out: Path, *, workers: int = 1, formats: Sequence[str] = ("parquet",)) -> None:
