@@ -86,3 +86,14 @@ def widen(p_values: Floats) -> Floats:
     """Multiply p-values by how many times too many are small, when the whole day is odd; never below the original."""
     inflation = max(1.0, float((p_values <= ODD_SHARE).mean()) / ODD_SHARE)
     return np.minimum(p_values * inflation, 1.0)
+
+
+def alert_threshold(past: Floats, *, n_tests: int, rate: float) -> float:
+    """Strangeness above which one account-day alerts alone among `n_tests`; infinite where the past is too short.
+
+    The first step of Benjamini–Hochberg: a p-value of at most `rate` / `n_tests`. More alerts on a day only lower it.
+    """
+    allowed = int(rate / max(n_tests, 1) * (len(past) + 1)) - 1
+    if allowed < 0:
+        return float("inf")
+    return float(np.nextafter(np.sort(past)[len(past) - 1 - allowed], np.inf))

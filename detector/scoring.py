@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, NamedTuple
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from detector.alerting import AlertSettings, judge_day
+from detector.alerting import AlertSettings, alert_threshold, judge_day
 from detector.checks import CHECKS, FIRED, run_checks
 from detector.deviations import NAMES
 from detector.early import EARLY, early_alerts
@@ -174,8 +173,20 @@ def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSetti
     judged = _rank(_add_checks(judged, fired))
     judged = judged.assign(model_version=model.version, cold=model.cold)
     judged["reasons"] = _reasons(timeline, model, judged, day, settings)
-    early = early_alerts(timeline, model, judged, day)
+    early = early_alerts(timeline, model, day, thresholds=_thresholds(judged, model, settings.alerts))
     return Scored(to_scores(judged), early, fired)
+
+
+def _thresholds(judged: pd.DataFrame, model: Model, settings: AlertSettings) -> pd.Series:
+    """Strangeness from which each account alerts alone; only for those that reach it by the end of the day."""
+    counts = judged["kind"].value_counts()
+    past = model.calibration.groupby("kind")["strangeness"]
+    limits = {
+        kind: alert_threshold(values.to_numpy(), n_tests=int(counts.get(kind, 1)), rate=settings.false_discovery_rate)
+        for kind, values in past
+    }
+    found = judged.set_index("account")["kind"].map(limits).fillna(np.inf)
+    return found[judged.set_index("account")["strangeness"] >= found]
 
 
 def measure(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
