@@ -11,9 +11,10 @@ from pathlib import Path
 import duckdb
 
 from detector.reading import direct, sql
-from detector.reading.counts import Part, repetition
+from detector.reading.counts import repetition
 from detector.reading.formats.parquet import read_sql
-from detector.reading.staging import EVENT_ROW, staged_rows
+from detector.reading.parts import Part
+from detector.reading.staging import EVENT_ROW, LINE, staged_rows
 from detector.reading.times import NO_ZONE
 
 MISSED = ("record", "ip", "user_agent", "profession", "session", "auth_mode", "record_id_mode")
@@ -21,6 +22,7 @@ MISSED = ("record", "ip", "user_agent", "profession", "session", "auth_mode", "r
 
 _BACK = "INTERVAL 10 MINUTE"  # several servers write one log, and each request is logged when it ends
 _JUMPING_SHARE = 0.001  # of the events; with more, the file is merely not sorted by time
+_LONG = 1_000_000  # rows of a Parquet file; beyond, its statistics tell enough, and cost nothing
 _AHEAD = timedelta(days=1)  # of the file's own date, whatever the zones
 _HOUR = 60  # minutes between a zone's two offsets
 
@@ -48,7 +50,7 @@ def _told(part: Part, con: duckdb.DuckDBPyConnection) -> Told:
         source, where = staged_rows([part.staged]), EVENT_ROW
         columns |= {name: f"count({name})" for name in MISSED}
     else:
-        source, where = sql.within(direct.events_sql([part.dump.path], dict(part.kinds), part.dump.input.mapping)), ""
+        source, where = _lying(part), ""
     found = con.execute(sql.select(columns, source, where=where) + " GROUP BY action, outcome").fetchall()
     told = Told(Counter({(action, outcome): n for action, outcome, n, *_ in found}))
     if part.staged:
@@ -56,6 +58,10 @@ def _told(part: Part, con: duckdb.DuckDBPyConnection) -> Told:
     else:
         told.present = _present(part, con)
     return told
+
+
+def _lying(part: Part) -> str:
+    return sql.within(direct.events_sql([part.dump.path], part.shape)) if part.shape else "(SELECT NULL)"
 
 
 def _present(part: Part, con: duckdb.DuckDBPyConnection) -> Counter[str]:
@@ -69,36 +75,61 @@ def _present(part: Part, con: duckdb.DuckDBPyConnection) -> Counter[str]:
 def _of_file(part: Part, con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     if not part.counted.events:
         return
-    source = staged_rows([part.staged]) if part.staged else read_sql([part.dump.path])
-    yield from _clock(part, source, con)
+    yield from _clock(part, con)
     if part.staged:
+        source = staged_rows([part.staged])
         yield from _oddities(source, con)
         yield from _zones(part, source, con)
         prints = {"all": "count(_print)", "distinct": "count(DISTINCT _print)"}
         yield from repetition(*con.execute(sql.select(prints, source)).fetchall()[0])
 
 
-def _clock(part: Part, source: str, con: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    line = "coalesce(_line, file_row_number + 1 + _header)" if part.staged else "file_row_number + 1"
-    where = EVENT_ROW if part.staged else ""
-    ordered = sql.select(
-        {"moment": '"timestamp"', "before": 'lag("timestamp") OVER ()', "line": line}, source, where=where
-    )
+def _clock(part: Part, con: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    moments, steps = _moments(part, con)
     back = f"before - moment > {_BACK}"
     asked = {
         "jumps": f"count(*) FILTER ({back})",
         "line": f"min(line) FILTER ({back})",
         "far": f"epoch(max(before - moment) FILTER ({back}))",
-        "last": "epoch(max(moment))",
+        "last": "epoch(max(latest))",
     }
-    jumps, first, far_s, last_s = con.execute(sql.select(asked, sql.within(ordered))).fetchall()[0]
-    if 0 < jumps <= max(1, _JUMPING_SHARE * part.counted.events):
+    jumps, first, far_s, last_s = con.execute(sql.select(asked, sql.within(moments))).fetchall()[0]
+    if 0 < jumps <= max(1, _JUMPING_SHARE * steps):
         yield f"the clock goes back {jumps} times, by {far_s / 60:.0f} minutes at most, first on line {first}"
-    if not part.dump.is_stdin:
+    if not part.dump.is_stdin and last_s is not None:
         written = datetime.fromtimestamp(Path(part.dump.path).stat().st_mtime, UTC)
         last = datetime.fromtimestamp(last_s, UTC)
         if last > written + _AHEAD:
             yield f"its last event, {last:%Y-%m-%d %H:%M}, is later than the file itself ({written:%Y-%m-%d %H:%M})"
+
+
+def _moments(part: Part, con: duckdb.DuckDBPyConnection) -> tuple[str, int]:
+    """The query for each time beside the one before it, and their number; of a long Parquet file, by row groups."""
+    if part.staged:
+        line, where, source = LINE, EVENT_ROW, staged_rows([part.staged])
+    elif part.counted.events <= _LONG:
+        line, where, source = "file_row_number + 1", "", read_sql([part.dump.path])
+    else:
+        return _of_row_groups(part.dump.path), _row_groups(part.dump.path, con)
+    moment = '"timestamp"'
+    columns = {"moment": moment, "latest": moment, "before": f"lag({moment}) OVER ()", "line": line}
+    return sql.select(columns, source, where=where), part.counted.events
+
+
+def _of_row_groups(path: str) -> str:
+    latest = "stats_max_value::TIMESTAMPTZ"
+    columns = {
+        "moment": "stats_min_value::TIMESTAMPTZ",
+        "latest": latest,
+        "before": f"max({latest}) OVER (ORDER BY row_group_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)",
+        "line": "1 + sum(row_group_num_rows) OVER (ORDER BY row_group_id) - row_group_num_rows",
+    }
+    return sql.select(columns, f"parquet_metadata({sql.text(path)})", where="path_in_schema = 'timestamp'")
+
+
+def _row_groups(path: str, con: duckdb.DuckDBPyConnection) -> int:
+    asked = sql.select({"n": "num_row_groups"}, f"parquet_file_metadata({sql.text(path)})")
+    return int(con.execute(asked).fetchall()[0][0])
 
 
 def _oddities(source: str, con: duckdb.DuckDBPyConnection) -> Iterator[str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from detector.reading.dumps import Dump
-
 _REPEATED_SHARE = 0.05
 _FEWEST_PRINTS = 20
 
@@ -41,27 +39,6 @@ class FileCount:
     ignored: dict[str, int] = field(default_factory=dict)
     rejected: int = 0
     events: int = 0
-
-
-@dataclass(frozen=True)
-class Part:
-    """One file that was read.
-
-    Attributes
-    ----------
-    staged
-        Its rows in scratch, or null where its own rows are used as they lie.
-    kinds
-        Names and DuckDB types of its columns, in the second case.
-    notes
-        What else the user should know of it.
-    """
-
-    dump: Dump
-    counted: FileCount
-    staged: str | None = None
-    kinds: tuple[tuple[str, str], ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 def repetition(prints: int, distinct: int) -> Iterator[str]:

@@ -1,13 +1,19 @@
-"""Canonical Parquet that needs no change: checked in one pass, then used where it lies, without a copy."""
+"""Canonical Parquet that needs no change: checked in one pass, then used where it lies, without a copy.
+
+A day of a large portal has 15 million rows, so nothing is done twice or row by row that can be done once for a file (by
+its statistics), for a group, or for a distinct value.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import duckdb
 
 from detector.reading import records, sql
 from detector.reading.conform import CONTENT
 from detector.reading.counts import repetition
-from detector.reading.formats.parquet import read_sql
+from detector.reading.formats.parquet import columns_of, read_sql
 from detector.reading.mapping import Mapping
 from detector.reading.times import FIRST_YEAR, LAST_YEAR
 from detector.schema import ACTIONS, CHANNELS, EVENTS, OUTCOMES, RECORD_ID_MODES
@@ -16,96 +22,135 @@ _REQUIRED = ("timestamp", "account", "action", "outcome")
 _INSTANT = "TIMESTAMP WITH TIME ZONE"
 _FEW_VALUES = ("service", "auth_mode", "user_agent", "profession", "organisation")
 _MANY_VALUES = ("account", "ip", "session", "delegate")
-_PRINT, _PRINT_EVERY = 'hash("timestamp", account, action, record, ip)', 64
+_WORDS = ("action", "outcome", "channel", "record_id_mode")
+_PRINT_EVERY = 64
 _KINDS = {"int32": "INTEGER", "bool": "BOOLEAN"}
 
 
-def may_be_direct(kinds: dict[str, str], mapping: Mapping) -> bool:
-    """Whether columns and mapping leave nothing to change: names and types of events, tokens, no value to translate."""
+@dataclass(frozen=True)
+class Shape:
+    """What decides how a file's rows are used: its columns and their DuckDB types, and which may hold empty texts."""
+
+    kinds: tuple[tuple[str, str], ...]
+    blanks: frozenset[str]
+    constants: tuple[tuple[str, str], ...]
+
+    def kind(self, column: str) -> str:
+        """A column's DuckDB type; empty if the file has none of that name."""
+        return dict(self.kinds).get(column, "")
+
+    def holds(self, column: str) -> bool:
+        """Whether the file has a column."""
+        return any(column == name for name, _ in self.kinds)
+
+
+def shape_of(path: str, mapping: Mapping, *, con: duckdb.DuckDBPyConnection) -> Shape | None:
+    """Return the shape of a file that leaves nothing to change but empty texts, which count as null; else null.
+
+    That is: columns named and typed as those of events, times that are instants, tokens for records, and a mapping that
+    translates nothing.
+    """
+    kinds = columns_of(path, con=con)
     plain = Mapping(records=mapping.records, constants=mapping.constants, authority=mapping.authority)
     given = kinds.keys() | mapping.constants.keys()
-    return (
+    fits = (
         mapping.records.kind == "token"
         and mapping == plain
         and all(column in given for column in _REQUIRED)
         and kinds.get("timestamp") == _INSTANT
         and all(_fits(kinds[column], column) for column in CONTENT if column in kinds)
     )
+    if not fits:
+        return None
+    return Shape(tuple(kinds.items()), _blanks(path, con), tuple(mapping.constants.items()))
 
 
 def _fits(kind: str, column: str) -> bool:
-    wanted = str(EVENTS.arrow.field(column).type)
-    if wanted == "string":
+    wanted = duckdb_kind(column)
+    if wanted == "VARCHAR":
         return kind == "VARCHAR" or kind.startswith("ENUM")
-    if wanted == "int32":
-        return kind.endswith("INT") or kind == "INTEGER"
-    return kind == (_INSTANT if wanted.startswith("timestamp") else _KINDS[wanted])
+    return kind.endswith("INT") or kind == wanted if wanted == "INTEGER" else kind == wanted
 
 
-def check(
-    path: str, kinds: dict[str, str], mapping: Mapping, *, con: duckdb.DuckDBPyConnection
-) -> tuple[int, tuple[str, ...]] | None:
+def _blanks(path: str, con: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """Columns whose least value, in some row group, is the empty text, or is not known."""
+    columns = {"name": "path_in_schema", "n": "count(*)"}
+    least = "num_values > coalesce(stats_null_count, 0) AND coalesce(stats_min_value, '') = ''"
+    asked = sql.select(columns, f"parquet_metadata({sql.text(path)})", where=least) + " GROUP BY path_in_schema"
+    return frozenset(name for name, _ in con.execute(asked).fetchall())
+
+
+def check(path: str, shape: Shape, *, con: duckdb.DuckDBPyConnection) -> tuple[int, tuple[str, ...]] | None:
     """Check the rows of a file: their number, and what to tell of them.
 
     Null if any row needs a change or is a reject, so that the file must be staged.
     """
-    columns = {column: _expression(column, kinds, mapping) for column in CONTENT}
-    source = sql.within(sql.select(columns, read_sql([path])))
-    faults = " OR ".join(f"coalesce({fault}, false)" for fault in _faults(kinds))
-    asked = {
-        "rows": "count(*)",
-        "faulty": f"count(*) FILTER ({faults})",
-        "prints": f"count(*) FILTER ({_PRINT} % {_PRINT_EVERY} = 0)",
-        "distinct": f"count(DISTINCT {_PRINT}) FILTER ({_PRINT} % {_PRINT_EVERY} = 0)",
-    }
-    rows, faulty, prints, distinct = con.execute(sql.select(asked, source)).fetchall()[0]
-    if faulty or any(_distinct_hold_identifier(path, column, con) for column in _FEW_VALUES if column in kinds):
+    source = sql.within(events_sql([path], shape))
+    rows = _checked_words(source, con)
+    if rows is None or not _are_sound(source, shape, con):
         return None
-    return int(rows), tuple(repetition(prints, distinct))
+    if any(_hold_identifier(source, column, con) for column in _FEW_VALUES if shape.holds(column)):
+        return None
+    prints = sql.select({"all": "count(*)", "distinct": "count(DISTINCT print)"}, sql.within(_prints(source)))
+    return rows, tuple(repetition(*con.execute(prints).fetchall()[0]))
 
 
-def _faults(kinds: dict[str, str]) -> list[str]:
-    """SQL conditions, each of which makes a row a reject, or in need of change."""
-    faults = [
-        f'"timestamp" IS NULL OR year("timestamp") NOT BETWEEN {FIRST_YEAR} AND {LAST_YEAR - 1}',
-        "account IS NULL AND NOT (action = 'login' AND outcome = 'failure')",
-        _unknown("action", ACTIONS) + " OR action IS NULL",
-        _unknown("outcome", OUTCOMES) + " OR outcome IS NULL",
-        _unknown("channel", CHANNELS),
-        _unknown("record_id_mode", RECORD_ID_MODES),
-    ]
-    if "n_records" in kinds:
-        faults.append("n_records < 0")
-    if "record" in kinds:
+def _checked_words(source: str, con: duckdb.DuckDBPyConnection) -> int | None:
+    """The number of rows; null if a word is unknown, or an account missing that is needed."""
+    absent = "count(*) FILTER (account IS NULL)"
+    asked = sql.select({name: name for name in _WORDS} | {"n": "count(*)", "absent": absent}, source)
+    found = con.execute(f"{asked} GROUP BY {', '.join(_WORDS)}").fetchall()
+    for action, outcome, channel, mode, _, nameless in found:
+        known = action in ACTIONS and outcome in OUTCOMES and channel in CHANNELS and mode in (None, *RECORD_ID_MODES)
+        if not known or (nameless and (action, outcome) != ("login", "failure")):
+            return None
+    return int(sum(row[4] for row in found))
+
+
+def _are_sound(source: str, shape: Shape, con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether each time is a time, no number is negative, no record and no name an identifier."""
+    faults = ['"timestamp" IS NULL', *(records.holds_identifier(name) for name in _MANY_VALUES if shape.holds(name))]
+    if shape.holds("record"):
         faults.append(records.is_identifier(records.compact("record")))
-    faults.extend(records.holds_identifier(column) for column in _MANY_VALUES if column in kinds)
-    return faults
+    asked = {
+        "faults": f"count(*) FILTER ({' OR '.join(faults)})",
+        "first": 'year(min("timestamp"))',
+        "last": 'year(max("timestamp"))',
+        "least": "min(n_records)",
+    }
+    faulty, first, last, least = con.execute(sql.select(asked, source)).fetchall()[0]
+    in_time = first is None or (first >= FIRST_YEAR and last < LAST_YEAR)
+    return not faulty and in_time and (least is None or least >= 0)
 
 
-def _unknown(column: str, allowed: tuple[str, ...]) -> str:
-    return f"{column} NOT IN ({', '.join(map(sql.text, allowed))})"
+def _hold_identifier(source: str, column: str, con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a distinct value holds an identifier; by FILTER, since a WHERE would be pushed below the groups."""
+    distinct = sql.select({"value": sql.name(column)}, source) + f" GROUP BY {sql.name(column)}"
+    held = f"count(*) FILTER ({records.holds_identifier('value')})"
+    return bool(con.execute(sql.select({"held": held}, sql.within(distinct))).fetchall()[0][0])
 
 
-def _distinct_hold_identifier(path: str, column: str, con: duckdb.DuckDBPyConnection) -> bool:
-    distinct = sql.within(f"SELECT DISTINCT {sql.name(column)}::VARCHAR AS value FROM {read_sql([path])}")  # noqa: S608
-    found = con.execute(sql.select({"n": "count(*)"}, distinct, where=records.holds_identifier("value"))).fetchall()
-    return bool(found[0][0])
+def _prints(source: str) -> str:
+    """The query for the hashes of some rows, chosen by their time, so that repeated rows are chosen together."""
+    whole = 'hash("timestamp", account, action, record, ip)'
+    return sql.select({"print": whole}, source, where=f'hash("timestamp") % {_PRINT_EVERY} = 0')
 
 
-def events_sql(paths: list[str], kinds: dict[str, str], mapping: Mapping) -> str:
-    """The query for the events of checked files of one shape, where they lie."""
-    columns = {column: _expression(column, kinds, mapping) for column in CONTENT}
+def events_sql(paths: list[str], shape: Shape) -> str:
+    """The query for the events of files of one shape, where they lie."""
+    columns = {column: _expression(column, shape) for column in CONTENT}
     return sql.select(columns | {"source": "filename", "line": "file_row_number + 1"}, read_sql(paths))
 
 
-def _expression(column: str, kinds: dict[str, str], mapping: Mapping) -> str:
-    kind = duckdb_kind(column)
-    if column in mapping.constants:
-        return f"{sql.text(mapping.constants[column])}::{kind}"
-    if column not in kinds:
+def _expression(column: str, shape: Shape) -> str:
+    kind, constants = duckdb_kind(column), dict(shape.constants)
+    if column in constants:
+        return f"{sql.text(constants[column])}::{kind}"
+    if not shape.holds(column):
         return "'portal'" if column == "channel" else f"NULL::{kind}"
-    found = sql.name(column) if kinds[column] == kind else f"{sql.name(column)}::{kind}"
-    found = f"nullif({found}, '')" if kind == "VARCHAR" else found
+    found = sql.name(column) if shape.kind(column) == kind else f"{sql.name(column)}::{kind}"
+    if kind == "VARCHAR" and column in shape.blanks:
+        found = f"nullif({found}, '')"
     return f"coalesce({found}, 'portal')" if column == "channel" else found
 
 

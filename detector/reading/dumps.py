@@ -37,10 +37,10 @@ class Dump:
 
 
 class Tally(io.RawIOBase):
-    """Bytes on their way: passes them on, and keeps their SHA-256, number and line feeds."""
+    """Bytes on their way: passes them on, and keeps their SHA-256, their number and, if wanted, that of line feeds."""
 
-    def __init__(self, raw: BinaryIO, head: bytes = b"") -> None:
-        self._raw, self._head = raw, head
+    def __init__(self, raw: BinaryIO, head: bytes = b"", *, count_lines: bool = False) -> None:
+        self._raw, self._head, self._count_lines = raw, head, count_lines
         self._digest = hashlib.sha256()
         self.size = 0
         self.line_feeds = 0
@@ -58,7 +58,8 @@ class Tally(io.RawIOBase):
             block = self._raw.read(size if size >= 0 else BLOCK_BYTES)
         self._digest.update(block)
         self.size += len(block)
-        self.line_feeds += block.count(b"\n")
+        if self._count_lines:
+            self.line_feeds += block.count(b"\n")
         self.last = block[-1:] or self.last
         return block
 
@@ -97,11 +98,11 @@ class Opened:
         """The path as given."""
         return self.dump.path
 
-    def tally(self) -> Tally:
+    def tally(self, *, count_lines: bool = False) -> Tally:
         """The bytes as they lie on the disk."""
         if self.dump.is_stdin:
-            return Tally(sys.stdin.buffer, self.head)
-        return Tally(Path(self.path).open("rb", buffering=0))
+            return Tally(sys.stdin.buffer, self.head, count_lines=count_lines)
+        return Tally(Path(self.path).open("rb", buffering=0), count_lines=count_lines)
 
     def head_bytes(self) -> bytes:
         """The first bytes, decompressed."""
@@ -120,6 +121,28 @@ class Opened:
 def decompressed(stream: pa.NativeFile, compression: str | None) -> pa.NativeFile:
     """A stream without its compression; reading it fails with OSError where the file is cut short or damaged."""
     return pa.CompressedInputStream(stream, compression) if compression else stream
+
+
+def pass_through(opened: Opened, *, count_lines: bool) -> tuple[Tally, int]:
+    """Let a whole file pass by: its tally, and its lines once decompressed (0 if they are not wanted).
+
+    Raises
+    ------
+    ReadError
+        If it is cut short or damaged.
+    """
+    with opened.tally(count_lines=count_lines and not opened.compression) as tally:
+        if not (count_lines and opened.compression):
+            tally.drain()
+            return tally, tally.lines
+        unpacked = decompressed(pa.PythonFile(tally, mode="r"), opened.compression)
+        lines = Tally(unpacked, count_lines=True)
+        try:
+            lines.drain()
+        except OSError as error:
+            raise ReadError(f"{opened.path}: cut short or damaged ({error})") from error
+        tally.drain()
+        return tally, lines.lines
 
 
 def expand(inputs: Iterable[Input]) -> list[Dump]:

@@ -16,9 +16,10 @@ from ibis.backends.duckdb import Backend
 from detector.errors import ReadError
 from detector.reading import sql
 from detector.reading.concerns import warnings_of
-from detector.reading.counts import FileCount, Part
+from detector.reading.counts import FileCount
 from detector.reading.dumps import Dump, expand
 from detector.reading.mapping import Input
+from detector.reading.parts import Part
 from detector.reading.records import keyed
 from detector.reading.staging import events_of, read_file, rejects_of
 from detector.schema import REJECTS

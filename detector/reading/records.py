@@ -38,8 +38,9 @@ _EMBEDDED = rf"(^|[^0-9]){_GROUPS}($|[^0-9])"
 _SEPARATORS = r"\.0$|[\s.\-_\x{a0}]"
 _LONG_NUMBER = r"[0-9]{13,}"
 _SHORTEST = 13
-# Digests and UUIDs: in 1 of 50 of them some 13 decimal digits stand in a row.
-_OPAQUE = r"[0-9a-fA-F]{32,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_LONGEST_WRITTEN = 30  # 15 digits with gaps; tokens of 32 are spared the search
+# Digests and UUIDs: in 1 of 50 of them some 13 decimal digits stand in a row, between letters.
+_SHORTEST_OPAQUE, _OPAQUE = 32, "[0-9-]*[a-fA-F][0-9a-fA-F-]*"
 
 
 def token(value: str, *, key: bytes, domain: str = RECORD_DOMAIN) -> str:
@@ -72,7 +73,8 @@ def token_sql(value: str, *, domain: str) -> str:
 def compact(value: str) -> str:
     """SQL for an identifier without gaps, nor the `.0` that a table of floating-point numbers adds; else the text."""
     cleaned = sql.replace_all(value, _SEPARATORS, "")
-    return f"(CASE WHEN strlen({value}) >= {_SHORTEST} THEN upper({cleaned}) ELSE {value} END)"
+    written = f"strlen({value}) BETWEEN {_SHORTEST} AND {_LONGEST_WRITTEN}"
+    return sql.cases([(written, f"upper({cleaned})")], otherwise=value)
 
 
 def is_identifier(compacted: str) -> str:
@@ -107,8 +109,9 @@ def facts(compacted: str, identifier: str) -> dict[str, str]:
 
 def holds_identifier(value: str) -> str:
     """SQL: whether a text holds what has the form of an identifier, whatever stands around it; never null."""
-    embedded = f"{sql.matches(value, _EMBEDDED)} AND NOT {sql.matches_whole(value, _OPAQUE)}"
-    return f"(CASE WHEN strlen({value}) >= {_SHORTEST} THEN {embedded} ELSE false END)"
+    short = f"coalesce(strlen({value}) < {_SHORTEST}, true)"
+    opaque = f"strlen({value}) >= {_SHORTEST_OPAQUE} AND {sql.matches_whole(value, _OPAQUE)}"
+    return sql.cases([(short, "false"), (opaque, "false")], otherwise=sql.matches(value, _EMBEDDED))
 
 
 def scrub(value: str) -> str:

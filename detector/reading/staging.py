@@ -11,11 +11,12 @@ import pyarrow as pa
 from detector.errors import ReadError
 from detector.reading import direct, sql
 from detector.reading.conform import CONTENT, Meaning, conform
-from detector.reading.counts import FileCount, Part
-from detector.reading.dumps import Dump, Opened, Tally, decompressed
+from detector.reading.counts import FileCount
+from detector.reading.dumps import Dump, Opened, pass_through
 from detector.reading.formats import format_of
-from detector.reading.formats.parquet import PARQUET, columns_of
+from detector.reading.formats.parquet import PARQUET
 from detector.reading.formats.source import HEADER, Format, Rows, Source
+from detector.reading.parts import Part
 from detector.reading.sample import take_sample
 
 EVENT_ROW = "_problem IS NULL AND _ignored IS NULL"
@@ -53,19 +54,17 @@ def events_of(parts: list[Part]) -> list[str]:
     """Queries for the events of files: one for all staged ones, one for each shape of those used where they lie."""
     queries = []
     if staged := [part.staged for part in parts if part.staged]:
-        columns = {name: sql.name(name) for name in CONTENT} | {"source": "_source", "line": _LINE}
+        columns = {name: sql.name(name) for name in CONTENT} | {"source": "_source", "line": LINE}
         queries.append(sql.select(columns, staged_rows(staged), where=EVENT_ROW))
-    shapes: dict[str, list[Part]] = {}
+    shapes: dict[direct.Shape, list[str]] = {}
     for part in parts:
-        if part.kinds:
-            shapes.setdefault(f"{part.kinds} {part.dump.input.mapping.constants}", []).append(part)
-    for alike in shapes.values():
-        paths = [part.dump.path for part in alike]
-        queries.append(direct.events_sql(paths, dict(alike[0].kinds), alike[0].dump.input.mapping))
-    return queries
+        if part.shape:
+            shapes.setdefault(part.shape, []).append(part.dump.path)
+    return [*queries, *(direct.events_sql(paths, shape) for shape, paths in shapes.items())]
 
 
-_LINE = "coalesce(_line, file_row_number + 1 + _header)"
+LINE = "coalesce(_line, file_row_number + 1 + _header)"
+"""SQL for the line of a staged row."""
 
 
 def staged_rows(files: list[str]) -> str:
@@ -76,7 +75,7 @@ def staged_rows(files: list[str]) -> str:
 def rejects_of(parts: list[Part], *, con: duckdb.DuckDBPyConnection) -> pa.Table:
     """The rejected lines of all files, by file and line."""
     staged = [part.staged for part in parts if part.staged and part.counted.rejected]
-    columns = {"source": "_source", "line": _LINE, "reason": "_problem", "text": "_text"}
+    columns = {"source": "_source", "line": LINE, "reason": "_problem", "text": "_text"}
     if not staged:
         return con.sql(sql.select(dict.fromkeys(columns, "''") | {"line": "0"}, "range(0)")).to_arrow_table()
     rejected = sql.select(columns, staged_rows(staged), where="_problem IS NOT NULL")
@@ -86,14 +85,14 @@ def rejects_of(parts: list[Part], *, con: duckdb.DuckDBPyConnection) -> pa.Table
 def _lying(opened: Opened, con: duckdb.DuckDBPyConnection) -> Part | None:
     if opened.dump.is_stdin or opened.compression:
         return None
-    kinds, mapping = columns_of(opened.path, con=con), opened.dump.input.mapping
-    checked = direct.check(opened.path, kinds, mapping, con=con) if direct.may_be_direct(kinds, mapping) else None
+    shape = direct.shape_of(opened.path, opened.dump.input.mapping, con=con)
+    checked = direct.check(opened.path, shape, con=con) if shape else None
     if checked is None:
         return None
     rows, notes = checked
-    tally = _drained(opened)
+    tally, _ = pass_through(opened, count_lines=False)
     counted = FileCount(opened.path, PARQUET.name, tally.sha256, tally.size, rows, read=rows, events=rows)
-    return Part(opened.dump, counted, kinds=tuple(kinds.items()), notes=notes)
+    return Part(opened.dump, counted, shape=shape, notes=notes)
 
 
 def _stage(form: Format, source: Source, meaning: Meaning, target: Path) -> Part:
@@ -125,8 +124,10 @@ def _failure(source: Source, error: duckdb.Error) -> ReadError:
 
 def _counted(form: Format, source: Source, rows: Rows, staged: str) -> FileCount | None:
     """The counts of a staged file; null if lines were lost on the way."""
-    lines_read = source.lines if rows.complete else None
-    tally = lines_read.tally if lines_read else _drained(source.opened)
+    lines = source.lines if rows.complete else None
+    tally, expected = (
+        (lines.tally, lines.count) if lines else pass_through(source.opened, count_lines=form is not PARQUET)
+    )
     columns = {
         "ignored": "_ignored",
         "rejected": "count(*) FILTER (_problem IS NOT NULL AND _part = 1)",
@@ -138,7 +139,6 @@ def _counted(form: Format, source: Source, rows: Rows, staged: str) -> FileCount
     header = rows.header + kinds.pop(HEADER, 0)
     rejected, events = sum(row[1] for row in found), sum(row[3] for row in found)
     passed = sum(row[2] for row in found) + rows.header
-    expected = lines_read.count if lines_read else _lines_in(source.opened, tally)
     if form is not PARQUET and passed != expected:
         return None
     ignored = dict(sorted(kinds.items()))
@@ -159,20 +159,5 @@ def _notes(source: Source, meaning: Meaning) -> tuple[str, ...]:
 
 def _passed(opened: Opened) -> FileCount:
     """The counts of a file that has blank lines only, or none."""
-    tally = _drained(opened)
-    lines = _lines_in(opened, tally)
+    tally, lines = pass_through(opened, count_lines=True)
     return FileCount(opened.path, "empty", tally.sha256, tally.size, lines, ignored={"blank": lines} if lines else {})
-
-
-def _drained(opened: Opened) -> Tally:
-    with opened.tally() as tally:
-        tally.drain()
-    return tally
-
-
-def _lines_in(opened: Opened, tally: Tally) -> int:
-    if opened.compression is None:
-        return tally.lines
-    with opened.tally() as raw, Tally(decompressed(pa.PythonFile(raw, mode="r"), opened.compression)) as unpacked:
-        unpacked.drain()
-        return unpacked.lines
