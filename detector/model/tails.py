@@ -9,14 +9,20 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-GRID = 256
-"""Points kept of each empirical distribution: the memory of a model, not the size of its training set."""
+GRID = 128
+"""Points kept of each distribution: the memory of a model does not grow with its training set."""
 TAIL_SHARE = 0.02
 """The rarest two in a hundred are described by a generalised Pareto distribution."""
-MIN_EXCESSES = 20
+MIN_EXCESSES = 50
+"""With fewer values in the tail its shape is not estimated but taken to be exponential."""
 MAX_SHAPE = 0.5
 """Heavier tails than this have no variance; a handful of honest outliers must not declare everything normal."""
+PRIOR_SCALE = 1.0
+"""Where nothing was seen, a spread more is as much rarer as for an exponential tail of one spread."""
+PRIOR_EXCESSES = 5
+"""The prior scale weighs as much as this many values of the tail."""
 MIN_SCALE = 0.25
+"""A quarter of a spread: what hardly ever moved may still move a little without being strange."""
 
 
 @dataclass(frozen=True)
@@ -28,71 +34,84 @@ class Tails:
     levels : array of shape (n_features, GRID)
         Values of each column at `surprises`, ascending; below the first, nothing is surprising.
     surprises : array of shape (n_features, GRID)
-        −log of the share of training rows at or above each level.
-    threshold, surprise_at_threshold, shape, scale : arrays of shape (n_features,)
-        Where the extrapolated tail starts, what surprise it starts with, and its two parameters.
+        −log of the share of training rows at or above each level, ascending from 0.
+    shape, scale : arrays of shape (n_features,)
+        Of the generalised Pareto distribution that continues beyond the last level.
     """
 
     levels: Floats
     surprises: Floats
-    threshold: Floats
-    surprise_at_threshold: Floats
     shape: Floats
     scale: Floats
 
 
 def fit_tails(X: Floats) -> Tails:
-    """Fit every column's upper tail; `X` has shape (n_samples, n_features) and no missing value."""
-    ordered = np.sort(X, axis=0)
-    n_samples = len(ordered)
-    start = max(n_samples - max(int(TAIL_SHARE * n_samples), 1), 0)
-    threshold = ordered[start]
-    picks = np.unique(np.linspace(0, start, GRID).astype(np.intp))
-    picks = np.pad(picks, (0, GRID - len(picks)), mode="edge")
-    levels = ordered[picks].T
-    at_or_above = np.stack(
-        [n_samples - np.searchsorted(column, level) for column, level in zip(ordered.T, levels, strict=True)]
-    )
-    surprises = -np.log((at_or_above + 1) / (n_samples + 1))
-    shape, scale = _pareto(ordered[start:] - threshold)
-    return Tails(levels, surprises, threshold, _surprise_above(ordered, threshold), shape, scale)
+    """Fit every column's upper tail; `X` has shape (n_samples, n_features) and no missing value.
+
+    The extrapolated tail starts at the smallest value that at most `TAIL_SHARE` of the rows reach, so that a column
+    which is nearly always zero is described by the rows where it is not.
+    """
+    fitted = [_fit_column(np.sort(column)) for column in X.T]
+    levels, surprises, shape, scale = (np.array(parts) for parts in zip(*fitted, strict=True))
+    return Tails(levels, surprises, shape, scale)
 
 
 def surprise(tails: Tails, X: Floats) -> Floats:
     """−log of the probability that an honest row is at or above each value; array of the shape of `X`.
 
-    Never decreasing in any value. Zero at or below the smallest value seen in training.
+    Continuous and never decreasing in any value. Zero at or below the smallest value seen in training.
     """
     inside = np.stack(
         [np.interp(x, level, s) for x, level, s in zip(X.T, tails.levels, tails.surprises, strict=True)], axis=1
     )
-    excess = np.maximum(X - tails.threshold, 0.0) / tails.scale
-    beyond = np.where(
-        tails.shape > 0, np.log1p(tails.shape * excess) / np.where(tails.shape > 0, tails.shape, 1.0), excess
-    )
-    return np.asarray(np.where(excess > 0, np.maximum(inside, tails.surprise_at_threshold) + beyond, inside))
+    excess = np.maximum(X - tails.levels[:, -1], 0.0) / tails.scale
+    # A generalised Pareto tail of shape 0 is an exponential one.
+    bent = np.where(tails.shape > 0, tails.shape, 1.0)
+    return np.asarray(inside + np.where(tails.shape > 0, np.log1p(bent * excess) / bent, excess))
 
 
-def _surprise_above(ordered: Floats, threshold: Floats) -> Floats:
-    n_samples = len(ordered)
-    above = n_samples - np.array(
-        [np.searchsorted(column, value, side="right") for column, value in zip(ordered.T, threshold, strict=True)]
-    )
-    return np.asarray(-np.log((above + 1) / (n_samples + 1)))
+def _fit_column(ordered: Floats) -> tuple[Floats, Floats, float, float]:
+    """Levels, surprises, shape and scale of one column, sorted ascending."""
+    start = _start_of_tail(ordered)
+    levels, surprises = _grid(ordered, start)
+    excesses = ordered[start:] - ordered[start]
+    return levels, surprises, *_pareto(excesses[excesses > 0])
 
 
-def _pareto(excesses: Floats) -> tuple[Floats, Floats]:
+def _start_of_tail(ordered: Floats) -> int:
+    """Place of the smallest value that at most `TAIL_SHARE` of the rows reach; of the largest if none is so rare."""
+    wanted = ordered[-max(int(TAIL_SHARE * len(ordered)), 1)]
+    first = int(np.searchsorted(ordered, wanted))
+    after = int(np.searchsorted(ordered, wanted, side="right"))
+    if after == len(ordered) or len(ordered) - first <= TAIL_SHARE * len(ordered):
+        return first
+    return after
+
+
+def _grid(ordered: Floats, start: int) -> tuple[Floats, Floats]:
+    """Levels from the smallest value to the start of the tail, by equal steps of surprise, and their surprises."""
+    n = len(ordered)
+    shares = np.geomspace(1.0, (n - start) / n, GRID)
+    places = np.searchsorted(ordered, ordered[np.clip((n * (1 - shares)).astype(np.intp), 0, start)])
+    surprises = np.log(n + 1) - np.log(n - places + 1)
+    return ordered[places], surprises
+
+
+def _pareto(excesses: Floats) -> tuple[float, float]:
     """Shape and scale of a generalised Pareto by probability-weighted moments (Hosking and Wallis, 1987).
 
-    Shapes are held between 0 (an exponential tail) and `MAX_SHAPE`, and the scale follows from the mean.
+    `excesses` are positive and ascending. Shapes are held between 0 (an exponential tail) and `MAX_SHAPE`; the scale
+    follows from the mean, which is shrunk towards the prior.
     """
     n = len(excesses)
-    mean = excesses.mean(axis=0)
-    if n < MIN_EXCESSES:
-        return np.zeros_like(mean), np.maximum(mean, MIN_SCALE)
-    ranks = (np.arange(1, n + 1) - 0.35) / n
-    weighted = ((1 - ranks)[:, None] * excesses).mean(axis=0)
-    denominator = np.where(mean - 2 * weighted > 0, mean - 2 * weighted, 1.0)
-    shape = np.where(mean > 0, 2 - mean / denominator, 0.0)
-    shape = np.clip(shape, 0.0, MAX_SHAPE)
-    return shape, np.maximum(mean * (1 - shape), MIN_SCALE)
+    mean = (excesses.sum() + PRIOR_EXCESSES * PRIOR_SCALE) / (n + PRIOR_EXCESSES)
+    shape = _shape(excesses) if n >= MIN_EXCESSES else 0.0
+    return shape, max(mean * (1 - shape), MIN_SCALE)
+
+
+def _shape(excesses: Floats) -> float:
+    n = len(excesses)
+    mean = excesses.mean()
+    weighted = ((1 - (np.arange(1, n + 1) - 0.35) / n) * excesses).mean()
+    bend = mean - 2 * weighted
+    return float(np.clip(2 - mean / bend, 0.0, MAX_SHAPE)) if bend > 0 else 0.0
