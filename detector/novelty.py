@@ -49,7 +49,10 @@ class Past(NamedTuple):
 
 def neighbours(past_records: ir.Table) -> ir.Table:
     """Pairs of accounts that touched a common record, both directions: `account`, `neighbour`."""
-    held = _touched(past_records)
+    return _neighbours(_touched(past_records))
+
+
+def _neighbours(held: ir.Table) -> ir.Table:
     readers = held.group_by("record").aggregate(n=_.count())
     shared = held.semi_join(readers.filter((_.n > 1) & (_.n <= MAX_READERS)), "record")
     other = shared.view().select(neighbour=_.account, record=_.record)
@@ -67,9 +70,9 @@ def mark_records(today: ir.Table, past: Past, *, canaries: tuple[str, ...] = ())
     if not past.tells:
         unknown = ibis.null("boolean")
         return marked.mutate(is_new=unknown, is_foreign=unknown, is_odd_department=unknown)
-    held = _touched(past.records)
+    held = _touched(past.records).cache()
     own = held.mutate(is_known=True)
-    around = _known_around(today, held, neighbours(past.records)).mutate(is_around=True)
+    around = _known_around(today, held, _neighbours(held)).mutate(is_around=True)
     marked = attach(marked, own, ["account", "record"])
     marked = attach(marked, around, ["account", "record"])
     marked = marked.mutate(is_new=_.is_known.isnull())
@@ -121,7 +124,7 @@ def mark_sources(today: ir.Table, past: Past) -> ir.Table:
         unknown = ibis.null("boolean")
         marks = ("is_new_ip", "is_new_network", "is_new_agent", "is_new_auth", "is_unseen_ip", "is_rare_network")
         return named.mutate(**dict.fromkeys(marks, unknown))
-    before = with_network(past.sources)
+    before = with_network(past.sources).select("account", "ip", "network", "agent", "auth_mode").distinct().cache()
     accounts = before.select("account").distinct().mutate(has_past=True)
     named = attach(named, accounts, "account")
     for column, mark in (
