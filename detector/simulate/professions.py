@@ -59,34 +59,34 @@ class Profession:
 
 
 PROFESSIONS = (
-    Profession("pharmacy", 200, (4, 25, 60), 0.72, "shop", 0.5, 0.3, "medical_device", 0.35, 0.55, 0.05, 4.0, 0.7, 60),
+    Profession("pharmacy", 200, (4, 25, 60), 0.82, "shop", 0.5, 0.3, "medical_device", 0.35, 0.55, 0.05, 4.0, 0.7, 60),
     Profession(
-        "general_practitioner", 530, (2, 12, 30), 0.42, "office", 0.6, 2.2, "sick_leave", 0.18, 0.55, 0.04, 0.8, 0.3, 14
+        "general_practitioner", 530, (2, 12, 30), 0.54, "office", 0.6, 2.2, "sick_leave", 0.18, 0.55, 0.04, 0.8, 0.3, 14
     ),
-    Profession("specialist", 350, (2, 12, 30), 0.32, "office", 0.5, 0.5, "sick_leave", 0.3, 0.35, 0.09, 0.8, 0.2, 10),
-    Profession("nurse", 1000, (3, 15, 35), 0.36, "rounds", 0.3, 0.9, "care_plan", 0.15, 0.7, 0.03, 0.2, 0.25, 10),
+    Profession("specialist", 350, (2, 12, 30), 0.4, "office", 0.5, 0.5, "sick_leave", 0.3, 0.35, 0.09, 0.8, 0.2, 10),
+    Profession("nurse", 1000, (3, 15, 35), 0.45, "rounds", 0.3, 0.9, "care_plan", 0.15, 0.7, 0.03, 0.2, 0.25, 10),
     Profession(
-        "physiotherapist", 760, (1, 8, 20), 0.26, "office", 0.3, 0.03, "care_plan", 0.15, 0.6, 0.04, 0.1, 0.15, 8
-    ),
-    Profession(
-        "dentist", 360, (2, 12, 30), 0.28, "office", 0.4, 0.05, "prior_agreement", 0.35, 0.2, 0.06, 0.7, 0.2, 10, 1
-    ),
-    Profession("midwife", 100, (2, 10, 25), 0.3, "office", 0.4, 0.3, "pregnancy", 0.2, 0.5, 0.04, 0.1, 0.15, 8, 2),
-    Profession(
-        "speech_therapist", 200, (1, 8, 20), 0.24, "office", 0.3, 0.02, "care_plan", 0.12, 0.65, 0.03, 0.1, 0.1, 6, 3
+        "physiotherapist", 760, (1, 8, 20), 0.34, "office", 0.3, 0.03, "care_plan", 0.15, 0.6, 0.04, 0.1, 0.15, 8
     ),
     Profession(
-        "optician", 120, (5, 30, 70), 0.55, "shop", 0.3, 0.2, "prior_agreement", 0.5, 0.15, 0.06, 1.0, 0.2, 15, 1
+        "dentist", 360, (2, 12, 30), 0.36, "office", 0.4, 0.05, "prior_agreement", 0.35, 0.2, 0.06, 0.7, 0.2, 10, 1
     ),
-    Profession("transporter", 50, (6, 40, 120), 0.6, "rounds", 0.1, 0.0, "transport", 0.3, 0.5, 0.1, 1.5, 0.2, 20),
+    Profession("midwife", 100, (2, 10, 25), 0.38, "office", 0.4, 0.3, "pregnancy", 0.2, 0.5, 0.04, 0.1, 0.15, 8, 2),
     Profession(
-        "laboratory", 40, (20, 120, 300), 0.7, "desk", 0.2, 0.0, "none", 0.45, 0.3, 0.06, 3.0, 0.4, 60, 0, True, 4.0
+        "speech_therapist", 200, (1, 8, 20), 0.31, "office", 0.3, 0.02, "care_plan", 0.12, 0.65, 0.03, 0.1, 0.1, 6, 3
+    ),
+    Profession(
+        "optician", 120, (5, 30, 70), 0.68, "shop", 0.3, 0.2, "prior_agreement", 0.5, 0.15, 0.06, 1.0, 0.2, 15, 1
+    ),
+    Profession("transporter", 50, (6, 40, 120), 0.7, "rounds", 0.1, 0.0, "transport", 0.3, 0.5, 0.1, 1.5, 0.2, 20),
+    Profession(
+        "laboratory", 40, (20, 120, 300), 0.85, "desk", 0.2, 0.0, "none", 0.45, 0.3, 0.06, 3.0, 0.4, 60, 0, True, 4.0
     ),
     Profession(
         "health_centre",
         30,
         (20, 120, 300),
-        0.65,
+        0.8,
         "desk",
         0.4,
         1.0,
@@ -102,9 +102,9 @@ PROFESSIONS = (
         4.0,
     ),
     Profession(
-        "hospital", 90, (6, 40, 100), 0.5, "always", 0.2, 0.5, "sick_leave", 0.5, 0.3, 0.12, 2.0, 0.0, 0, 0, True, 3.0
+        "hospital", 90, (6, 40, 100), 0.65, "always", 0.2, 0.5, "sick_leave", 0.5, 0.3, 0.12, 2.0, 0.0, 0, 0, True, 3.0
     ),
-    Profession("supplier", 170, (2, 12, 40), 0.3, "office", 0.1, 0.3, "prior_agreement", 0.4, 0.4, 0.1, 0.5, 0.1, 10),
+    Profession("supplier", 170, (2, 12, 40), 0.38, "office", 0.1, 0.3, "prior_agreement", 0.4, 0.4, 0.1, 0.5, 0.1, 10),
 )
 
 NAMES = tuple(profession.name for profession in PROFESSIONS)

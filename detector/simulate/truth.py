@@ -4,37 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from detector.schema import ACTIONS, INSTANT
 from detector.simulate.accounts import LONG_AGO, NEVER
 from detector.simulate.activity import FIRST_DAYS, day_activity, in_business
+from detector.simulate.attacks import Plan
 from detector.simulate.calendar import RELEASE_EVERY_DAYS, day_facts
 from detector.simulate.draws import Flags, Integers
-from detector.simulate.events import AUTH_MODES, PWD, pick
+from detector.simulate.events import AUTH_MODES, PWD, Events, pick
 from detector.simulate.scene import Population, Scene, scenes
 from detector.simulate.sessions import FORCED_RESET_DAYS
 from detector.simulate.settings import World
 from detector.simulate.text import Names, record_texts
 
-if TYPE_CHECKING:
-    from detector.simulate.attacks import Plan
-    from detector.simulate.writing import AttackedDay
-
 _NETWORKS = ("home", "home_ipv6", "mobile", "hospital", "vpn")
 
 
 def event_truth(
-    world: World, population: Population, plans: Sequence[Plan], names: Names, *, day: AttackedDay, index: int
+    world: World,
+    population: Population,
+    plans: Sequence[Plan],
+    names: Names,
+    *,
+    events: Events,
+    campaign: npt.NDArray[np.int32],
+    index: int,
 ) -> pa.Table:
     """Return one row per malicious event of a day: where it stands in the Parquet file, and which campaign it is of."""
-    rows = np.flatnonzero(day.campaign >= 0)
-    events = pick(day.events, rows)
-    which = pa.array(day.campaign[rows])
+    rows = np.flatnonzero(campaign >= 0)
+    events = pick(events, rows)
+    which = pa.array(campaign[rows])
     accounts = pa.array(events.account, mask=events.account < 0)
     today = world.day(index)
     return pa.table(
