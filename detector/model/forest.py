@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 from joblib import Parallel, delayed
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -86,9 +87,10 @@ class ExtractionForest(OutlierMixin, BaseEstimator):
         self.tails_ = fit_tails(X)
         self.trees_: Trees | None = None
         self.forest_tail_: Tails | None = None
+        samples = -self._in_chunks(self._tail_sum, X)
         if self.forest_weight:
-            self._fit_forest(X)
-        self.offset_ = float(np.quantile(self._in_chunks(self._samples, X), self.contamination))
+            samples -= self.forest_weight * self._fit_forest(X)
+        self.offset_ = float(np.quantile(samples, self.contamination))
         return self
 
     def score_samples(self, X: Any) -> Floats:
@@ -115,7 +117,8 @@ class ExtractionForest(OutlierMixin, BaseEstimator):
         """The forest's surprise beyond the allowance, unweighted, shape (n_samples,)."""
         return self._in_chunks(self._forest_surprise, self._validated(X))
 
-    def _fit_forest(self, X: Floats) -> None:
+    def _fit_forest(self, X: Floats) -> Floats:
+        """Grow the trees, fit the tail of their isolation, and return the surprise of the training rows."""
         grown = grow_trees(
             X,
             max_samples=self.max_samples,
@@ -123,8 +126,9 @@ class ExtractionForest(OutlierMixin, BaseEstimator):
             random_state=self.random_state,
             n_jobs=self.n_jobs,
         )
-        isolated = self._in_chunks(lambda rows: isolation(grown, rows), X)
-        self.trees_, self.forest_tail_ = grown, fit_tails(isolated[:, None])
+        isolated = self._in_chunks(lambda rows: isolation(grown, rows), X)[:, None]
+        self.trees_, self.forest_tail_ = grown, fit_tails(isolated)
+        return self._beyond(self.forest_tail_, isolated)[:, 0]
 
     def _validated(self, X: Any) -> Floats:
         check_is_fitted(self)
@@ -138,23 +142,28 @@ class ExtractionForest(OutlierMixin, BaseEstimator):
         return -(self._tail_sum(X) + self.forest_weight * self._forest_surprise(X))
 
     def _tail_sum(self, X: Floats) -> Floats:
-        return np.asarray(self._contributions(X).sum(axis=1))
+        beyond = self._beyond(self.tails_, X)
+        return np.asarray(sum(beyond[:, columns].max(axis=1) for columns in self._columns_by_family()))
 
     def _contributions(self, X: Floats) -> Floats:
-        beyond = np.maximum(surprise(self.tails_, X) - self.allowance, 0.0)
-        if self.families is None:
-            return beyond
-        families = np.asarray(self.families)
-        for family in np.unique(families):
-            columns = np.flatnonzero(families == family)
+        beyond = self._beyond(self.tails_, X)
+        for columns in self._columns_by_family():
             beyond[:, columns] = _shared_out(beyond[:, columns])
         return beyond
+
+    def _columns_by_family(self) -> list[NDArray[np.intp]]:
+        if self.families is None:
+            return [np.array([column]) for column in range(len(self.tails_.scale))]
+        families = np.asarray(self.families)
+        return [np.flatnonzero(families == family) for family in np.unique(families)]
 
     def _forest_surprise(self, X: Floats) -> Floats:
         if self.trees_ is None or self.forest_tail_ is None:
             return np.zeros(len(X))
-        isolated = isolation(self.trees_, X)[:, None]
-        return np.maximum(surprise(self.forest_tail_, isolated)[:, 0] - self.allowance, 0.0)
+        return self._beyond(self.forest_tail_, isolation(self.trees_, X)[:, None])[:, 0]
+
+    def _beyond(self, tails: Tails, X: Floats) -> Floats:
+        return np.maximum(surprise(tails, X) - self.allowance, 0.0)
 
 
 def to_score(samples: Floats) -> Floats:

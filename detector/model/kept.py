@@ -295,7 +295,7 @@ def _parsed(path: Path, read: Callable[[], Any]) -> Any:
 
 def _refuse_mixture(folder: Path, model: Model, card: _Card) -> None:
     """Refuse parts that are sound and do not belong together."""
-    n_columns = model.estimator.n_features_in_  # type: ignore[attr-defined]
+    n_columns = len(model.estimator.tails_.scale)
     if len(model.columns) != n_columns or len(set(model.columns)) != n_columns:
         raise _refusal(folder / CARD, f"{len(set(model.columns))} columns", f"the {n_columns} of the estimator")
     if model.version != card.version:

@@ -12,7 +12,9 @@ Floats = NDArray[np.float64]
 GRID = 128
 """Points kept of each distribution: the memory of a model does not grow with its training set."""
 TAIL_SHARE = 0.02
-"""The rarest two in a hundred are described by a generalised Pareto distribution."""
+"""At most the rarest two in a hundred are described by a generalised Pareto distribution…"""
+TAIL_ROWS = 400
+"""… and no more rows than this: they tell its shape to a twentieth, and up to them the rows speak for themselves."""
 MIN_EXCESSES = 50
 """With fewer values in the tail its shape is not estimated but taken to be exponential."""
 MAX_SHAPE = 0.5
@@ -48,8 +50,8 @@ class Tails:
 def fit_tails(X: Floats) -> Tails:
     """Fit every column's upper tail; `X` has shape (n_samples, n_features) and no missing value.
 
-    The extrapolated tail starts at the smallest value that at most `TAIL_SHARE` of the rows reach, so that a column
-    which is nearly always zero is described by the rows where it is not.
+    The extrapolated tail starts at the smallest value that few enough rows reach, so that a column which is nearly
+    always zero is described by the rows where it is not.
     """
     fitted = [_fit_column(np.sort(column)) for column in X.T]
     levels, surprises, shape, scale = (np.array(parts) for parts in zip(*fitted, strict=True))
@@ -79,13 +81,10 @@ def _fit_column(ordered: Floats) -> tuple[Floats, Floats, float, float]:
 
 
 def _start_of_tail(ordered: Floats) -> int:
-    """Place of the smallest value that at most `TAIL_SHARE` of the rows reach; of the largest if none is so rare."""
-    wanted = ordered[-max(int(TAIL_SHARE * len(ordered)), 1)]
-    first = int(np.searchsorted(ordered, wanted))
-    after = int(np.searchsorted(ordered, wanted, side="right"))
-    if after == len(ordered) or len(ordered) - first <= TAIL_SHARE * len(ordered):
-        return first
-    return after
+    """Place of the smallest value that few enough rows reach; of the largest one if none is so rare."""
+    few = max(min(int(TAIL_SHARE * len(ordered)), TAIL_ROWS), 1)
+    first, after = (int(np.searchsorted(ordered, ordered[-few], side=side)) for side in ("left", "right"))
+    return first if len(ordered) - first <= few or after == len(ordered) else after
 
 
 def _grid(ordered: Floats, start: int) -> tuple[Floats, Floats]:
