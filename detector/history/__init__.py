@@ -7,7 +7,7 @@ from detector.history.disk import Disk
 from detector.history.erasure import forget
 from detector.history.retention import RetentionSettings, expire, hold, release, sweep
 from detector.history.store import History
-from detector.history.transaction import transaction
+from detector.history.transactions import transaction
 
 __all__ = [
     "Disk",

@@ -16,7 +16,7 @@ from detector.history.actions import record_action
 from detector.history.manifest import Stored, digest_of, references
 from detector.history.store import History
 from detector.history.tables import TABLES, read_rows
-from detector.history.transaction import Transaction, transaction
+from detector.history.transactions import Transaction, transaction
 
 
 @dataclass(frozen=True)

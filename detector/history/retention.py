@@ -13,7 +13,7 @@ from detector.history.disk import explained
 from detector.history.manifest import WINDOW_DAYS, Hold, Manifest, Stored, is_expired, references
 from detector.history.store import History
 from detector.history.tables import TABLES, folder_of, read_rows
-from detector.history.transaction import SCRATCH, Transaction, transaction
+from detector.history.transactions import SCRATCH, Transaction, transaction
 
 BRIEF_TABLES = ("account_records", "account_sources")
 """Who looked up whom, and from where: kept for as short a time as detection and an inquiry allow."""
@@ -101,7 +101,7 @@ def _without_ended(manifest: Manifest, settings: RetentionSettings) -> Manifest:
     kept = manifest.without_days(ended)
     listed = {sha256 for day, entry in kept.days.items() if not _is_spent(kept, day) for sha256 in entry.inputs}
     spent = frozenset(
-        key for key, each in kept.inputs.items() if key not in listed and max(each.days, default=first) <= first
+        key for key, each in kept.inputs.items() if key not in listed and each.days and max(each.days) <= first
     )
     days = {
         day: entry.model_copy(update={"inputs": tuple(key for key in entry.inputs if key not in spent)})

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 from ibis.expr.datatypes import DataType
+from ibis.util import gen_name
 
 from detector.account_days import ACCOUNT_DAYS
 from detector.errors import SchemaError
-from detector.schema import ACCOUNT_HOURS, ACCOUNT_RECORDS, ACCOUNT_SOURCES, EVENTS, Table
+from detector.schema import ACCOUNT_HOURS, ACCOUNT_RECORDS, ACCOUNT_SOURCES, EVENTS, Column, Table
 
 OPEN_EVENTS = Table(
     "open_events",
@@ -27,7 +30,8 @@ TABLES = {table.name: table for table in (ACCOUNT_SOURCES, ACCOUNT_RECORDS, ACCO
 
 _FOLDERS = {OPEN_EVENTS.name: "open"}
 _ROW_GROUP_ROWS = 122_880
-"""DuckDB's default, stated since the bytes of the files depend on it."""
+"""DuckDB's usual row group: enough for its threads to share a day, small enough to skip."""
+_BATCH_ROWS = 61_440
 
 
 def folder_of(table: str) -> str:
@@ -53,14 +57,74 @@ def write_rows(rows: ir.Table, path: Path, *, table: Table, con: Backend) -> int
     missing = [name for name in table.names if name not in rows.columns]
     if missing:
         raise SchemaError(f"table {table.name} ({table.grain}): missing columns {', '.join(missing)}")
-    rest = [name for name in table.names if name not in table.key]
-    # The key first, for order and for reading; the rest so that rows of a table without a key have one order too.
-    ordered = rows.select(*table.names).order_by([*table.key, *rest])
-    con.to_parquet(ordered, path, compression="zstd", row_group_size=_ROW_GROUP_ROWS)
-    return _inspect(path, table)
+    typed = rows.select(**{column.name: _as_stored(rows[column.name], column) for column in table.columns})
+    count = 0
+    with pq.ParquetWriter(path, table.arrow, compression="zstd") as writer:
+        for group in _row_groups(_sorted_batches(typed, table, con)):
+            writer.write_table(_checked(group, table), row_group_size=_ROW_GROUP_ROWS)
+            count += group.num_rows
+    return count
 
 
-def read_rows(files: list[str], *, table: Table, con: Backend) -> ir.Table:
+def _sorted_batches(rows: ir.Table, table: Table, con: Backend) -> Iterator[pa.RecordBatch]:
+    """The rows in order, batch by batch, so that they need not fit into memory.
+
+    DuckDB's own Parquet writer is not used: its bytes depend on how a query was planned. Ibis' batches are not, since
+    on DuckDB 2 they fail.
+    """
+    view = gen_name("history_rows")
+    # The key first, for order and for reading; then the rest, so that a table without a key has one order too.
+    order = ", ".join(f'"{name}"' for name in dict.fromkeys((*table.key, *table.names)))
+    con.create_view(view, rows)
+    try:
+        with con.con.sql(f'SELECT * FROM "{view}" ORDER BY {order}').to_arrow_reader(_BATCH_ROWS) as batches:  # noqa: S608
+            yield from batches
+    finally:
+        con.drop_view(view, force=True)
+
+
+def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Batches cut anew, so that row groups do not depend on how a query was run."""
+    first = next(batches, None)
+    if first is None:
+        return
+    rest = pa.Table.from_batches([first])
+    for batch in batches:
+        rest = pa.concat_tables([rest, pa.Table.from_batches([batch])])
+        while rest.num_rows > _ROW_GROUP_ROWS:
+            yield rest.slice(0, _ROW_GROUP_ROWS).combine_chunks()
+            rest = rest.slice(_ROW_GROUP_ROWS)
+    yield rest.combine_chunks()
+
+
+def _checked(group: pa.Table, table: Table) -> pa.Table:
+    """The rows with the schema's types and nullability."""
+    faults = []
+    for column in table.columns:
+        values = group.column(column.name)
+        if not _fits(values.type, column.type):
+            faults.append(f"column {column.name!r} is {values.type}, not {column.type}")
+        elif values.null_count and not column.null:
+            faults.append(f"column {column.name!r} has {values.null_count} nulls")
+    if faults:
+        raise SchemaError(f"table {table.name} ({table.grain}): " + "; ".join(faults))
+    return group.cast(table.arrow)
+
+
+def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Equal types; an instant's zone is only how DuckDB shows it."""
+    return bool(found == wanted or (pa.types.is_timestamp(found) and found.tz and pa.types.is_timestamp(wanted)))
+
+
+def _as_stored(values: ir.Column, column: Column) -> ir.Value:
+    """Values cast to the column's type, where it is a matter of width: sums of integers are wider than Ibis thinks."""
+    wanted, found = DataType.from_pyarrow(column.type), values.type()
+    if found.is_null() or type(found) is type(wanted) or (found.is_integer() and wanted.is_integer()):
+        return ops.Cast(values, wanted).to_expr()  # `values.cast` leaves out what Ibis thinks is done already
+    return values
+
+
+def read_rows(files: Sequence[str], *, table: Table, con: Backend) -> ir.Table:
     """Read files of a table; columns that were added since they were written are null.
 
     Parameters
@@ -70,35 +134,7 @@ def read_rows(files: list[str], *, table: Table, con: Backend) -> ir.Table:
     """
     if not files:
         return ibis.memtable(table.empty())
-    rows = con.read_parquet(files, union_by_name=True)
+    rows = con.read_parquet(list(files), union_by_name=True)
     types = {column.name: DataType.from_pyarrow(column.type) for column in table.columns}
     absent = {name: ibis.null(kind) for name, kind in types.items() if name not in rows.columns}
     return rows.mutate(**absent).select(*table.names) if absent else rows.select(*table.names)
-
-
-def _inspect(path: Path, table: Table) -> int:
-    with pq.ParquetFile(path) as file:
-        faults = [*_misfits(file.schema_arrow, table), *_nulls(file.metadata, table)]
-        if faults:
-            raise SchemaError(f"table {table.name} ({table.grain}): " + "; ".join(faults))
-        rows: int = file.metadata.num_rows
-    return rows
-
-
-def _misfits(found: pa.Schema, table: Table) -> list[str]:
-    expected = table.arrow
-    return [
-        f"column {name!r} is {found.field(name).type}, not {expected.field(name).type}"
-        for name in table.names
-        if found.field(name).type != expected.field(name).type
-    ]
-
-
-def _nulls(found: pq.FileMetaData, table: Table) -> list[str]:
-    groups = [found.row_group(index) for index in range(found.num_row_groups)]
-    faults = []
-    for place, column in enumerate(table.columns):
-        nulls = 0 if column.null else sum(group.column(place).statistics.null_count for group in groups)
-        if nulls:
-            faults.append(f"column {column.name!r} has {nulls} nulls")
-    return faults

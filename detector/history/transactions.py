@@ -15,7 +15,7 @@ from ibis.backends.duckdb import Backend
 from detector.history.disk import explained, hash_file
 from detector.history.manifest import Day, Manifest, Part, Stored
 from detector.history.store import History
-from detector.history.tables import OPEN_EVENTS, TABLES, folder_of, write_rows
+from detector.history.tables import OPEN_EVENTS, TABLES, folder_of, read_rows, write_rows
 
 SCRATCH = "tmp"
 """Folder for files that have no name yet; on the same file system, so that renaming is one step."""
@@ -58,6 +58,16 @@ class Transaction:
         """Set parts of a day, which is open when it is new."""
         entry = self.manifest.days.get(day, Day(state="open", content=""))
         self.manifest = self.manifest.with_day(day, entry.model_copy(update=changes))
+
+    def files(self, day: date, table: str) -> tuple[str, ...]:
+        """Files of a table of a day, as far as this change has come."""
+        entry = self.manifest.days.get(day)
+        parts = entry.tables[table].parts if entry is not None and table in entry.tables else ()
+        return tuple(str(self.history.path_of(table, part)) for part in parts)
+
+    def rows(self, day: date, table: str) -> ir.Table:
+        """Rows of a table of a day, as far as this change has come."""
+        return read_rows(self.files(day, table), table=TABLES[table], con=self.con)
 
     def close(self, day: date) -> None:
         """Close a day: its events are dropped, and later ones amend counts only."""

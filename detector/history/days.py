@@ -1,0 +1,160 @@
+"""The life of a day: events are added while it is open, its signals are computed, it closes and drops its events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import ibis
+import ibis.expr.types as ir
+from ibis.backends.duckdb import Backend
+
+from detector.account_days import build_account_days
+from detector.aggregates import ACCOUNT_DAY, Aggregates, aggregate, combine
+from detector.history.manifest import digest_of, past_digest, window
+from detector.history.store import History
+from detector.history.tables import OPEN_EVENTS
+from detector.history.tokens import keep_tokens
+from detector.history.transactions import Transaction, transaction
+from detector.novelty import PAST_DAYS, Past
+from detector.order import ORDER_COLUMNS, order_signals
+
+_SUMS = {"sources": "account_sources", "records": "account_records", "hours": "account_hours"}
+"""Aggregates and the tables that hold them."""
+
+
+class Settled(NamedTuple):
+    """What `settle` did: days whose signals were computed, and days that it closed."""
+
+    refreshed: tuple[date, ...]
+    closed: tuple[date, ...]
+
+
+def past_of(history: History, day: date, *, con: Backend) -> Past:
+    """The 28 days before a day, as far as they are held."""
+    first, last = day - timedelta(days=PAST_DAYS), day - timedelta(days=1)
+    return Past(
+        records=history.table(con, "account_records", first, last),
+        sources=history.table(con, "account_sources", first, last),
+        hours=history.table(con, "account_hours", first, last),
+        account_days=history.table(con, "account_days", first, last),
+        n_days=sum(before in history.manifest.days for before in window(day)),
+    )
+
+
+def sums_of(history: History, day: date, *, con: Backend) -> Aggregates:
+    """The aggregates of a day, as they are held."""
+    return Aggregates(**{name: history.table(con, table, day, day) for name, table in _SUMS.items()})
+
+
+def add_events(
+    change: Transaction, day: date, events: ir.Table, *, inputs: Iterable[str], rebuild: bool = False
+) -> None:
+    """Add events to a day; its signals are stale until `settle`.
+
+    An open day, or a new one, is summed up anew from all of its events, so that nothing depends on how they were cut
+    into files. A closed day has no events left: the sums are added up, and signals that need the order of events stay.
+
+    Parameters
+    ----------
+    change
+        The transaction.
+    day
+        The day, in the history's zone.
+    events
+        Events of this day alone.
+    inputs
+        Hashes of the inputs that they come from.
+    rebuild
+        Drop what was held of the day first.
+    """
+    entry = change.manifest.days.get(day)
+    if entry is not None and entry.state == "closed" and not rebuild:
+        late = aggregate(events, zone=change.manifest.zone)
+        sums = combine(_without_novelty(_held_sums(change, day)), late)
+        past_inputs: tuple[str, ...] = entry.inputs
+    else:
+        held = () if rebuild else change.files(day, OPEN_EVENTS.name)
+        sums = aggregate(_keep_events(change, day, events, held), zone=change.manifest.zone)
+        past_inputs = () if rebuild or entry is None else entry.inputs
+    kept = keep_tokens(sums, fraction=change.manifest.token_fraction)
+    for name, table in _SUMS.items():
+        change.put(day, table, getattr(kept, name))
+    content = digest_of(
+        part.sha256 for table in _SUMS.values() for part in change.manifest.days[day].tables[table].parts
+    )
+    change.set_day(day, content=content, past=None, inputs=tuple(sorted({*past_inputs, *inputs})))
+
+
+def _held_sums(change: Transaction, day: date) -> Aggregates:
+    return Aggregates(**{name: change.rows(day, table) for name, table in _SUMS.items()})
+
+
+def _without_novelty(sums: Aggregates) -> Aggregates:
+    unknown = ibis.null("int64")
+    return sums._replace(hours=sums.hours.mutate(new_records=unknown, foreign_records=unknown))
+
+
+def _keep_events(change: Transaction, day: date, events: ir.Table, held: tuple[str, ...]) -> ir.Table:
+    """Write the day's events, those held included, and return them."""
+    columns = events.select(*OPEN_EVENTS.names)
+    change.set_day(day, state="open")
+    change.put(day, OPEN_EVENTS.name, ibis.union(columns, change.rows(day, OPEN_EVENTS.name)) if held else columns)
+    return change.rows(day, OPEN_EVENTS.name)
+
+
+def settle(history: History, *, con: Backend, canaries: tuple[str, ...] = (), complete: bool = False) -> Settled:
+    """Compute what is stale, oldest day first, and close days that are over; one commit a day.
+
+    Parameters
+    ----------
+    history
+        The history.
+    con
+        Ibis DuckDB backend.
+    canaries
+        Tokens of records that nobody has a reason to look up.
+    complete
+        Close the newest day too; without it, a day closes when a later one is held.
+
+    Raises
+    ------
+    HistoryError
+        If another writer is at work, the disk is full, or the folder cannot be written.
+    """
+    refreshed, closed = [], []
+    with history.writing():
+        stale = set(history.stale)
+        for day in history.days:
+            over = complete or day < history.days[-1]
+            with transaction(history, con=con) as change:
+                if day in stale:
+                    _compute_signals(change, day, canaries=canaries)
+                    refreshed.append(day)
+                if over and history.is_open(day):
+                    change.close(day)
+                    closed.append(day)
+    return Settled(tuple(refreshed), tuple(closed))
+
+
+def _compute_signals(change: Transaction, day: date, *, canaries: tuple[str, ...]) -> None:
+    history, con, zone = change.history, change.con, change.manifest.zone
+    tables = build_account_days(
+        day,
+        today=sums_of(history, day, con=con),
+        past=past_of(history, day, con=con),
+        order=_order(change, day),
+        zone=zone,
+        canaries=canaries,
+    )
+    change.put(day, "account_days", tables.account_days)
+    change.put(day, "account_hours", tables.hours)
+    change.set_day(day, past=past_digest(change.manifest, day))
+
+
+def _order(change: Transaction, day: date) -> ir.Table:
+    """Signals that need the order of events: from the events while there are any, then as they were left by them."""
+    if change.manifest.days[day].state == "open":
+        return order_signals(change.rows(day, OPEN_EVENTS.name), zone=change.manifest.zone)
+    return change.rows(day, "account_days").select(*ACCOUNT_DAY, *ORDER_COLUMNS)

@@ -1,0 +1,365 @@
+"""Learning: dumps become days of the history, whatever the order they come in and however they are cut into files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import ibis.expr.types as ir
+import pyarrow as pa
+from ibis import _
+from ibis.backends.duckdb import Backend
+from pydantic import BaseModel, ConfigDict, Field
+
+from detector.clock import day_start, epoch_us, local_days
+from detector.errors import ReadError
+from detector.history import History, RetentionSettings, expire, sweep, transaction
+from detector.history.days import add_events, settle
+from detector.history.inputs import Known, recognise
+from detector.history.manifest import Input as Held
+from detector.history.manifest import is_frozen
+from detector.history.transactions import Transaction
+from detector.reading import FileCount, Input, Progress, Reading, read
+from detector.reading.dumps import Dump, expand
+from detector.schema import REJECTS
+
+
+class LearnSettings(BaseModel):
+    """How dumps are learned."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    replace: bool = False
+    """Rebuild the days of the inputs from these inputs alone, whether they are held or not."""
+
+    complete: bool = False
+    """Close the newest day too: nothing more will come for it."""
+
+    canaries: tuple[str, ...] = ()
+    """Tokens of records that nobody has a reason to look up."""
+
+    max_reject_share: float = Field(default=0.05, ge=0, le=1)
+    """Reading stops above this share of rejected lines."""
+
+    batch_bytes: int = Field(default=4 << 30, gt=0)
+    """Inputs are committed in batches of about this size: less is lost when a run is killed, more is read twice from
+    scratch the smaller it is."""
+
+    retention: RetentionSettings = RetentionSettings()
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Events of a day that were not learned, and why."""
+
+    day: date
+    events: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a run of `learn` did.
+
+    Attributes
+    ----------
+    days
+        Days that events were added to.
+    amended
+        Of these, days that were closed: only their counts changed.
+    refreshed
+        Days whose signals were computed, since they or their past changed.
+    closed
+        Days whose events were dropped, being over.
+    expired
+        Days of which something was dropped for its age.
+    skipped
+        Paths of inputs that were held already.
+    left_out
+        Events that were not learned.
+    files, rejects, warnings
+        As reading tells them.
+    """
+
+    days: tuple[date, ...] = ()
+    amended: tuple[date, ...] = ()
+    refreshed: tuple[date, ...] = ()
+    closed: tuple[date, ...] = ()
+    expired: tuple[date, ...] = ()
+    skipped: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    files: tuple[FileCount, ...] = ()
+    rejects: pa.Table = field(default_factory=REJECTS.empty)
+    warnings: tuple[str, ...] = ()
+
+
+def learn(
+    inputs: Sequence[Input | str | Path],
+    *,
+    history: History,
+    con: Backend,
+    scratch: Path,
+    key: bytes,
+    now: datetime,
+    settings: LearnSettings | None = None,
+    progress: Progress | None = None,
+) -> Learned:
+    """Add dumps to a history, compute the signals of the days they make stale, and drop what is past its retention.
+
+    Inputs that are held are skipped; of a file that grew, the new lines are added. Days may come in any order, twice,
+    or after a kill: the history is the same to the byte.
+
+    Parameters
+    ----------
+    inputs
+        Paths with their mappings; none at all computes what is stale.
+    history
+        The history; it shows the new state afterwards.
+    con
+        Ibis DuckDB backend.
+    scratch
+        A folder for intermediate files, which the caller removes.
+    key
+        For the tokens of records; the caller opened the history with its id.
+    now
+        The time, with its zone: days after tomorrow are not learned, and files out of use for long are removed.
+    settings
+        How to learn.
+    progress
+        Told of each file before it is read.
+
+    Raises
+    ------
+    HistoryError
+        If another run writes to the history, the disk is full, or an input grew in the middle of a line.
+    ReadError, ConfigError
+        If an input cannot be read; what was committed before stays.
+    """
+    given = [entry if isinstance(entry, Input) else Input(path=str(entry)) for entry in inputs]
+    chosen = settings or LearnSettings()
+    learner = _Learner(history, con, scratch, key, now, chosen, progress)
+    with history.writing():
+        reports = [learner.add(given, batch) for batch in _batches(expand(given), size=chosen.batch_bytes)]
+        settled = settle(history, con=con, canaries=chosen.canaries, complete=chosen.complete)
+        expired = expire(history, con=con, settings=chosen.retention)
+        sweep(history, now_s=now.timestamp(), settings=chosen.retention)
+    reports.append(Learned(refreshed=settled.refreshed, closed=settled.closed, expired=expired))
+    return _merge(reports)
+
+
+def _batches(dumps: list[Dump], *, size: int) -> Iterator[list[Dump]]:
+    batch: list[Dump] = []
+    total = 0
+    for dump in dumps:
+        grown = total + _size(dump)
+        if batch and grown > size:
+            yield batch
+            batch, grown = [], _size(dump)
+        batch.append(dump)
+        total = grown
+    if batch:
+        yield batch
+
+
+def _size(dump: Dump) -> int:
+    return 0 if dump.is_stdin else Path(dump.path).stat().st_size
+
+
+def _merge(reports: Sequence[Learned]) -> Learned:
+    """One report of several: days once and in order, everything else as it came."""
+    merged: dict[str, Any] = {}
+    for name in (each.name for each in fields(Learned)):
+        values = [getattr(report, name) for report in reports]
+        if name == "rejects":
+            merged[name] = pa.concat_tables(values)
+        else:
+            together = tuple(value for part in values for value in part)
+            merged[name] = tuple(sorted(set(together))) if name in _DAYS else together
+    return Learned(**merged)
+
+
+_DAYS = ("days", "amended", "refreshed", "closed", "expired")
+
+
+class _News(NamedTuple):
+    """A file with something new, and what is held of it already."""
+
+    file: FileCount
+    known: Known | None
+
+    @property
+    def lines_held(self) -> int:
+        """Lines from the start that are held."""
+        return self.known.lines if self.known else 0
+
+
+@dataclass
+class _Learner:
+    """What all batches of one run share."""
+
+    history: History
+    con: Backend
+    scratch: Path
+    key: bytes
+    now: datetime
+    settings: LearnSettings
+    progress: Progress | None
+    rebuilt: set[date] = field(default_factory=set)
+
+    @property
+    def zone(self) -> str:
+        """The portal's zone."""
+        return self.history.manifest.zone
+
+    def add(self, given: list[Input], batch: list[Dump]) -> Learned:
+        """Read what is new in a batch of files, and commit it."""
+        known = self._known(batch)
+        held = [path for path, each in known.items() if each.is_whole]
+        fresh = {dump.path for dump in batch} - set(held)
+        if not fresh:
+            return Learned(skipped=tuple(held))
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.scratch) as folder:
+            reading = self._read(given, fresh, scratch=Path(folder))
+            news = [_News(file, known.get(file.path)) for file in self._distinct(reading.files)]
+            added = self._commit(_unseen(reading.events, news), news)
+        again = [file.path for file in reading.files if file not in (each.file for each in news)]
+        warnings = (*reading.warnings, *added.warnings)
+        return replace(added, skipped=(*held, *again), files=reading.files, rejects=reading.rejects, warnings=warnings)
+
+    def _known(self, batch: list[Dump]) -> dict[str, Known]:
+        """What is held of each file; nothing when days are rebuilt, or of what can be read only once."""
+        if self.settings.replace:
+            return {}
+        held = self.history.manifest.inputs
+        found = {each.path: _recognised(each.path, held) for each in batch if Path(each.path).is_file()}
+        return {path: known for path, known in found.items() if known is not None}
+
+    def _read(self, given: list[Input], fresh: set[str], *, scratch: Path) -> Reading:
+        return read(
+            given,
+            con=self.con,
+            scratch=scratch,
+            key=self.key,
+            zone=self.zone,
+            max_reject_share=self.settings.max_reject_share,
+            skip={dump.path for dump in expand(given)} - fresh,
+            progress=self.progress,
+        )
+
+    def _distinct(self, files: Iterable[FileCount]) -> Iterator[FileCount]:
+        """Each content once: the same dump may be given twice, or come by the standard input."""
+        seen = set() if self.settings.replace else set(self.history.manifest.inputs)
+        for file in files:
+            if file.sha256 not in seen:
+                yield file
+            seen.add(file.sha256)
+
+    def _commit(self, events: ir.Table, news: list[_News]) -> Learned:
+        """Add each day's events to it, and record the inputs, all at once."""
+        found = _count_days(events, zone=self.zone)
+        left_out = [LeftOut(day, found[day].total(), why) for day in sorted(found) if (why := self._unfit(day))]
+        days = sorted(found.keys() - {each.day for each in left_out})
+        hashes = {each.file.path: each.file.sha256 for each in news}
+        amended = [day for day in days if day in self.history.days and not self._starts_open(day)]
+        before = {day: self._counted(day) for day in days if self._rebuilds(day) and day in self.history.days}
+        with transaction(self.history, con=self.con) as change:
+            for day in days:
+                inputs = {hashes[path] for path in found[day]}
+                add_events(change, day, self._of_day(events, day), inputs=inputs, rebuild=self._rebuilds(day))
+            for each in news:
+                _record(change, each, days={day for day in found if each.file.path in found[day]})
+        self.rebuilt.update(days)
+        warnings = (*_warnings(left_out, amended), *self._shrunk(before))
+        return Learned(days=tuple(days), amended=tuple(amended), left_out=tuple(left_out), warnings=warnings)
+
+    def _counted(self, day: date) -> int:
+        """Events that the day's sums count."""
+        sources = self.history.table(self.con, "account_sources", day, day)
+        total = sources.aggregate(
+            n=_.logins.sum() + _.failures.sum() + _.lookups.sum() + _.writes.sum() + _.resets.sum()
+        )
+        return int(total.to_pyarrow()["n"][0].as_py() or 0)
+
+    def _shrunk(self, before: dict[date, int]) -> Iterator[str]:
+        """A rebuilt day that lost events may lack files: a dump cut by another zone's days holds pieces of three."""
+        for day, count in before.items():
+            if (now := self._counted(day)) < count:
+                yield (
+                    f"{day} was rebuilt from fewer events than it had ({now} now, {count} before): if some of its "
+                    "files were not given, rebuild it with all of them"
+                )
+
+    def _unfit(self, day: date) -> str:
+        """Why a day cannot be learned; empty: it can."""
+        tomorrow = self.now.astimezone(ZoneInfo(self.zone)).date() + timedelta(days=1)
+        if day > tomorrow:
+            return f"it lies after {tomorrow}: a clock, or the reading of times, is wrong"
+        if is_frozen(self.history.manifest, day):
+            return "retention has dropped records around it, so that nothing can be compared with it any more"
+        return ""
+
+    def _rebuilds(self, day: date) -> bool:
+        return self.settings.replace and day not in self.rebuilt
+
+    def _starts_open(self, day: date) -> bool:
+        return self.history.is_open(day) or self._rebuilds(day)
+
+    def _of_day(self, events: ir.Table, day: date) -> ir.Table:
+        start, end = (day_start(each, zone=self.zone) for each in (day, day + timedelta(days=1)))
+        return events.filter((_.timestamp >= start) & (_.timestamp < end))
+
+
+def _recognised(path: str, held: Mapping[str, Held]) -> Known | None:
+    try:
+        return recognise(Path(path), held=held)
+    except OSError as error:
+        raise ReadError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _unseen(events: ir.Table, news: list[_News]) -> ir.Table:
+    """Events of the files that have something new, without the lines that are held."""
+    unseen = events.filter(events.source.isin([each.file.path for each in news]))
+    for each in news:
+        if each.lines_held:
+            unseen = unseen.filter((unseen.source != each.file.path) | (unseen.line > each.lines_held))
+    return unseen
+
+
+def _count_days(events: ir.Table, *, zone: str) -> dict[date, Counter[str]]:
+    """Events of each day, by file."""
+    day_of = local_days(events.timestamp, zone=zone)
+    counts = events.group_by(day=day_of(epoch_us(events.timestamp)), source=events.source).aggregate(n=_.count())
+    found: dict[date, Counter[str]] = {}
+    for row in counts.to_pyarrow().to_pylist():
+        found.setdefault(row["day"], Counter())[row["source"]] += row["n"]
+    return found
+
+
+def _record(change: Transaction, news: _News, *, days: set[date]) -> None:
+    """Remember an input; one that grew takes the place of what it was."""
+    before = news.known.sha256 if news.known else None
+    if before is not None:
+        days = days | set(change.manifest.inputs[before].days)
+        for day, entry in change.manifest.days.items():
+            if before in entry.inputs:
+                change.set_day(day, inputs=tuple(sorted({*entry.inputs, news.file.sha256} - {before})))
+        change.manifest = change.manifest.without_inputs(frozenset((before,)))
+    held = Held(bytes=news.file.size, lines=news.file.lines, days=tuple(sorted(days)))
+    change.manifest = change.manifest.with_input(news.file.sha256, held)
+
+
+def _warnings(left_out: list[LeftOut], amended: list[date]) -> Iterator[str]:
+    for each in left_out:
+        yield f"{each.day}: {each.events} events were not learned: {each.reason}"
+    for day in amended:
+        yield (
+            f"{day} was closed when events came for it: its counts were amended, signals that need the order of events "
+            "were not; rebuild it with `detector learn --replace` and all of its files"
+        )
