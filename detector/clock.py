@@ -91,7 +91,9 @@ def microseconds_of(span: timedelta) -> int:
 
 def _span(instants: ir.TimestampColumn) -> tuple[date, date]:
     """UTC days of the first and last instant; the epoch's day for none at all, where any day will do."""
-    bounds = instants.as_table().aggregate(first=instants.min(), last=instants.max()).to_pyarrow().to_pylist()[0]
+    # Through a table of its own: a column of a join is no part of the join's table.
+    rows = instants.name("instant").as_table()
+    bounds = rows.aggregate(first=rows.instant.min(), last=rows.instant.max()).to_pyarrow().to_pylist()[0]
     if bounds["first"] is None:
         return _EPOCH.date(), _EPOCH.date()
     return bounds["first"].astimezone(UTC).date(), bounds["last"].astimezone(UTC).date()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from datetime import date
+from typing import Any, Literal, NamedTuple
 
 import ibis.expr.types as ir
 import numpy as np
@@ -11,13 +12,36 @@ import pandas as pd
 from ibis import _
 from numpy.typing import NDArray
 
+from detector.deviations import MONTHLY, WEEK, WEEKLY
 from detector.features import BY_NAME
 from detector.features.declaration import Feature
+from detector.novelty import PAST_DAYS
 
 Language = Literal["en", "fr"]
 MAX_REASONS = 5
 """More reasons than these are no explanation."""
 PEERS_HIGH = 0.99
+SPANS: dict[str, dict[Language, str]] = {
+    "week": {"en": "over the last 7 days: ", "fr": "sur les 7 derniers jours : "},
+    "month": {"en": "over the last 28 days: ", "fr": "sur les 28 derniers jours : "},
+}
+
+
+class Usual(NamedTuple):
+    """What an analyst compares with; each indexed as said, with one column per signal, null where unknown.
+
+    own
+        Medians over the past 28 days, by (account, channel).
+    peers
+        99th percentiles over the past 28 days, by peer group.
+    spans
+        By (account, channel): the sums of the last 7 (`week`) and 28 days (`month`), the day included, and what such a
+        span usually holds (`usual_week`, from the days before it); columns are named `{signal}__{span}`.
+    """
+
+    own: pd.DataFrame
+    peers: pd.DataFrame
+    spans: pd.DataFrame
 
 
 def reasons_of(
@@ -25,8 +49,7 @@ def reasons_of(
     contributions: NDArray[np.float64],
     *,
     columns: Sequence[str],
-    own: pd.DataFrame,
-    peers: pd.DataFrame,
+    usual: Usual,
     language: Language = "en",
 ) -> list[list[dict[str, Any]]]:
     """Reasons of each account-day, the weightiest first.
@@ -39,8 +62,8 @@ def reasons_of(
         Shape (n_rows, n_columns): what each deviation adds to the tail sum.
     columns
         Names of the deviations.
-    own, peers
-        Usual values: medians by (account, channel), and 99th percentiles by peer group, as columns named by signal.
+    usual
+        What to compare with.
     language
         Of the sentences.
 
@@ -48,32 +71,51 @@ def reasons_of(
     -------
     list of lists of dicts
         {signal, value, usual, peers, contribution, sentence}; `usual` and `peers` are None where unknown. One entry per
-        signal: the contributions of its deviations are added up.
+        signal and span (the day, the week, the month): the contributions of its deviations are added up.
     """
-    signals = np.array([name.split("__")[0] for name in columns])
-    unique = list(dict.fromkeys(signals))
-    totals = np.stack([contributions[:, signals == signal].sum(axis=1) for signal in unique], axis=1)
+    views = np.array([_view(name) for name in columns])
+    unique = list(dict.fromkeys(views))
+    totals = np.stack([contributions[:, views == view].sum(axis=1) for view in unique], axis=1)
     return [
-        _reasons(row, dict(zip(unique, weights, strict=True)), own=own, peers=peers, language=language)
+        _reasons(row, dict(zip(unique, weights, strict=True)), usual=usual, language=language)
         for row, weights in zip(rows.to_dict("records"), totals, strict=True)
     ]
 
 
+def _view(deviation: str) -> str:
+    """What of a signal a deviation looks at: the day (`records`), or a longer span (`records__week`)."""
+    signal, kind = deviation.split("__")
+    return deviation if kind in SPANS else signal
+
+
 def _reasons(
-    row: dict[str, Any], weights: dict[str, float], *, own: pd.DataFrame, peers: pd.DataFrame, language: Language
+    row: dict[str, Any], weights: dict[str, float], *, usual: Usual, language: Language
 ) -> list[dict[str, Any]]:
-    ordered = sorted((name for name, weight in weights.items() if weight > 0), key=lambda name: -weights[name])
+    ordered = sorted((view for view, weight in weights.items() if weight > 0), key=lambda view: -weights[view])
     return [
-        _reason(
-            BY_NAME[name],
-            value=row[name],
-            usual=_look_up(own, (row["account"], row["channel"]), name),
-            peers=_look_up(peers, row["peer_group"], name),
-            contribution=float(weights[name]),
-            language=language,
-        )
-        for name in ordered[:MAX_REASONS]
+        _reason(view, row, contribution=float(weights[view]), usual=usual, language=language)
+        for view in ordered[:MAX_REASONS]
     ]
+
+
+def _reason(view: str, row: dict[str, Any], *, contribution: float, usual: Usual, language: Language) -> dict[str, Any]:
+    signal, _sep, span = view.partition("__")
+    key = (row["account"], row["channel"])
+    if span:
+        value, before = _look_up(usual.spans, key, view), _look_up(usual.spans, key, f"{signal}__usual_{span}")
+    else:
+        value, before = row[signal], _look_up(usual.own, key, signal)
+    number = float("nan") if value is None else float(value)
+    peers = None if span else _look_up(usual.peers, row["peer_group"], signal)
+    text = sentence(BY_NAME[signal], value=number, usual=before, peers=peers, language=language)
+    return {
+        "signal": signal,
+        "value": number,
+        "usual": before,
+        "peers": peers,
+        "contribution": contribution,
+        "sentence": SPANS[span][language] + text if span else text,
+    }
 
 
 def _look_up(table: pd.DataFrame, key: object, name: str) -> float | None:
@@ -83,38 +125,35 @@ def _look_up(table: pd.DataFrame, key: object, name: str) -> float | None:
     return None if np.isnan(value) else value
 
 
-def _reason(
-    declared: Feature,
-    *,
-    value: float,
-    usual: float | None,
-    peers: float | None,
-    contribution: float,
-    language: Language,
-) -> dict[str, Any]:
-    return {
-        "signal": declared.name,
-        "value": float(value),
-        "usual": usual,
-        "peers": peers,
-        "contribution": contribution,
-        "sentence": sentence(declared, value=value, usual=usual, peers=peers, language=language),
-    }
-
-
 def sentence(
     declared: Feature, *, value: float, usual: float | None, peers: float | None, language: Language = "en"
 ) -> str:
     """The signal in words; without a usual value, or with a usual value of none, no multiple of it is claimed."""
-    text = getattr(declared.sentence, language)
-    if "{ratio}" in text and not usual:
-        text = text.split(",")[0] + {"en": " (usually {usual})", "fr": " (d'habitude {usual})"}[language]
-    if usual is None:
-        text = text.replace(" (usually {usual})", "").replace(" (d'habitude {usual})", "")
-    ratio = value / usual if usual else float("nan")
-    numbers = {"value": value, "usual": usual if usual is not None else 0.0, "peers": peers or 0.0}
-    shown = {name: _number(number, declared, language) for name, number in numbers.items()}
-    return str(text.format(**shown, ratio=_ratio(ratio, language)))
+    text = str(getattr(declared.sentence, language))
+    head = text.split(", {ratio}")[0].split(" (usually")[0].split(" (d'habitude")[0]
+    shown = {"value": _number(value, declared, language), "usual": "", "peers": "", "ratio": ""}
+    if usual is not None and value > usual:
+        shown |= {
+            "usual": _number(usual, declared, language),
+            "ratio": _ratio(value / usual, language) if usual else "",
+        }
+        no_ratio = "{ratio}" in text and (not usual or value / usual < MIN_RATIO)
+        text = head + USUALLY[language] if no_ratio else text
+    elif "{usual}" in text:
+        text = head
+    if peers is not None and value > peers and (usual is None or value <= MIN_RATIO * usual):
+        text = head + PEERS[language]
+        shown["peers"] = _number(peers, declared, language)
+    return text.format(**shown)
+
+
+MIN_RATIO = 1.5
+"""Less than half as much again is no multiple worth telling."""
+USUALLY: dict[Language, str] = {"en": " (usually {usual})", "fr": " (d'habitude {usual})"}
+PEERS: dict[Language, str] = {
+    "en": " (99 in 100 of its peers have at most {peers})",
+    "fr": " (99 % de ses pairs en ont au plus {peers})",
+}
 
 
 def _number(value: float, declared: Feature, language: Language) -> str:
@@ -136,6 +175,24 @@ def usual_values(past: ir.Table, accounts: Sequence[str], signals: Sequence[str]
     rows = past.filter(past.account.isin(list(accounts)))
     medians = rows.group_by(["account", "channel"]).aggregate(**{name: rows[name].quantile(0.5) for name in signals})
     return medians.to_pandas().set_index(["account", "channel"])
+
+
+def span_values(past: ir.Table, rows: pd.DataFrame, *, day: date) -> pd.DataFrame:
+    """Sums over the last 7 and 28 days of the signals that add up, the day included; see `Usual`."""
+    names = list(dict.fromkeys((*WEEKLY, *MONTHLY)))
+    held = (
+        past.filter(past.account.isin(rows["account"].tolist())).select("account", "channel", "day", *names).to_pandas()
+    )
+    age = (pd.Timestamp(day) - pd.to_datetime(held["day"])).dt.days
+    keys = [held["account"], held["channel"]]
+    last, before = held.loc[age < WEEK, names], held.loc[age >= WEEK, names]
+    index = pd.MultiIndex.from_frame(rows[["account", "channel"]])
+    sums = [part.groupby([key[part.index] for key in keys]).sum().reindex(index).fillna(0) for part in (last, before)]
+    own = rows[names].set_index(index).fillna(0)
+    found = {f"{name}__week": sums[0][name] + own[name] for name in names}
+    found |= {f"{name}__usual_week": sums[1][name] * WEEK / (PAST_DAYS - WEEK + 1) for name in names}
+    found |= {f"{name}__month": sums[0][name] + sums[1][name] + own[name] for name in names}
+    return pd.DataFrame(found)
 
 
 def peer_values(past: ir.Table, signals: Sequence[str]) -> pd.DataFrame:

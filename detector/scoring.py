@@ -16,7 +16,7 @@ from detector.checks import CHECKS, FIRED, run_checks
 from detector.deviations import NAMES
 from detector.early import EARLY, early_alerts
 from detector.errors import HistoryError, ModelError
-from detector.explain import peer_values, reasons_of, usual_values
+from detector.explain import Language, Usual, peer_values, reasons_of, span_values, usual_values
 from detector.history import History
 from detector.model.forest import to_score
 from detector.model.kept import Model
@@ -232,16 +232,14 @@ def _reasons(
     contributions = model.estimator.contributions(to_matrix(rows, model.columns)) if len(rows) else np.zeros((0, 0))
     signals = list(dict.fromkeys(name.split("__")[0] for name in model.columns))
     past = timeline.past(day).account_days
-    own = usual_values(past, rows["account"].tolist(), signals)
-    peers = peer_values(past if not model.cold else timeline.account_days(day), signals)
-    found = reasons_of(
-        rows,
-        contributions,
-        columns=model.columns,
-        own=own,
-        peers=peers,
-        language="fr" if settings.language == "fr" else "en",
+    peers = past if not model.cold else timeline.account_days(day)
+    usual = Usual(
+        own=usual_values(past, rows["account"].tolist(), signals),
+        peers=peer_values(peers, signals),
+        spans=span_values(past, rows, day=day),
     )
+    language: Language = "fr" if settings.language == "fr" else "en"
+    found = reasons_of(rows, contributions, columns=model.columns, usual=usual, language=language)
     by_index = dict(zip(rows.index, found, strict=True))
     return [by_index.get(index, []) for index in judged.index]
 
