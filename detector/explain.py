@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Any, Literal, NamedTuple
@@ -130,7 +131,7 @@ def sentence(
 ) -> str:
     """The signal in words; without a usual value, or with a usual value of none, no multiple of it is claimed."""
     text = str(getattr(declared.sentence, language))
-    head = text.split(", {ratio}")[0].split(" (usually")[0].split(" (d'habitude")[0]
+    head = re.split(r", \{ratio\}| \(usually| \(d'habitude", text, maxsplit=1)[0]
     shown = {"value": _number(value, declared, language), "usual": "", "peers": "", "ratio": ""}
     if usual is not None and value > usual:
         shown |= {
