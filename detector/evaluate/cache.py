@@ -18,19 +18,16 @@ FINGERPRINT_CHARACTERS = 16
 """Half a name of 64 bits: a clash between a few thousand results is out of the question."""
 
 
-def fingerprint(*parts: str, code: Sequence[str] = (), without: Sequence[str] = ()) -> str:
+def fingerprint(*parts: str, code: Sequence[str] = ()) -> str:
     """Return a short name for these settings and this code.
 
     Parameters
     ----------
     parts : settings, in their order.
-    code : folders or modules of the package (`simulate`, `scoring.py`; `.` is all of it) whose source is part of the
-        name.
-    without : folders or modules of the package that are left out again.
+    code : folders or modules of the package (`simulate`, `scoring.py`) whose source is part of the name.
     """
     root = Path(detector.__file__).parent
-    left_out = {path for name in without for path in _sources(root / name)}
-    sources = sorted({path for name in code for path in _sources(root / name)} - left_out)
+    sources = sorted({path for name in code for path in _sources(root / name)})
     digest = hashlib.sha256("\0".join(parts).encode())
     for path in sources:
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())

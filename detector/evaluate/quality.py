@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import pandas as pd
 import typer
-from joblib import Parallel, delayed
 
-from detector.evaluate.bench import Bench, StudySettings, make_bench
+from detector.evaluate.bench import StudySettings
+from detector.evaluate.exposure import summarise_gone
 from detector.evaluate.hardness import SHARE, check_hardness
+from detector.evaluate.judge import ProjectDetector
 from detector.evaluate.markup import markdown_table
-from detector.evaluate.runs import score
-from detector.evaluate.scored import Detector
-from detector.evaluate.study import (
-    AlertStudy,
-    study_alerts,
-    study_columns,
-    study_order,
-    study_overlap,
-    study_variants,
-)
+from detector.evaluate.measures import ALL
+from detector.evaluate.page import Provenance, write_page
 from detector.evaluate.summary import mean_account_recall, over_seeds, pivot
+from detector.evaluate.survey import EVERYTHING, NOTHING, Plan, Quality, measure_quality
 from detector.simulate.scenarios import SCENARIOS
 
 DEVELOPMENT_SEEDS = tuple(range(1, 13))
@@ -33,99 +28,10 @@ DEVELOPMENT_SEEDS = tuple(range(1, 13))
 REPORT_SEEDS = tuple(range(101, 111))
 """Seeds that the page reports; nothing is ever chosen by looking at them."""
 
-EVERYTHING, NOTHING = "all", "none"
-"""Names of the worlds with all attacks and with none; the others are named after the one scenario planted."""
-
-ATTACKED_PAST = 0.002
-"""Attacked account-days in a history that is not clean."""
-
-
-class Plan(NamedTuple):
-    """What is measured beside the order of account-days, and on what.
-
-    settings : of every seed's world.
-    detector : what is measured; without one, only the baselines are.
-    alone : plant one scenario at a time.
-    variants : other settings of the detector, by name, whose order is measured too.
-    other : the detector with another random state.
-    extra : measure local targets, an attacked past, absent columns, variants and the other random state.
-    """
-
-    settings: StudySettings
-    detector: Detector | None = None
-    alone: bool = True
-    variants: Mapping[str, Detector] = {}
-    other: Detector | None = None
-    extra: bool = False
-
-
-class Quality(NamedTuple):
-    """All that was measured, over all seeds; a frame is empty where the plan leaves it out.
-
-    order : long table, all attacks together.
-    alerts, gone, benign : as `AlertStudy` has them, for the worlds `all`, `none` and each scenario alone.
-    local : order, where attackers read people of the victim's own area.
-    past : alerts in the world `all`, after an attacked past.
-    columns : order and alerts without one column of the logs.
-    variants : order by other settings of the detector.
-    overlap : one row per seed: share of the strangest account-days that another random state agrees on.
-    """
-
-    order: pd.DataFrame
-    alerts: pd.DataFrame
-    gone: pd.DataFrame
-    benign: pd.DataFrame
-    local: pd.DataFrame
-    past: pd.DataFrame
-    columns: pd.DataFrame
-    variants: pd.DataFrame
-    overlap: pd.DataFrame
-
-
-def measure_quality(seeds: Sequence[int], *, plan: Plan, scratch: Path, jobs: int = 1) -> Quality:
-    """Measure these seeds, several at the same time.
-
-    Parameters
-    ----------
-    seeds : each makes one world.
-    scratch : where worlds, counts, histories and scores are kept between runs.
-    jobs : seeds measured at the same time; the result does not depend on it.
-    """
-    found = Parallel(n_jobs=jobs)(delayed(_measure_seed)(seed, plan=plan, scratch=scratch) for seed in seeds)
-    return Quality(*(pd.concat(tables, ignore_index=True) for tables in zip(*found, strict=True)))
-
-
-def _measure_seed(seed: int, *, plan: Plan, scratch: Path) -> Quality:
-    bench = make_bench(seed, settings=plan.settings, scratch=scratch)
-    nothing = dict.fromkeys(Quality._fields, pd.DataFrame())
-    if plan.detector is None:
-        return Quality(**{**nothing, "order": study_order(bench, scored=None)})
-    scored = score(bench, detector=plan.detector, scenarios=bench.scenarios)
-    alerts = _study_worlds(bench, detector=plan.detector, alone=plan.alone)._asdict()
-    extra = _study_extra(bench, detector=plan.detector, plan=plan, scratch=scratch) if plan.extra else {}
-    return Quality(**{**nothing, "order": study_order(bench, scored=scored), **alerts, **extra})
-
-
-def _study_worlds(bench: Bench, *, detector: Detector, alone: bool) -> AlertStudy:
-    worlds: dict[str, set[str]] = {EVERYTHING: bench.scenarios, NOTHING: set()}
-    worlds |= {name: {name} for name in sorted(bench.scenarios)} if alone else {}
-    studies = [study_alerts(bench, detector=detector, scenarios=kept, world=name) for name, kept in worlds.items()]
-    return AlertStudy(*(pd.concat(tables, ignore_index=True) for tables in zip(*studies, strict=True)))
-
-
-def _study_extra(bench: Bench, *, detector: Detector, plan: Plan, scratch: Path) -> dict[str, pd.DataFrame]:
-    settings = plan.settings
-    near = tuple(attack.model_copy(update={"targets": "local"}) for attack in settings.attacks)
-    local = make_bench(bench.seed, settings=settings.model_copy(update={"attacks": near}), scratch=scratch)
-    dirty = settings.model_copy(update={"attacked_past": ATTACKED_PAST})
-    past = make_bench(bench.seed, settings=dirty, scratch=scratch)
-    return {
-        "local": study_variants(local, detectors={"score": detector}),
-        "past": study_alerts(past, detector=detector, scenarios=past.scenarios, world=EVERYTHING).alerts,
-        "columns": study_columns(bench, detector=detector),
-        "variants": study_variants(bench, detectors=plan.variants) if plan.variants else pd.DataFrame(),
-        "overlap": study_overlap(bench, detector=detector, other=plan.other) if plan.other else pd.DataFrame(),
-    }
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+NOTES = "quality_notes.md"
+"""Beside the page: what a person has to say about the numbers."""
 
 
 def show_order(order: pd.DataFrame) -> str:
@@ -141,6 +47,48 @@ def show_order(order: pd.DataFrame) -> str:
     return "\n".join(f"## {title}\n\n{markdown_table(table)}" for title, table in parts)
 
 
+def show_alerts(quality: Quality) -> str:
+    """Return what notifies, what is gone before, and which honest days notify, world by world."""
+    measured = quality.alerts.drop(columns=["method", "level"])
+    sums = measured.groupby(["world", "measure", "scenario"], as_index=False)["value"].mean()
+    wholes = sums[sums["scenario"] == ALL].pivot_table(index="world", columns="measure", values="value")
+    alone = quality.gone["world"] == (
+        quality.gone["scenario"] if set(wholes.index) - {EVERYTHING, NOTHING} else EVERYTHING
+    )
+    calm = quality.benign[quality.benign["world"] == NOTHING]
+    kinds = calm.groupby("kind")[["days", "notified"]].sum()
+    own = sums[sums["measure"] == "own_recall"].pivot_table(index="scenario", columns="world", values="value")
+    parts = [
+        ("What notifies, mean over seeds", wholes),
+        ("Recall of what notifies, by scenario and world", own),
+        ("Gone before the first alert", summarise_gone(quality.gone[alone])),
+        ("Honest but odd days, without attack", kinds.assign(share=kinds["notified"] / kinds["days"])),
+    ]
+    return "\n".join(f"## {title}\n\n{markdown_table(table)}" for title, table in parts)
+
+
+def plan_of(settings: StudySettings, *, alone: bool, extra: bool) -> Plan:
+    """Return the plan for this project's detector, with what each of its parts is compared with."""
+    detector = ProjectDetector()
+    other = detector.reseeded(detector.settings.train.seed + 1)
+    return Plan(settings=settings, detector=detector, alone=alone, other=other, extra=extra)
+
+
+def provenance_of(seeds: list[int], *, settings: StudySettings) -> Provenance:
+    """Return where the numbers come from, as far as the working copy knows."""
+    simulator = _last_commit("detector/simulate", "detector/evaluate/placing.py")
+    return Provenance(seeds=seeds, settings=settings, simulator=simulator, commit=_last_commit("detector"))
+
+
+def _last_commit(*paths: str) -> str:
+    git = shutil.which("git")
+    if git is None:
+        return "unknown"
+    command = [git, "-C", str(ROOT), "log", "-1", "--format=%h", "--", *paths]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
+    return found.stdout.strip() or "unknown"
+
+
 def main(
     *,
     dev: Annotated[bool, typer.Option(help="Measure development seeds and print; nothing is written to docs.")] = False,
@@ -149,13 +97,25 @@ def main(
     scratch: Annotated[Path, typer.Option(help="Where worlds and scores are kept.")] = Path("build/quality"),
     jobs: Annotated[int, typer.Option(help="Seeds measured at the same time.")] = 1,
     alone: Annotated[bool, typer.Option(help="Also plant one scenario at a time.")] = True,
+    extra: Annotated[bool, typer.Option(help="Also local targets, an attacked past, absent columns, …")] = True,
+    baselines: Annotated[bool, typer.Option(help="Only the simple detectors, and how hard the portal is.")] = False,
 ) -> None:
     """Measure the detector on simulated portals."""
     chosen = [int(seed) for seed in seeds.split(",") if seed] or list(DEVELOPMENT_SEEDS if dev else REPORT_SEEDS)
+    if not dev and set(chosen) & set(DEVELOPMENT_SEEDS):
+        raise typer.BadParameter(
+            "development seeds are not for the page; give --dev, or other seeds", param_hint="--seeds"
+        )
     settings = StudySettings(accounts=accounts, attacks=tuple(scenario.attack for scenario in SCENARIOS))
-    plan = Plan(settings=settings, alone=alone)
+    plan = Plan(settings=settings) if baselines else plan_of(settings, alone=alone, extra=extra and not dev)
     quality = measure_quality(chosen, plan=plan, scratch=scratch, jobs=jobs)
     sys.stdout.write(show_order(quality.order))
+    if len(quality.alerts):
+        sys.stdout.write("\n" + show_alerts(quality))
+    if not dev and not baselines:
+        notes = (DOCS / NOTES).read_text(encoding="utf-8") if (DOCS / NOTES).exists() else ""
+        path = write_page(quality, provenance=provenance_of(chosen, settings=settings), docs=DOCS, notes=notes)
+        sys.stderr.write(f"wrote {path}\n")
 
 
 if __name__ == "__main__":

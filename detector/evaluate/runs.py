@@ -9,18 +9,39 @@ from detector.evaluate.bench import Bench, judged_files
 from detector.evaluate.cache import fingerprint, kept_folder, stored_frame
 from detector.evaluate.scored import Detector, Scored
 
-NOT_DETECTING = ("simulate", "evaluate", "cli.py")
-"""Changes there change nothing that is learned or scored; `DRIVER`, which drives the detector, is named apart."""
+LEARNING_CODE = (
+    "account_days.py",
+    "aggregates.py",
+    "clock.py",
+    "evaluate/judge.py",
+    "features",
+    "history",
+    "joins.py",
+    "learning.py",
+    "novelty.py",
+    "order.py",
+    "reading",
+    "schema.py",
+)
+"""What a learned history depends on: a history learned by other code is learned anew."""
 
-NOT_LEARNING = ("model", "deviations.py", "scoring.py", "training.py")
-"""Changes there leave a learned history as it is."""
-
-DRIVER = "evaluate/judge.py"
+DETECTING_CODE = (
+    *LEARNING_CODE,
+    "alerting.py",
+    "checks.py",
+    "deviations.py",
+    "early.py",
+    "model",
+    "scoring.py",
+    "timeline.py",
+    "training.py",
+)
+"""What scores depend on beside."""
 
 
 def learn(bench: Bench, *, detector: Detector) -> Path:
     """Return the history of the days before the judged ones."""
-    name = fingerprint(detector.learning, code=["."], without=[*NOT_DETECTING, *NOT_LEARNING])
+    name = fingerprint(detector.learning, code=LEARNING_CODE)
     return kept_folder(
         bench.scratch / f"history-{name}",
         make=lambda out: detector.learn(bench.split.before, history=out),
@@ -30,7 +51,7 @@ def learn(bench: Bench, *, detector: Detector) -> Path:
 def train(bench: Bench, *, detector: Detector) -> Path:
     """Return the folder of a model fitted on that history."""
     history = learn(bench, detector=detector)
-    name = fingerprint(history.name, repr(detector), _driver(), code=["."], without=NOT_DETECTING)
+    name = fingerprint(history.name, repr(detector), code=DETECTING_CODE)
     return kept_folder(bench.scratch / f"model-{name}", make=lambda out: detector.train(history=history, model=out))
 
 
@@ -48,7 +69,3 @@ def score(bench: Bench, *, detector: Detector, scenarios: Collection[str]) -> Sc
 def _store(scored: Scored, *, out: Path) -> None:
     for name, table in scored._asdict().items():
         table.to_parquet(out / f"{name}.parquet", index=False)
-
-
-def _driver() -> str:
-    return fingerprint(code=[DRIVER])

@@ -10,9 +10,9 @@ import pytest
 
 from detector.evaluate.bench import Bench, StudySettings, case_of, judged_files, make_bench, without_column
 from detector.evaluate.labels import ATTACKED
-from detector.evaluate.quality import EVERYTHING, NOTHING, Plan, Quality, measure_quality
 from detector.evaluate.runs import learn, score
 from detector.evaluate.study import study_overlap
+from detector.evaluate.survey import EVERYTHING, NOTHING, Plan, Quality, measure_quality
 from detector.simulate import Attack
 from tests.evaluate.detectors import MostRecords
 
@@ -37,11 +37,15 @@ def bench(scratch: Path) -> Bench:
 
 @pytest.fixture(scope="module")
 def quality(scratch: Path) -> Quality:
-    """Everything there is to measure, on one seed."""
-    detector = MostRecords()
-    plan = Plan(
-        settings=SETTINGS, detector=detector, variants={"reversed": MostRecords(sign=-1)}, other=detector, extra=True
-    )
+    """One seed, its worlds with all attacks, with none and with each scenario alone."""
+    return measure_quality([1], plan=Plan(settings=SETTINGS, detector=MostRecords()), scratch=scratch)
+
+
+@pytest.fixture(scope="module")
+def survey(scratch: Path) -> Quality:
+    """The same with local targets, an attacked past, absent columns, variants and another random state."""
+    variants = {"reversed": MostRecords(sign=-1)}
+    plan = Plan(settings=SETTINGS, detector=MostRecords(), variants=variants, other=MostRecords(), extra=True)
     return measure_quality([1], plan=plan, scratch=scratch)
 
 
@@ -129,12 +133,19 @@ def test_two_equal_detectors_overlap_wholly(bench: Bench) -> None:
     assert study_overlap(bench, detector=MostRecords(), other=MostRecords(sign=-1))["overlap"].tolist() == [0.0]
 
 
-def test_the_whole_plan_is_measured(quality: Quality) -> None:
-    """Each table names the seed, and the worlds are all, none and each scenario alone."""
-    for table in quality:
-        assert set(table["seed"]) == {1}
+def test_worlds_are_measured_together_alone_and_without_attack(quality: Quality) -> None:
+    """The worlds are all, none and each scenario alone; what the plan leaves out is empty."""
     assert set(quality.alerts["world"]) == {EVERYTHING, NOTHING, "S1", "S2"}
-    assert set(quality.variants["method"]) == {"reversed"}
+    assert set(quality.order["seed"]) == {1}
+    assert quality.local.empty
+
+
+@pytest.mark.long
+def test_the_whole_plan_is_measured(survey: Quality) -> None:
+    """Each table names the seed, and the variants are those that were asked for."""
+    for table in survey:
+        assert set(table["seed"]) == {1}
+    assert set(survey.variants["method"]) == {"reversed"}
 
 
 def test_a_counter_of_records_finds_robots_at_the_end_of_the_day(quality: Quality) -> None:
@@ -147,9 +158,9 @@ def test_a_counter_of_records_finds_robots_at_the_end_of_the_day(quality: Qualit
     assert (gone["gone_by_minute"] == 1.0).all()
 
 
-def test_without_records_this_detector_is_blind(quality: Quality) -> None:
+@pytest.mark.long
+def test_without_records_this_detector_is_blind(survey: Quality) -> None:
     """Without the records nothing is found at 0.3 %."""
-    blind = quality.columns[
-        (quality.columns["method"] == "without_record") & (quality.columns["measure"] == "recall_share")
-    ]
+    columns = survey.columns
+    blind = columns[(columns["method"] == "without_record") & (columns["measure"] == "recall_share")]
     assert (blind["value"] == 0.0).all()

@@ -1,0 +1,160 @@
+"""docs/quality.md: targets beside what was measured, and every table behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from detector.evaluate.bench import StudySettings
+from detector.evaluate.hardness import check_hardness
+from detector.evaluate.labels import FLOORLESS
+from detector.evaluate.markup import markdown_table
+from detector.evaluate.plots import draw_curves, draw_gone, draw_scenarios, save
+from detector.evaluate.recall import FALSE_ACCOUNTS_ANY_SIZE, FALSE_ACCOUNTS_PER_3000, FALSE_DAY_SHARES
+from detector.evaluate.summary import mean_account_recall, over_seeds, pivot
+from detector.evaluate.survey import Quality
+from detector.evaluate.targets import SHARE, compare, false_discoveries, gone_of, quiet_kinds
+
+DRAWN = ["score", "own_lookups_z", "forest_counts"]
+"""Methods drawn by scenario: the detector and two that everybody knows."""
+
+HEAD = """\
+Made by `make quality`; do not edit. All of it was measured on simulated portals, whose truth is known. It compares
+detectors with each other and promises nothing about another portal; `detector drill` measures on your own logs.
+"""
+
+PROVENANCE = """\
+Seeds {seeds}; development used 1 to 12 and none of these. Each is a portal of {settings.accounts:,} accounts over
+{settings.days} days, of which the last {settings.judged_days} are judged and the days before are learned. The simulator
+and its defaults are those of commit `{simulator}`, frozen before these seeds were drawn; the detector is that of commit
+`{commit}`.
+"""
+
+DEFINITIONS = """\
+An *account-day* is active when it has an event other than a failed sign-in, and *attacked* when one of those is
+malicious. The other days of an attacked account count for nothing, neither false nor true; all other active account-
+days are honest. A threshold is the lowest score that no more than the allowed share of honest account-days exceed,
+all judged days of a seed pooled; *above* means strictly above, so ties go against the detector. An attacked account
+is found when one of its attacked days is above. A mean is over the scenarios with a floor, each weighing the same
+whatever its accounts; {floorless} are reported without one. ± is the standard deviation over seeds. Where honest
+accounts count once, the threshold is the lowest score that so many distinct honest accounts a day exceed over the
+judged days. What notifies is an alert, a row in a queue that notifies, or an alert inside the day. Average precision
+sets the attacked account-days of the scenarios with a floor against the honest ones.
+"""
+
+
+class Provenance(NamedTuple):
+    """Where the numbers come from: seeds, settings, and the commits of the simulator and of the whole."""
+
+    seeds: list[int]
+    settings: StudySettings
+    simulator: str
+    commit: str
+
+
+def write_page(quality: Quality, *, provenance: Provenance, docs: Path, notes: str = "") -> Path:
+    """Write `quality.md` and its pictures into the folder `docs`, and return its path.
+
+    Parameters
+    ----------
+    notes : Markdown in a person's words: what was tried where a target is not met, and what limits it.
+    """
+    for name, figure in _figures(quality).items():
+        save(figure, path=docs / "img" / f"{name}.svg")
+    path = docs / "quality.md"
+    path.write_text("\n".join(_parts(quality, provenance=provenance, notes=notes)), encoding="utf-8")
+    return path
+
+
+def _figures(quality: Quality) -> dict[str, Figure]:
+    alone = quality.gone[quality.gone["world"] == quality.gone["scenario"]]
+    return {
+        "recall_curves": draw_curves(mean_account_recall(quality.order)),
+        "recall_scenarios": draw_scenarios(quality.order, share=SHARE, methods=DRAWN),
+        "gone": draw_gone(alone),
+    }
+
+
+def _parts(quality: Quality, *, provenance: Provenance, notes: str) -> Iterator[str]:
+    yield from _head(provenance)
+    yield from ("## Targets\n", markdown_table(compare(quality)), notes)
+    yield from _order(quality)
+    yield from _alerts(quality)
+    yield from _parts_of_the_detector(quality)
+    yield from _portal(quality)
+
+
+def _head(provenance: Provenance) -> Iterator[str]:
+    yield "# How well it detects\n"
+    yield HEAD
+    yield PROVENANCE.format(
+        seeds=", ".join(str(seed) for seed in provenance.seeds),
+        settings=provenance.settings,
+        simulator=provenance.simulator,
+        commit=provenance.commit,
+    )
+    yield DEFINITIONS.format(floorless=", ".join(FLOORLESS))
+
+
+def _order(quality: Quality) -> Iterator[str]:
+    summary = _summary(quality.order)
+    yield "## Order of account-days\n"
+    yield "![Mean account recall against false account-days](img/recall_curves.svg)\n"
+    yield "![Recall by scenario](img/recall_scenarios.svg)\n"
+    for share in FALSE_DAY_SHARES:
+        yield f"### Recall at {100 * share:g} % false account-days\n"
+        yield markdown_table(pivot(summary, measure="recall_share", level=share))
+    yield "### Means and spread\n"
+    yield markdown_table(_spread(summary))
+    yield "### Average precision\n"
+    yield markdown_table(pivot(summary, measure="average_precision"))
+
+
+def _spread(summary: pd.DataFrame) -> pd.DataFrame:
+    levels = [("recall_share", share, f"{100 * share:g} % of account-days") for share in FALSE_DAY_SHARES]
+    levels += [("recall_accounts", a_day, f"{a_day:g} accounts a day per 3,000") for a_day in FALSE_ACCOUNTS_PER_3000]
+    levels += [("recall_accounts_fixed", FALSE_ACCOUNTS_ANY_SIZE, f"{FALSE_ACCOUNTS_ANY_SIZE:g} accounts a day")]
+    columns = {}
+    for measure, level, title in levels:
+        rows = summary[(summary["measure"] == measure) & (summary["level"] == level) & (summary["scenario"] == "mean")]
+        texts = [f"{mean:.2f} ± {sd:.2f}" for mean, sd in zip(rows["mean"], rows["sd"], strict=True)]
+        columns[title] = pd.Series(texts, index=rows["method"])
+    return pd.DataFrame(columns).rename_axis(index="method")
+
+
+def _alerts(quality: Quality) -> Iterator[str]:
+    yield "## What notifies\n"
+    yield "One scenario planted at a time, all seeds pooled; the worlds without attack have the same settings.\n"
+    yield markdown_table(false_discoveries(quality))
+    yield "## Gone before the first alert\n"
+    yield "Shares of the campaign's records, per account (of its writes, where it writes); hours from the first one.\n"
+    yield "![Gone before the first alert](img/gone.svg)\n"
+    yield markdown_table(gone_of(quality))
+    yield "## Honest but odd days\n"
+    yield "In worlds without attack: how many account-days of each kind notify.\n"
+    yield markdown_table(quiet_kinds(quality), digits=3)
+
+
+def _parts_of_the_detector(quality: Quality) -> Iterator[str]:
+    yield "## What each part is worth\n"
+    for title, table in (("Other settings", quality.variants), ("Logs without a column", quality.columns)):
+        if len(table):
+            yield f"### {title}\n"
+            yield markdown_table(_spread(_summary(table)))
+    if len(quality.overlap):
+        yield "### Another random state\n"
+        yield markdown_table(quality.overlap)
+
+
+def _portal(quality: Quality) -> Iterator[str]:
+    yield "## How hard the portal is\n"
+    yield "Simple detectors must stay below these limits, else honest life is too tame to measure anything on.\n"
+    yield markdown_table(check_hardness(mean_account_recall(quality.order)))
+
+
+def _summary(order: pd.DataFrame) -> pd.DataFrame:
+    return over_seeds(pd.concat([order, mean_account_recall(order)], ignore_index=True))
