@@ -260,7 +260,8 @@ def _faults(meaning: Meaning) -> Iterable[tuple[str, str]]:
     unfit = f"NOT coalesce(isfinite(_number) AND _number BETWEEN 0 AND {_MOST_RECORDS}, false)"
     yield f"_raw_n_records IS NOT NULL AND {unfit}", "'n_records is not a number of records'"
     if meaning.mapping.records.kind == "token":
-        yield "_is_nir", "'the record has the form of a social-security number, and the mapping says token'"
+        held = f"_is_nir OR {records.holds_identifier('_raw_record')}"
+        yield held, "'the record holds what has the form of a social-security number, and the mapping says token'"
 
 
 def _told(value: str) -> str:

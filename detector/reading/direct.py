@@ -111,7 +111,7 @@ def _are_sound(source: str, shape: Shape, con: duckdb.DuckDBPyConnection) -> boo
     """Whether each time is a time, no number is negative, no record and no name an identifier."""
     faults = ['"timestamp" IS NULL', *(records.holds_identifier(name) for name in _MANY_VALUES if shape.holds(name))]
     if shape.holds("record"):
-        faults.append(records.is_identifier(records.compact("record")))
+        faults.append(f"{records.is_identifier(records.compact('record'))} OR {records.holds_identifier('record')}")
     asked = {
         "faults": f"count(*) FILTER ({' OR '.join(faults)})",
         "first": 'year(min("timestamp"))',

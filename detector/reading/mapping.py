@@ -23,7 +23,7 @@ REQUEST_COLUMNS = ("method", "path", "forwarded_for")
 """Columns that make events and are not in them: what `[[requests]]` match, and the addresses a proxy passed on."""
 MAPPABLE = (*(name for name in EVENTS.names if name not in ("source", "line")), *REQUEST_COLUMNS)
 GROUPS = ("action", "record", "service", "account", "session", "organisation", "delegate")
-_SHORTEST_YEAR, _LAST_YEAR = 1990, 2099
+_FIRST_YEAR, _LAST_YEAR = 2000, 2059
 
 
 def _one_of(*allowed: str) -> AfterValidator:
@@ -102,7 +102,7 @@ class Time(_Settings):
     """strptime's; with `%z` the time's own offset counts."""
     zone: Annotated[str, AfterValidator(_check_zone)] | None = None
     """Zone of times that name none; null = the portal's."""
-    year: Annotated[int, Field(ge=_SHORTEST_YEAR, le=_LAST_YEAR)] | None = None
+    year: Annotated[int, Field(ge=_FIRST_YEAR, le=_LAST_YEAR)] | None = None
     """Year of the first line where stamps have none (syslog); null = that of the file's date, counted from its end."""
 
 

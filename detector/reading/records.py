@@ -40,6 +40,7 @@ _LONG_NUMBER = r"[0-9]{13,}"
 _SHORTEST = 13
 _LONGEST_WRITTEN = 30  # 15 digits with gaps; tokens of 32 are spared the search
 # Digests and UUIDs: in 1 of 50 of them some 13 decimal digits stand in a row, between letters.
+_SCIENTIFIC = r"\d\.\d+[eE]\+?\d+"  # what a spreadsheet makes of a long number: its digits are not the number's
 _SHORTEST_OPAQUE, _OPAQUE = 32, "[0-9-]*[a-fA-F][0-9a-fA-F-]*"
 
 
@@ -111,7 +112,8 @@ def holds_identifier(value: str) -> str:
     """SQL: whether a text holds what has the form of an identifier, whatever stands around it; never null."""
     short = f"coalesce(strlen({value}) < {_SHORTEST}, true)"
     opaque = f"strlen({value}) >= {_SHORTEST_OPAQUE} AND {sql.matches_whole(value, _OPAQUE)}"
-    return sql.cases([(short, "false"), (opaque, "false")], otherwise=sql.matches(value, _EMBEDDED))
+    found = f"{sql.matches(value, _EMBEDDED)} AND NOT {sql.matches_whole(value, _SCIENTIFIC)}"
+    return sql.cases([(short, "false"), (opaque, "false")], otherwise=found)
 
 
 def scrub(value: str) -> str:

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from detector.reading import sql
 
-FIRST_YEAR, LAST_YEAR = 1990, 2100
-"""Times outside are taken for a wrong unit or notation."""
+FIRST_YEAR, LAST_YEAR = 2000, 2060
+"""Times outside are taken for a wrong unit or notation; the more years, the more clock changes a query has to know."""
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - wall clocks, on purpose
 _MICROSECOND = timedelta(microseconds=1)
 _STEP = timedelta(days=7)  # the closest two clock changes of a zone are four weeks apart (Morocco's Ramadan)

@@ -26,7 +26,7 @@ def recognises(sample: Sample) -> bool:
     lines = sample.lines
     if not lines or sample.is_parquet or lines[0][0] in "{[<":
         return False
-    return sample.mapping.csv.delimiter is not None or _delimiter(lines) is not None
+    return sample.mapping.csv.delimiter is not None or _delimiter(sample) is not None
 
 
 def default(sample: Sample) -> Mapping:
@@ -142,7 +142,7 @@ def _refuse_repeated(source: Source, names: list[str]) -> None:
 
 
 def _delimiter_of(sample: Sample) -> str:
-    delimiter = sample.mapping.csv.delimiter or _delimiter(sample.lines)
+    delimiter = sample.mapping.csv.delimiter or _delimiter(sample)
     if delimiter is None:
         raise ReadError(
             f"{sample.path}: no delimiter of {' '.join(map(repr, DELIMITERS))} cuts its lines into equally many "
@@ -151,14 +151,17 @@ def _delimiter_of(sample: Sample) -> str:
     return delimiter
 
 
-def _delimiter(lines: list[str]) -> str | None:
-    """The delimiter that cuts the sample's lines into the most columns, equally many in nearly each."""
-    best, most = None, 1
+def _delimiter(sample: Sample) -> str | None:
+    """The delimiter that cuts nearly all lines into equally many columns: those that are wanted, then the most."""
+    wanted = set(sample.mapping.source_columns or MAPPABLE)
+    best, most = None, (0, 1)
     for delimiter in DELIMITERS:
-        widths = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
-        agree = sum(width in (widths[0], widths[0] + 1) for width in widths)
-        if widths[0] > most and agree >= _AGREE * len(widths):
-            best, most = delimiter, widths[0]
+        cells = list(csv.reader(sample.lines, delimiter=delimiter))
+        width = len(cells[0])
+        agree = sum(len(row) in (width, width + 1) for row in cells)
+        merit = (len(wanted.intersection(map(str.strip, cells[0]))), width)
+        if width > 1 and agree >= _AGREE * len(cells) and merit > most:
+            best, most = delimiter, merit
     return best
 
 

@@ -1,7 +1,7 @@
 """Keycloak's events: as JSON, and as lines of its console with quotes (since version 22) and without.
 
-The account is the user name. Events that carry only the user's id (sign-outs, say) take the name that other events of
-the same file give to that id.
+The account is the user name. Events that carry the user's id take the name that successful events of the same file give
+to that id; most events but sign-ins carry nothing else.
 """
 
 from __future__ import annotations
@@ -105,13 +105,15 @@ def _value(key: str) -> str:
 
 def _derived(value: Value) -> dict[str, str]:
     kind, name, identity = value("type"), value("details.username"), _known(value("userId"))
-    named = f"max({name}) OVER (PARTITION BY {identity})"
+    failed = f"ends_with({kind}, '{_FAILED}')"
+    # Whoever tries to sign in chooses the name of a failure, so only what succeeded names anybody.
+    named = f"max({name}) FILTER (NOT {failed}) OVER (PARTITION BY {identity})"
     of_identity = sql.cases([(f"{identity} IS NOT NULL", named)])
     changed = f"{kind} LIKE 'UPDATE_CREDENTIAL%' AND {value('details.credential_type')} = 'password'"
     return {
-        _ACCOUNT: sql.first_of([name, of_identity, identity]),
+        _ACCOUNT: sql.first_of([of_identity, name, identity]),
         _ACTION: sql.cases([(changed, "'UPDATE_PASSWORD'")], otherwise=f"regexp_replace({kind}, '{_FAILED}$', '')"),
-        _OUTCOME: sql.cases([(f"ends_with({kind}, '{_FAILED}')", "'failure'")], otherwise="'success'"),
+        _OUTCOME: sql.cases([(failed, "'failure'")], otherwise="'success'"),
     }
 
 

@@ -24,7 +24,7 @@ _TRIED = r"^(Accepted|Failed) (\S+) for (invalid user )?(.*) from (\S+) port \d+
 _UNKNOWN = r"^Invalid user (.*) from (\S+)(?: port \d+)?$"
 _MOST_REPEATS = 10_000  # a line of text must not become a billion events
 _YEARLESS = r"[A-Z][a-z][a-z] .*"
-_NEW_YEAR_MONTHS, _BACK_MONTHS = 6, 10
+_NEW_YEAR_MONTHS, _BACK_MONTHS = 6, 11  # back: only a December line among January ones
 _COLUMNS = {
     "timestamp": "time",
     "account": "user",
