@@ -63,7 +63,7 @@ bench: env ## time and memory on a large day, beside plain DuckDB
 	$(BIN)/python -m tests.bench
 
 quality: env ## measure detection on simulated portals, and rewrite the measured pages
-	$(BIN)/python -m tests.quality
+	$(BIN)/python -m detector.evaluate.quality --jobs 2
 
 docs: env ## rewrite the pages that are made from the code
 	$(BIN)/python docs/generate.py
