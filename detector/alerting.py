@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -97,3 +99,19 @@ def alert_threshold(past: Floats, *, n_tests: int, rate: float) -> float:
     if allowed < 0:
         return float("inf")
     return float(np.nextafter(np.sort(past)[len(past) - 1 - allowed], np.inf))
+
+
+def queue_slow(judged: pd.DataFrame, *, queued: set[str], settings: AlertSettings) -> pd.Series:
+    """Queues of a day, with the accounts that accumulated most put before an analyst as far as the budget goes.
+
+    Only accounts that are in no queue and were in none of the days before (`queued`) take a place; what adds up to less
+    than `MIN_ACCUMULATED` is not worth one.
+    """
+    free = judged["queue"].isna() & ~judged["account"].isin(queued) & (judged["accumulated"] >= MIN_ACCUMULATED)
+    places = math.ceil(settings.budget * len(judged) / BUDGET_ACCOUNTS)
+    chosen = judged.loc[free, "accumulated"].nlargest(places).index
+    return judged["queue"].where(~judged.index.isin(chosen), "budget")
+
+
+MIN_ACCUMULATED = 6.0
+"""Surprise in nats, beyond the allowance: one account-day in eight thousand."""

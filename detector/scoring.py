@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from detector.alerting import AlertSettings, alert_threshold, judge_day
+from detector.alerting import AlertSettings, alert_threshold, judge_day, queue_slow
+from detector.campaigns import CampaignSettings, find_campaigns
 from detector.checks import CHECKS, FIRED, run_checks
 from detector.deviations import NAMES
 from detector.early import EARLY, early_alerts
@@ -50,6 +51,7 @@ SCORES = Table(
         Column("alert", pa.bool_(), "somebody is told"),
         Column("queue", pa.string(), "where it waits for a person", "nowhere", QUEUES),
         Column("reasons", pa.list_(REASON), "why, the weightiest first", "it is usual"),
+        Column("campaign", pa.string(), "other accounts of the day that share its rare sources", "none"),
         Column("checks", pa.list_(pa.string()), "deterministic checks that fired", "none"),
         Column("model_version", pa.string(), "hash of the model"),
         Column("cold", pa.bool_(), "scored without history, against the day's peers alone"),
@@ -79,6 +81,7 @@ class ScoreSettings(BaseModel):
     alerts: AlertSettings = AlertSettings()
     explained: int = Field(default=100, ge=0)
     """Account-days of each day that get reasons, beside all that are in a queue."""
+    campaigns: CampaignSettings = CampaignSettings()
     checks: tuple[str, ...] = tuple(check.name for check in CHECKS)
     """Deterministic checks that run."""
     language: str = "en"
@@ -151,10 +154,12 @@ def score_days(
         If the model was fitted for days with a past and a day has none.
     """
     settings = settings or ScoreSettings()
-    parts = []
+    parts: list[Scored] = []
+    queued: set[str] = set()
     for day in days:
         progress(f"scoring: {day}")
-        part = _score_day(timeline, model, day, settings)
+        part = _score_day(timeline, model, day, settings, queued=queued)
+        queued.update(part.scores.loc[part.scores["queue"].notna(), "account"])
         timeline.leave_out(part.scores[part.scores["alert"]])
         parts.append(part)
     if not parts:
@@ -162,7 +167,7 @@ def score_days(
     return Scored(*(pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True)))
 
 
-def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSettings) -> Scored:
+def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSettings, *, queued: set[str]) -> Scored:
     signals = timeline.account_days(day).cache()
     deviations = timeline.deviations(day).cache()
     rows = deviations.to_pandas().merge(signals.to_pandas(), on=["account", "channel", "day"])
@@ -170,7 +175,9 @@ def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSetti
     rows = rows.drop_duplicates("account").reset_index(drop=True)
     judged = rows.join(judge_day(rows, model.calibration, settings=settings.alerts))
     fired = run_checks(signals, timeline.events_of(day), names=settings.checks)
-    judged = _rank(_add_checks(judged, fired))
+    judged = _add_campaigns(_add_checks(judged, fired), timeline, day, settings)
+    judged = judged.assign(queue=queue_slow(judged, queued=queued, settings=settings.alerts))
+    judged = _rank(judged)
     judged = judged.assign(model_version=model.version, cold=model.cold)
     judged["reasons"] = _reasons(timeline, model, judged, day, settings)
     early = early_alerts(timeline, model, day, thresholds=_thresholds(judged, model, settings.alerts))
@@ -217,6 +224,15 @@ def _add_checks(judged: pd.DataFrame, fired: pd.DataFrame) -> pd.DataFrame:
     only_check = checks.notna() & ~judged["alert"]
     queue = judged["queue"].where(~only_check, "check")
     return judged.assign(checks=checks.where(checks.notna(), None), queue=queue, alert=judged["alert"] | checks.notna())
+
+
+def _add_campaigns(judged: pd.DataFrame, timeline: Timeline, day: date, settings: ScoreSettings) -> pd.DataFrame:
+    """Accounts that share rare sources alert together, though some would not alone."""
+    found = find_campaigns(judged, timeline.sources(day), timeline.past(day).sources, settings=settings.campaigns)
+    campaign = judged["account"].map(found.set_index("account")["campaign"])
+    joined = campaign.notna()
+    queue = judged["queue"].where(judged["alert"] | ~joined, "main")
+    return judged.assign(campaign=campaign, queue=queue, alert=judged["alert"] | joined)
 
 
 def _rank(judged: pd.DataFrame) -> pd.DataFrame:

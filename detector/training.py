@@ -105,8 +105,16 @@ def fit_model(
 
 
 def to_matrix(deviations: pd.DataFrame, columns: Iterable[str]) -> Floats:
-    """The estimator's input, shape (n_account_days, n_columns); a null signal exceeds nothing."""
-    return deviations[list(columns)].fillna(0.0).to_numpy(dtype=np.float64)
+    """The estimator's input, shape (n_account_days, n_columns): deviations beyond what is usual.
+
+    A null signal exceeds nothing. Nor does what lies within one spread of what is expected, however rare it is that
+    others come even that far: a second address is no sign of anything because nobody else had one today.
+    """
+    excess = deviations[list(columns)].fillna(0.0).to_numpy(dtype=np.float64)
+    return np.maximum(excess - USUAL_SPREADS, 0.0)
+
+
+USUAL_SPREADS = 1.0
 
 
 def families_of(columns: Iterable[str]) -> list[str]:
