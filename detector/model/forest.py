@@ -15,7 +15,7 @@ from detector.model.tails import Floats, Tails, fit_tails, surprise
 from detector.model.trees import Trees, grow_trees, isolation
 
 HALF_SCORE = 10.0
-"""The strangeness that scores one half: about what an honest account-day in two hundred reaches."""
+"""The strangeness that scores one half: about what one honest account-day in a hundred reaches."""
 CHUNK_ROWS = 1 << 16
 """Rows scored at once: a column of them still fits a processor's cache, and memory does not grow with the rows."""
 
@@ -35,8 +35,8 @@ class ExtractionForest(OutlierMixin, BaseEstimator):
         The family of each column; None makes every column its own.
     allowance : float, default=3.0
         Surprise, in nats, that counts as nothing: one in twenty honest values is above.
-    forest_weight : float, default=0.5
-        Weight of the forest's surprise beyond the allowance; 0 leaves the forest out.
+    forest_weight : float, default=1.0
+        Weight of the forest's surprise beyond the allowance, against one family's; 0 leaves the forest out.
     n_estimators, max_samples
         Of the isolation forest; fewer samples than rows are drawn for each tree.
     contamination : float, default=0.003
@@ -63,7 +63,7 @@ class ExtractionForest(OutlierMixin, BaseEstimator):
         *,
         families: Sequence[str] | None = None,
         allowance: float = 3.0,
-        forest_weight: float = 0.5,
+        forest_weight: float = 1.0,
         n_estimators: int = 300,
         max_samples: int = 1024,
         contamination: float = 0.003,

@@ -130,6 +130,8 @@ def save_model(model: Model, folder: Path) -> Path:
     ------
     ModelError
         If the model could not be read back, the folder holds something else, or the disk refuses.
+    SchemaError
+        If calibration or set-aside are not the tables they should be.
     """
     files = {ESTIMATOR: pack(model.estimator)}
     files |= {name: _to_parquet(table, getattr(model, table.name)) for name, table in _TABLES.items()}
