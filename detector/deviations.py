@@ -9,7 +9,9 @@ quiet day is never stranger than a usual one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
+from typing import NamedTuple
 
 import ibis
 import ibis.expr.types as ir
@@ -90,17 +92,22 @@ SHARES = ("regularity",)
 SHARE_SCALE = 10.0
 """A tenth more of the day counts as one."""
 SIGNALS = (*COUNTS, *SHARES)
-LONG = tuple(dict.fromkeys((*WEEKLY, *MONTHLY)))
-KINDS = ("monday", "working", "saturday", "off")
+_NUMBERS = {signal: number for number, signal in enumerate(SIGNALS)}
+"""Numbers are cheaper to group by than names."""
+_MONDAY, _WORKING, _SATURDAY, _OFF = KINDS_OF_DAY = range(4)
+VOLUME_STEP = 3
+"""Accounts whose profession is unknown are peers when their usual look-ups fall into one step of this scale."""
 
-NAMES: tuple[str, ...] = (
-    *(f"{name}__own" for name in (*COUNTS, *SHARES)),
-    *(f"{name}__largest" for name in LARGEST),
-    *(f"{name}__peers" for name in PEERS),
-    *(f"{name}__absolute" for name in ABSOLUTE),
-    *(f"{name}__week" for name in WEEKLY),
-    *(f"{name}__month" for name in MONTHLY),
-)
+EXCESSES = {
+    "own": SIGNALS,
+    "largest": LARGEST,
+    "peers": PEERS,
+    "absolute": ABSOLUTE,
+    "week": WEEKLY,
+    "month": MONTHLY,
+}
+"""Kind of deviation → the signals that have it."""
+NAMES: tuple[str, ...] = tuple(f"{signal}__{kind}" for kind, signals in EXCESSES.items() for signal in signals)
 """Every deviation, as signal and kind."""
 
 DEVIATIONS = Table(
@@ -132,14 +139,32 @@ def deviations(today: ir.Table, past: ir.Table, *, off_days: tuple[date, ...] = 
     ir.Table
         The `DEVIATIONS` table, lazy.
     """
-    held = _scale(past, past, off_days).cache()
-    asked = _scale(today, past, off_days).cache()
-    means = _means(held, asked).cache()
-    own = _own(held, means).cache()
-    rows = _expect(asked, means, _spreads(own, means), own).cache()
-    rows = rows.inner_join(_day_effects(rows), "peer_group")
-    rows = _add_long_sums(rows, held).mutate(**_clip(_excesses()))
-    return rows.select(*DEVIATIONS.names)
+    baseline = _learn(today, past, off_days)
+    rows = _expect(today, baseline, off_days).cache()
+    return _pivot(_add_excesses(rows, effect=_day_effect(rows)), EXCESSES)
+
+
+def running_deviations(
+    running: ir.Table, today: ir.Table, past: ir.Table, *, off_days: tuple[date, ...] = ()
+) -> ir.Table:
+    """Compare what accounts had done so far within a day with whole days of the past.
+
+    Parameters
+    ----------
+    running
+        `account`, `channel`, `minute`, and those signals that can be counted from minute to minute.
+    today, past, off_days
+        As for `deviations`. The day tells who is whose peer; its peers' effect is taken for none, since it is not over.
+
+    Returns
+    -------
+    ir.Table
+        The columns of `DEVIATIONS` and `minute`, lazy, one row per row of `running`.
+    """
+    facts = today.select("account", "channel", "day", "profession", "age_days")
+    rows = running.inner_join(facts, ["account", "channel"])
+    rows = _expect(rows, _learn(today, past, off_days), off_days).cache()
+    return _pivot(_add_excesses(rows, effect=ibis.literal(0.0)), EXCESSES, "minute")
 
 
 def peer_deviations(today: ir.Table, *, off_days: tuple[date, ...] = ()) -> ir.Table:
@@ -148,14 +173,12 @@ def peer_deviations(today: ir.Table, *, off_days: tuple[date, ...] = ()) -> ir.T
     Order statistics barely move with the tested row, which is one of its own peers here. Every other kind of deviation
     is null, and known days are zero. The table is `DEVIATIONS`, lazy.
     """
-    asked = _scale(today, today.limit(0), off_days).cache()
-    marks = {f"median_{f}": _[_g(f)].quantile(0.5) for f in PEERS}
-    marks |= {f"high_{f}": _[_g(f)].quantile(0.9) for f in PEERS}
-    groups = asked.group_by(["peer_group", "day"]).aggregate(**marks)
-    rows = asked.inner_join(groups, ["peer_group", "day"])
-    excess = {f"{f}__peers": (_[_g(f)] - _[f"median_{f}"]) / _floor(_[f"high_{f}"] - _[f"median_{f}"]) for f in PEERS}
-    rest = {name: ibis.null("float64") for name in NAMES if name not in excess}
-    return rows.mutate(known_days=ibis.literal(0, "int64"), **_clip(excess), **rest).select(*DEVIATIONS.names)
+    rows = _long(_asked(today, _accounts(today.limit(0)), off_days), PEERS).cache()
+    keys = ["peer_group", "signal"]
+    marks = rows.group_by(keys).aggregate(median=_.g.quantile(0.5), high=_.g.quantile(0.9))
+    compared = attach(rows, marks, keys)
+    excess = (compared.g - compared.median) / _floor(compared.high - compared.median)
+    return _pivot(compared.mutate(peers=_clip(excess)), {"peers": PEERS})
 
 
 def stabilise(counts: ir.Value | ibis.Deferred) -> ir.Value:
@@ -171,161 +194,216 @@ def unstabilise(scaled: ir.Value | ibis.Deferred) -> ir.Value:
     return sinh * sinh * CLUMPING
 
 
-def _g(name: str) -> str:
-    return f"g_{name}"
+class _Baseline(NamedTuple):
+    """What the strict past says: about accounts, about their peer groups, and about each account's signals."""
+
+    accounts: ir.Table
+    groups: ir.Table
+    own: ir.Table
+    references: ir.Table
+
+
+def _learn(today: ir.Table, past: ir.Table, off_days: tuple[date, ...]) -> _Baseline:
+    """Tables are held where several steps use them: engines would compute them again for each."""
+    accounts = _accounts(past).cache()
+    groups = _groups(accounts, _asked(today, accounts, off_days)).cache()
+    held = _held(past, today, _numbered(accounts, groups), off_days)
+    means = _means(held, groups).cache()
+    own = _own(held, means).cache()
+    return _Baseline(accounts, groups, own, _references(means, own, held).cache())
+
+
+def _accounts(past: ir.Table) -> ir.Table:
+    """Per account and channel: a number, its peer group, and how many days it was seen.
+
+    The group is the profession told last, or else what the volume is like.
+    """
+    grouped = past.group_by(["account", "channel"]).aggregate(
+        profession=_.profession.argmax(_.day, where=_.profession.notnull()),
+        volume=stabilise(_.lookups).mean(),
+        known_days=_.count(),
+    )
+    level = (_.volume / VOLUME_STEP).floor().cast("int64").cast("string")
+    group = ibis.coalesce(_.profession, "volume " + level) + " " + _.channel
+    return grouped.select("account", "channel", "known_days", peer_group=group, code=ibis.row_number())
+
+
+def _asked(today: ir.Table, accounts: ir.Table, off_days: tuple[date, ...]) -> ir.Table:
+    """The rows to compare, with peer group and kind of day."""
+    rows = attach(today, accounts, ["account", "channel"])
+    group = ibis.coalesce(rows.profession + " " + rows.channel, rows.peer_group, "volume unknown " + rows.channel)
+    return rows.select(
+        *(name for name in (*ACCOUNT_DAY, "minute", "age_days", "code", *SIGNALS) if name in rows.columns),
+        peer_group=group,
+        kind=_kind_of_day(rows.day, off_days),
+        known_days=rows.known_days.fill_null(0),
+    )
+
+
+def _groups(accounts: ir.Table, asked: ir.Table) -> ir.Table:
+    names = ibis.union(accounts.select("peer_group"), asked.select("peer_group"), distinct=True)
+    return names.mutate(group=ibis.row_number())
+
+
+def _numbered(rows: ir.Table, groups: ir.Table) -> ir.Table:
+    return attach(rows, groups, "peer_group")
+
+
+def _held(past: ir.Table, today: ir.Table, accounts: ir.Table, off_days: tuple[date, ...]) -> ir.Table:
+    """The past by account-day and signal: numbers, the kind of day, and whether it is one of the last week."""
+    rows = past.inner_join(accounts.select("account", "channel", "code", "group"), ["account", "channel"])
+    is_recent = today.day.max().as_scalar().delta(rows.day, unit="day") < WEEK
+    kind = _kind_of_day(rows.day, off_days)
+    return _long(rows.select("code", "group", "day", *SIGNALS, kind=kind, is_recent=is_recent), SIGNALS)
+
+
+def _kind_of_day(day: ir.DateValue, off_days: tuple[date, ...]) -> ir.IntegerValue:
+    number = day.day_of_week.index()
+    off = (number == 6) | (day.isin([ibis.literal(d, "date") for d in off_days]) if off_days else ibis.literal(False))
+    return ibis.cases((off, _OFF), (number == 0, _MONDAY), (number == 5, _SATURDAY), else_=_WORKING)
+
+
+def _long(rows: ir.Table, signals: tuple[str, ...]) -> ir.Table:
+    """One row per row and signal: its value `x`, and where that stands on the scale of comparison, `g`."""
+    rest = [name for name in rows.columns if name not in SIGNALS]
+    cells = [ibis.struct({"signal": _NUMBERS[name], "x": rows[name].cast("float64")}) for name in signals]
+    long = rows.select(*rest, cell=ibis.array(cells).unnest()).unpack("cell")
+    return long.mutate(g=ibis.ifelse(_is_any(long, SHARES), long.x * SHARE_SCALE, stabilise(long.x)))
+
+
+def _is_any(rows: ir.Table, signals: tuple[str, ...]) -> ir.BooleanValue:
+    return rows.signal.isin([_NUMBERS[signal] for signal in signals])
+
+
+def _means(held: ir.Table, groups: ir.Table) -> ir.Table:
+    """What is usual per peer group, kind of day and signal: shrunk to the group's mean, and that to everyone's."""
+    keys = ["group", "kind", "signal"]
+    sums = held.group_by(keys).aggregate(n=_.g.count(), total=_.g.sum())
+    kinds, signals = ibis.memtable({"kind": list(KINDS_OF_DAY)}), ibis.memtable({"signal": list(_NUMBERS.values())})
+    grid = groups.select("group").cross_join(kinds).cross_join(signals)
+    sums = attach(grid, sums, keys).mutate(n=_.n.fill_null(0), total=_.total.fill_null(0.0))
+    of_all, of_group = ibis.window(group_by="signal"), ibis.window(group_by=["signal", "group"])
+    everyone = _.total.sum().over(of_all) / _.n.sum().over(of_all).nullif(0)
+    group = _shrink(_.total.sum().over(of_group), _.n.sum().over(of_group), everyone, PRIOR_GROUP)
+    return sums.mutate(group_mean=group).select(*keys, mean=_shrink(_.total, _.n, _.group_mean, PRIOR_GROUP))
+
+
+def _shrink(total: ir.Value, n: ir.Value, towards: ir.Value, weight: int) -> ir.Value:
+    return (total + towards * weight) / (n + weight)
+
+
+def _own(held: ir.Table, means: ir.Table) -> ir.Table:
+    """Per account, channel and signal: how many days, the mean residual `m`, the squares around it `q`, and sums."""
+    rows = held.inner_join(means, ["group", "kind", "signal"])
+    residual = rows.g - rows.mean
+    return (
+        rows.mutate(residual=residual)
+        .group_by(["code", "group", "signal"])
+        .aggregate(
+            n=_.residual.count(),
+            m=_.residual.mean(),
+            q=_.residual.var(how="pop") * _.residual.count(),
+            top=_.g.max(),
+            last=_.x.sum(where=_.is_recent),
+            before=_.x.sum(where=~_.is_recent),
+        )
+    )
+
+
+def _references(means: ir.Table, own: ir.Table, held: ir.Table) -> ir.Table:
+    """`means` with the variance within accounts `w` and between them `t`, each shrunk to everyone's.
+
+    And with the peers' `rate`: what one of them has on a calendar day.
+    """
+    everyone = _variances(own, ["signal"]).select("signal", all_w=_.w, all_t=_.t)
+    rows = attach(attach(means, everyone, "signal"), _variances(own, ["group", "signal"]), ["group", "signal"])
+    rows = attach(rows, held.group_by("group").aggregate(n_days=_.day.nunique()), "group")
+    rows = rows.mutate(n=_.n.fill_null(0), w=_.w.fill_null(0.0), t=_.t.fill_null(0.0))
+    return rows.select(
+        "group",
+        "kind",
+        "signal",
+        "mean",
+        w=_shrink(_.w * _.n, _.n, _.all_w, PRIOR_ACCOUNTS),
+        t=_shrink(_.t * _.n, _.n, _.all_t, PRIOR_ACCOUNTS),
+        rate=(_.total / (_.n * _.n_days)).fill_null(0.0),
+    )
+
+
+def _variances(own: ir.Table, keys: list[str]) -> ir.Table:
+    """Within: pooled squares over their degrees of freedom. Between: what the means vary beyond their own noise."""
+    sums = own.group_by(keys).aggregate(
+        n=_.count(),
+        degrees=ibis.greatest(_.n - 1, 0).sum(),
+        squares=_.q.sum(),
+        inverse=(1.0 / _.n.nullif(0)).mean(),
+        between=_.m.var(how="pop"),
+        total=(_.last.fill_null(0.0) + _.before.fill_null(0.0)).sum(),
+    )
+    within = ibis.greatest(sums.squares / ibis.greatest(sums.degrees, 1), MIN_SPREAD**2 / 4)
+    between = ibis.greatest(sums.between - within * sums.inverse, MIN_BETWEEN)
+    return sums.select(*keys, "n", "total", w=within, t=between)
+
+
+def _expect(rows: ir.Table, baseline: _Baseline, off_days: tuple[date, ...]) -> ir.Table:
+    """Each signal's `centre` and predictive `spread`, from what the group and the account itself showed."""
+    asked = _numbered(_asked(rows, baseline.accounts, off_days), baseline.groups)
+    long = _long(asked, tuple(name for name in SIGNALS if name in rows.columns))
+    known = long.inner_join(baseline.references, ["group", "kind", "signal"])
+    known = attach(known, baseline.own.drop("group"), ["code", "signal"])
+    n = known.n.fill_null(0)
+    ownness = known.t / (n * known.t + known.w)
+    within = (known.w * PRIOR_DAYS + known.q.fill_null(0.0)) / (ibis.greatest(n - 1, 0) + PRIOR_DAYS)
+    return known.mutate(
+        centre=known.mean + known.m.fill_null(0.0) * n * ownness,
+        spread=_floor((within + known.w * ownness).sqrt()),
+        last=known.last.fill_null(0.0),
+        before=known.before.fill_null(0.0),
+    )
+
+
+def _day_effect(rows: ir.Table) -> ir.Value:
+    """By how much a peer group as a whole is off on the day."""
+    group = ibis.window(group_by=["group", "signal"])
+    excess = ((rows.g - rows.centre) / rows.spread).clip(-DAY_EFFECT_CLIP, DAY_EFFECT_CLIP) * rows.spread
+    return excess.sum().over(group).fill_null(0.0) / (rows.g.count().over(group) + PRIOR_ACCOUNTS)
+
+
+def _add_excesses(rows: ir.Table, *, effect: ir.Value) -> ir.Table:
+    """One column per kind of deviation."""
+    rows = rows.mutate(effect=effect)
+    over, expected = rows.g - rows.effect, unstabilise(rows.centre + rows.effect)
+    is_known = rows.known_days >= MIN_KNOWN_DAYS
+    days_before = ibis.greatest(ibis.least(rows.age_days, MONTH) - (WEEK - 1), 0)
+    week_rate = (rows.before + rows.rate * WEEK) / (days_before + WEEK)
+    excesses = {
+        "own": (over - rows.centre) / rows.spread,
+        "largest": ibis.ifelse(is_known, (over - rows.top) / _floor(rows.w.sqrt()), None),
+        "peers": (over - rows.mean) / _floor((rows.w + rows.t).sqrt()),
+        "absolute": ibis.ifelse(over.isnull(), None, (ibis.greatest(rows.x - expected, 0.0) + 1).ln()),
+        # The last 7 days against the 21 before, and the peers' daily rate as if it were 7 more days.
+        "week": stabilise(rows.last + rows.x) - stabilise(week_rate * WEEK),
+        "month": stabilise(rows.before + rows.last + rows.x) - stabilise(rows.rate * MONTH),
+    }
+    return rows.mutate(**{kind: _clip(excess) for kind, excess in excesses.items()})
+
+
+def _clip(excess: ir.Value) -> ir.Value:
+    """What falls short counts as nothing; what is null stays null."""
+    return ibis.ifelse(excess.isnull(), None, ibis.greatest(excess, 0.0))
 
 
 def _floor(spread: ir.Value) -> ir.Value:
     return ibis.greatest(spread, MIN_SPREAD)
 
 
-def _clip(excesses: dict[str, ir.Value]) -> dict[str, ir.Value]:
-    """What falls short counts as nothing; what is null stays null."""
-    return {name: ibis.ifelse(excess.isnull(), None, ibis.greatest(excess, 0.0)) for name, excess in excesses.items()}
-
-
-def _scale(days: ir.Table, past: ir.Table, off_days: tuple[date, ...]) -> ir.Table:
-    """Account-days with peer group, kind of day, and each signal on the scale of comparison."""
-    volumes = past.group_by(["account", "channel"]).aggregate(volume=stabilise(_.lookups).mean())
-    rows = attach(days, volumes, ["account", "channel"])
-    level = ibis.ifelse(_.volume.isnull(), "unknown", (_.volume / 3).floor().cast("int64").cast("string"))
-    values = {_g(name): stabilise(_[name]) for name in COUNTS} | {_g(name): _[name] * SHARE_SCALE for name in SHARES}
-    group = ibis.coalesce(_.profession, "volume " + level) + " " + _.channel
-    return rows.mutate(peer_group=group, kind=_kind_of_day(rows.day, off_days), **values)
-
-
-def _kind_of_day(day: ir.DateValue, off_days: tuple[date, ...]) -> ir.StringValue:
-    number = day.day_of_week.index()
-    off = (number == 6) | (day.isin([ibis.literal(d, "date") for d in off_days]) if off_days else ibis.literal(False))
-    return ibis.cases((off, "off"), (number == 0, "monday"), (number == 5, "saturday"), else_="working")
-
-
-def _means(held: ir.Table, asked: ir.Table) -> ir.Table:
-    """What is usual per peer group and kind of day: shrunk to the group's mean, and that to everyone's."""
-    groups = ibis.union(held.select("peer_group"), asked.select("peer_group"), distinct=True)
-    grid = groups.cross_join(ibis.memtable({"kind": list(KINDS)}))
-    everyone = held.aggregate(**{f"all_{f}": _[_g(f)].mean() for f in SIGNALS})
-    for keys, mark in ((["peer_group"], "group"), (["peer_group", "kind"], "kind")):
-        sums = {f"{mark}_n_{f}": _[_g(f)].count() for f in SIGNALS} | {
-            f"{mark}_sum_{f}": _[_g(f)].sum() for f in SIGNALS
-        }
-        grid = attach(grid, held.group_by(keys).aggregate(**sums), keys)
-    grid = grid.cross_join(everyone)
-    grid = grid.mutate(**{f"group_{f}": _shrink("group", f, f"all_{f}") for f in SIGNALS})
-    return grid.select("peer_group", "kind", **{f"mean_{f}": _shrink("kind", f, f"group_{f}") for f in SIGNALS})
-
-
-def _shrink(mark: str, name: str, towards: str) -> ir.Value:
-    total, n = _[f"{mark}_sum_{name}"].fill_null(0.0), _[f"{mark}_n_{name}"].fill_null(0)
-    return (total + _[towards] * PRIOR_GROUP) / (n + PRIOR_GROUP)
-
-
-def _own(held: ir.Table, means: ir.Table) -> ir.Table:
-    """Per account and channel: how many days, the mean residual, and the squares around it."""
-    rows = held.inner_join(means, ["peer_group", "kind"])
-    residuals = {f"r_{f}": _[_g(f)] - _[f"mean_{f}"] for f in SIGNALS}
-    sums = {f"n_{f}": _[f"r_{f}"].count() for f in SIGNALS} | {f"m_{f}": _[f"r_{f}"].mean() for f in SIGNALS}
-    sums |= {f"q_{f}": _[f"r_{f}"].var(how="pop") * _[f"r_{f}"].count() for f in SIGNALS}
-    tops = {f"top_{f}": _[_g(f)].max() for f in LARGEST}
-    grouped = rows.mutate(**residuals).group_by(["account", "channel"])
-    return grouped.aggregate(peer_group=_.peer_group.max(), known_days=_.count(), **sums, **tops)
-
-
-def _spreads(own: ir.Table, means: ir.Table) -> ir.Table:
-    """Per peer group: variance within accounts (`w_`) and between them (`t_`), each shrunk to everyone's."""
-    per_group = own.group_by("peer_group").aggregate(n_accounts=_.count(), **_variances())
-    everyone = own.aggregate(**{f"all_{name}": value for name, value in _variances().items()})
-    rows = attach(means.select("peer_group").distinct(), per_group, "peer_group")
-    n = _.n_accounts.fill_null(0)
-    shrunk = {
-        name: (_[name].fill_null(0.0) * n + _[f"all_{name}"] * PRIOR_ACCOUNTS) / (n + PRIOR_ACCOUNTS)
-        for name in _variances()
+def _pivot(rows: ir.Table, kinds: Mapping[str, tuple[str, ...]], *more_keys: str) -> ir.Table:
+    """One row per account-day; a kind of deviation that is not among `kinds` is null."""
+    found = {
+        f"{signal}__{kind}": rows[kind].max(where=rows.signal == _NUMBERS[signal])
+        for kind, signals in kinds.items()
+        for signal in signals
     }
-    return rows.cross_join(everyone).select("peer_group", **shrunk)
-
-
-def _variances() -> dict[str, ir.Value]:
-    """Within: pooled squares over their degrees of freedom. Between: what the means vary beyond their own noise."""
-    found = {}
-    for f in SIGNALS:
-        degrees = ibis.greatest(ibis.greatest(_[f"n_{f}"] - 1, 0).sum(), 1)
-        within = ibis.greatest(_[f"q_{f}"].sum() / degrees, MIN_SPREAD**2 / 4)
-        noise = within * (1.0 / _[f"n_{f}"].nullif(0)).mean()
-        found[f"w_{f}"] = within
-        found[f"t_{f}"] = ibis.greatest(_[f"m_{f}"].var(how="pop") - noise, MIN_BETWEEN)
-    return found
-
-
-def _expect(asked: ir.Table, means: ir.Table, spreads: ir.Table, own: ir.Table) -> ir.Table:
-    """Each signal's centre and predictive spread, from what the group and the account itself showed."""
-    rows = asked.inner_join(means, ["peer_group", "kind"])
-    rows = rows.inner_join(spreads, "peer_group")
-    rows = attach(rows, own.drop("peer_group"), ["account", "channel"])
-    rows = rows.mutate(known_days=_.known_days.fill_null(0))
-    return rows.mutate(
-        **{f"centre_{f}": _centre(f) for f in SIGNALS}, **{f"spread_{f}": _predictive_spread(f) for f in SIGNALS}
-    )
-
-
-def _centre(name: str) -> ir.Value:
-    n, within, between = _[f"n_{name}"].fill_null(0), _[f"w_{name}"], _[f"t_{name}"]
-    return _[f"mean_{name}"] + _[f"m_{name}"].fill_null(0.0) * (n * between / (n * between + within))
-
-
-def _predictive_spread(name: str) -> ir.Value:
-    n, within, between = _[f"n_{name}"].fill_null(0), _[f"w_{name}"], _[f"t_{name}"]
-    own = (within * PRIOR_DAYS + _[f"q_{name}"].fill_null(0.0)) / (ibis.greatest(n - 1, 0) + PRIOR_DAYS)
-    return _floor((own + between * within / (n * between + within)).sqrt())
-
-
-def _day_effects(rows: ir.Table) -> ir.Table:
-    """By how much a peer group as a whole is off on the day, per signal."""
-    effects = {}
-    for f in SIGNALS:
-        excess = (_[_g(f)] - _[f"centre_{f}"]) / _[f"spread_{f}"]
-        clipped = ibis.least(ibis.greatest(excess, -DAY_EFFECT_CLIP), DAY_EFFECT_CLIP) * _[f"spread_{f}"]
-        effects[f"effect_{f}"] = (clipped.sum() / (_[_g(f)].count() + PRIOR_ACCOUNTS)).fill_null(0.0)
-    return rows.group_by("peer_group").aggregate(**effects)
-
-
-def _excesses() -> dict[str, ir.Value]:
-    over = {f: _[_g(f)] - _[f"effect_{f}"] for f in SIGNALS}
-    own = {f"{f}__own": (over[f] - _[f"centre_{f}"]) / _[f"spread_{f}"] for f in SIGNALS}
-    peers = {f"{f}__peers": (over[f] - _[f"mean_{f}"]) / _floor((_[f"w_{f}"] + _[f"t_{f}"]).sqrt()) for f in PEERS}
-    known = _.known_days >= MIN_KNOWN_DAYS
-    largest = {
-        f"{f}__largest": ibis.ifelse(known, (over[f] - _[f"top_{f}"]) / _floor(_[f"w_{f}"].sqrt()), None)
-        for f in LARGEST
-    }
-    absolute = {
-        f"{f}__absolute": (ibis.greatest(_[f] - unstabilise(_[f"centre_{f}"] + _[f"effect_{f}"]), 0.0) + 1).ln()
-        for f in ABSOLUTE
-    }
-    return own | peers | largest | absolute | _long_excesses()
-
-
-def _long_excesses() -> dict[str, ir.Value]:
-    """The last 7 days against the 21 before (and the peers' rate, as if 7 more days), 28 days against the peers."""
-    before = ibis.greatest(ibis.least(_.age_days, MONTH) - (WEEK - 1), 0)
-    found = {}
-    for f in WEEKLY:
-        rate = (_[f"before_{f}"].fill_null(0) + _[f"rate_{f}"] * WEEK) / (before + WEEK)
-        found[f"{f}__week"] = stabilise(_[f"last_{f}"].fill_null(0) + _[f]) - stabilise(rate * WEEK)
-    for f in MONTHLY:
-        total = _[f"before_{f}"].fill_null(0) + _[f"last_{f}"].fill_null(0) + _[f]
-        found[f"{f}__month"] = stabilise(total) - stabilise(_[f"rate_{f}"] * MONTH)
-    return found
-
-
-def _add_long_sums(rows: ir.Table, held: ir.Table) -> ir.Table:
-    """Sums over the 6 days before (`last_`), the 22 before those (`before_`), and the peers' rate a calendar day."""
-    age = rows.day.max().as_scalar().delta(held.day, unit="day")
-    recent = {f"last_{f}": ibis.ifelse(age < WEEK, held[f], 0).sum() for f in LONG}
-    earlier = {f"before_{f}": ibis.ifelse(age >= WEEK, held[f], 0).sum() for f in LONG}
-    own = held.group_by(["account", "channel"]).aggregate(**recent, **earlier)
-    n_days = ibis.greatest(held.day.nunique(), 1)
-    rates = held.group_by("peer_group").aggregate(
-        **{f"rate_{f}": (held[f].sum() / (held.account.nunique() * n_days)).fill_null(0.0) for f in LONG}
-    )
-    joined = attach(attach(rows, own, ["account", "channel"]), rates, "peer_group")
-    return joined.mutate(**{f"rate_{f}": _[f"rate_{f}"].fill_null(0.0) for f in LONG})
+    wide = rows.group_by([*ACCOUNT_DAY, *more_keys, "peer_group", "known_days"]).aggregate(**found)
+    rest = {name: ibis.null("float64") for name in NAMES if name not in found}
+    return wide.mutate(**rest).select(*more_keys, *DEVIATIONS.names)
