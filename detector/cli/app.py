@@ -1,0 +1,105 @@
+"""The application: its verbs, and what happens to errors and interruptions."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+
+import typer
+
+from detector import __version__
+from detector.cli.judging import score, show
+from detector.cli.learning import learn, train
+from detector.cli.portal import evaluate, simulate
+from detector.errors import ConfigError, DetectorError
+
+FAILED, MISUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+DEBUG = "DETECTOR_DEBUG"
+
+VERBS = (learn, train, score, show, simulate, evaluate)
+"""In the order in which `--help` lists them."""
+
+app = typer.Typer(
+    name="detector",
+    help="Find the accounts of a portal that are being used for mass extraction of records, and say why.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),  # noqa: FBT001
+) -> None:
+    """Typer takes its own help text from the application."""
+
+
+for verb in VERBS:
+    app.command(name=verb.__name__)(verb)
+
+
+def main() -> None:
+    """Run the command; end with 0 done, 1 failed, 2 misuse, 3 alerts (with --exit-code), 130 interrupted."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run())
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    """Ending by SystemExit lets scratch folders and half-written output be cleared away."""
+    raise SystemExit(TERMINATED)
+
+
+def run() -> int:
+    """Run the command on `sys.argv` and return its exit code."""
+    try:
+        app()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else FAILED
+    except KeyboardInterrupt:
+        return _fail("interrupted; nothing was left half done", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has gone; the interpreter must not complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except DetectorError as error:
+        _reveal()
+        return _fail(str(error), MISUSED if isinstance(error, ConfigError) else FAILED)
+    except MemoryError:
+        return _fail("out of memory: lower [engine] memory_limit, or give fewer days at once", FAILED)
+    except Exception as error:  # noqa: BLE001 - a person is told in one line; the traceback is a variable away
+        _reveal()
+        return _fail(f"{_kind(error)}: {error} (a defect, or the machine's; {DEBUG}=1 shows where)", FAILED)
+    return 0
+
+
+def _kind(error: Exception) -> str:
+    return f"{type(error).__module__}.{type(error).__name__}".removeprefix("builtins.")
+
+
+def _reveal() -> None:
+    if os.environ.get(DEBUG):
+        import traceback
+
+        traceback.print_exc()
+
+
+def _fail(message: str, code: int) -> int:
+    """Tell in one line, whatever the message holds."""
+    line = " ".join(message.split())
+    sys.stderr.write(f"error: {_visible(line)}\n")
+    return code
+
+
+def _visible(line: str) -> str:
+    from detector.output.text import visible
+
+    return visible(line)

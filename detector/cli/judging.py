@@ -1,0 +1,114 @@
+"""`detector score` and `detector show`: who looks like mass extraction, and one account's story."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from detector.cli.options import (
+    Complete,
+    Config,
+    Dumps,
+    Format,
+    HistoryFolder,
+    KeyFile,
+    MappingFile,
+    MaxRejects,
+    ModelFolder,
+    changes,
+)
+
+if TYPE_CHECKING:
+    from detector.verbs import Scored
+
+ALERTS_FOUND = 3
+"""Exit code of `score --exit-code` when anything alerts: neither a failure (1) nor misuse (2)."""
+SHOWN = 15
+
+
+class Form(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def score(
+    dumps: Dumps = None,
+    *,
+    history: HistoryFolder = None,
+    model: ModelFolder = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write all results to this folder.", show_default=False, metavar="DIR")
+    ] = None,
+    day: Annotated[
+        list[datetime] | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Only this day; may be repeated.", show_default=False),
+    ] = None,
+    complete: Complete = False,
+    mapping: MappingFile = None,
+    input_format: Format = None,
+    form: Annotated[Form, typer.Option("--format", help="Of what is printed.")] = Form.TABLE,
+    top: Annotated[int, typer.Option(min=0, help="Accounts a day in the table, beside all that alert.")] = SHOWN,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Record nothing in the history's ledger.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 3 if anything alerts.")] = False,
+    key_file: KeyFile = None,
+    max_reject_share: MaxRejects = None,
+    config: Config = None,
+) -> None:
+    """Rank the accounts of each day in the dumps, the strangest first, and say why."""
+    from detector import verbs
+    from detector.cli.messages import progress, warn
+    from detector.output.files import write_results
+    from detector.settings import load_settings
+    from detector.workspace import to_inputs
+
+    said = changes(history=history, model=model, key_file=key_file, max_reject_share=max_reject_share)
+    settings = load_settings(config, over=said)
+    with progress() as tell:
+        scored = verbs.score(
+            to_inputs(dumps or (), settings=settings, mapping=mapping, form=input_format),
+            days=[each.date() for each in day or ()],
+            complete=complete,
+            settings=settings,
+            progress=tell,
+        )
+    if out is not None:
+        write_results(scored, out, started_with=sys.argv[1:])
+    warn(scored.warnings)
+    if dry_run:
+        typer.echo("dry run: nothing was recorded in the history", err=True)
+    _print(scored, form=form, top=top)
+    if exit_code and scored.scores["alert"].any():
+        raise typer.Exit(ALERTS_FOUND)
+
+
+def _print(scored: Scored, *, form: Form, top: int) -> None:
+    from detector.output import rows, table
+    from detector.output.terminal import terminal
+
+    if form is Form.TABLE:
+        console = terminal()
+        console.print(table.render_days(scored.scores, scored.fired, top=top, width=console.width))
+    else:
+        sys.stdout.write(rows.to_json(scored.scores) if form is Form.JSON else rows.to_csv(scored.scores))
+
+
+def show(
+    account: Annotated[str, typer.Argument(help="The account, as the dumps name it.", show_default=False)],
+    *,
+    history: HistoryFolder = None,
+    day: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The day to explain; else its newest.", show_default=False),
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Tell one account's past, how a day of it deviates, and why."""
+    raise NotImplementedError

@@ -1,0 +1,174 @@
+"""What `detector.toml` may say: one frozen model a stage, each default once; an unknown key is an error."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from detector.errors import ConfigError
+from detector.learning import LearnSettings
+from detector.reading import Input
+from detector.reading.mapping import STDIN, parse_settings
+from detector.scoring import ScoreSettings
+from detector.training import TrainSettings
+
+COMMAND_LINE = "the command line"
+
+
+def _check_zone(zone: str) -> str:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, IsADirectoryError) as error:
+        raise ValueError(f"{zone!r} is not a time zone; expected a name such as 'Europe/Paris' or 'UTC'") from error
+    return zone
+
+
+def _check_country(country: str) -> str:
+    import holidays
+
+    if country and country not in holidays.list_supported_countries():
+        raise ValueError(f"{country!r} is not a country whose holidays are known; expected a code such as 'FR', or ''")
+    return country
+
+
+class _Stage(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PortalSettings(_Stage):
+    """The portal itself."""
+
+    zone: Annotated[str, AfterValidator(_check_zone)] = "Europe/Paris"
+    """Days are calendar days in this zone; it is also that of times whose source names none."""
+    country: Annotated[str, AfterValidator(_check_country)] = "FR"
+    """ISO code of the country whose public holidays are days off; empty: only Sundays are."""
+    canaries: tuple[str, ...] = ()
+    """Records that nobody has a reason to look up, as tokens."""
+    canaries_file: Path | None = None
+    """The same, one a line, as identifiers or tokens; identifiers become tokens when the file is read."""
+
+
+class HistorySettings(_Stage):
+    """Where earlier days are kept."""
+
+    folder: Path | None = None
+    """The history; null = the command line says, or there is none."""
+    key_file: Path | None = None
+    """The key of the records' tokens; null = the environment's, or the one beside the history."""
+    model: Path | None = None
+    """The model; null = `model` in the history, or the shipped one."""
+
+
+class EngineSettings(_Stage):
+    """What DuckDB may use."""
+
+    memory_limit: str = "4GB"
+    """Beyond it, work spills to the temporary folder: a day of 15 million events fits."""
+    threads: Annotated[int, Field(ge=1)] | None = None
+    """Null = one per core."""
+    temp_folder: Path | None = None
+    """For intermediate files, which may grow to several times the dumps; null = the system's."""
+
+
+class Settings(_Stage):
+    """Everything that a verb may be told, resolved: defaults, then the file, then the command line."""
+
+    portal: PortalSettings = PortalSettings()
+    history: HistorySettings = HistorySettings()
+    engine: EngineSettings = EngineSettings()
+    learn: LearnSettings = LearnSettings()
+    train: TrainSettings = TrainSettings()
+    score: ScoreSettings = ScoreSettings()
+    input: tuple[Input, ...] = ()
+    """Dumps and their mappings, where the command line names none."""
+
+
+def load_settings(path: Path | None = None, *, over: Mapping[str, Any] | None = None) -> Settings:
+    """Resolve the settings.
+
+    Parameters
+    ----------
+    path
+        `detector.toml`, or None for the defaults. Relative paths in it are relative to its folder.
+    over
+        What the command line says, nested as in the file; None anywhere means that it says nothing.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is not TOML, or has unknown keys or values that do not fit.
+    """
+    found = _from_folder(_read(path), path.parent) if path else {}
+    settings = parse_settings(Settings, found, origin=str(path))
+    if not over:
+        return settings
+    return parse_settings(Settings, _merge(found, over), origin=COMMAND_LINE)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: the settings cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML in UTF-8 ({error})") from error
+
+
+_PATHS = (
+    ("portal", "canaries_file"),
+    ("history", "folder"),
+    ("history", "key_file"),
+    ("history", "model"),
+    ("engine", "temp_folder"),
+)
+
+
+def _from_folder(found: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Paths in a file are meant from where the file is, not from where the command runs."""
+    resolved = {**found}
+    for stage, key in _PATHS:
+        table = resolved.get(stage)
+        if isinstance(table, dict) and isinstance(table.get(key), str):
+            resolved[stage] = {**table, key: str(folder / table[key])}
+    if isinstance(resolved.get("input"), list):
+        resolved["input"] = [_input_from(entry, folder) for entry in resolved["input"]]
+    return resolved
+
+
+def _input_from(entry: object, folder: Path) -> object:
+    if not isinstance(entry, dict):
+        return entry
+    paths = {key: str(folder / entry[key]) for key in ("path", "mapping") if isinstance(entry.get(key), str)}
+    if entry.get("path") == STDIN:
+        del paths["path"]
+    return {**entry, **paths}
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**base}
+    for key, value in over.items():
+        if isinstance(value, Mapping):
+            below = merged.get(key, {})
+            merged[key] = _merge(below if isinstance(below, Mapping) else {}, value)
+        elif value is not None:
+            merged[key] = value
+    return merged
+
+
+def holidays_of(country: str) -> Callable[[int], tuple[date, ...]]:
+    """Return a function from a year to the country's public holidays in it; without a country there are none."""
+
+    @cache
+    def of_year(year: int) -> tuple[date, ...]:
+        import holidays
+
+        return tuple(sorted(holidays.country_holidays(country, years=year))) if country else ()
+
+    return of_year

@@ -1,0 +1,220 @@
+"""What a run works with: a DuckDB, a scratch folder that vanishes, the key, the history and the model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as Environment
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeAlias
+
+import duckdb
+import ibis
+from ibis.backends.duckdb import Backend
+
+from detector.errors import ConfigError, ModelError
+from detector.history import History
+from detector.model.kept import Model, load_model
+from detector.reading import Input, LoadedKey, Mapping, key_id, load_key, load_mapping
+from detector.reading.records import RECORD_DOMAIN, token
+from detector.settings import EngineSettings, Settings, holidays_of
+from detector.shipped import models_dir
+from detector.timeline import Timeline
+
+MODEL = "model"
+"""Where a history keeps its own model."""
+SHIPPED = "cold"
+"""The shipped model: peers only, for a day without a past."""
+OUTSIDE = ""
+"""Key id of tokens that came from outside: no key of ours made them."""
+_NIR_DIGITS = 13
+Dumps: TypeAlias = Sequence[Input | str | Path] | str | Path
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The means of one run; made by `workspace`, which also clears them away."""
+
+    settings: Settings
+    con: Backend
+    scratch: Path
+    env: Environment[str, str]
+
+    @property
+    def zone(self) -> str:
+        """The portal's zone."""
+        return self.settings.portal.zone
+
+    @cached_property
+    def loaded_key(self) -> LoadedKey:
+        """The key, and what the user must be told about it."""
+        return load_key(self.settings.history.key_file, env=self.env, history_dir=self.settings.history.folder)
+
+    @cached_property
+    def canaries(self) -> tuple[str, ...]:
+        """Tokens of the records that nobody has a reason to look up."""
+        listed = self.settings.portal.canaries_file
+        lines = _lines(listed) if listed else []
+        return (*self.settings.portal.canaries, *(self._token(line) for line in lines))
+
+    def _token(self, text: str) -> str:
+        compacted = "".join(character for character in text.upper() if character.isalnum())
+        is_nir = (
+            len(compacted) in (_NIR_DIGITS, _NIR_DIGITS + 2) and sum(map(str.isdigit, compacted)) >= _NIR_DIGITS - 1
+        )
+        return token(compacted[:_NIR_DIGITS], key=self.loaded_key.key, domain=RECORD_DOMAIN) if is_nir else text
+
+    def history(self, *, create: bool = False, inputs: Sequence[Input] | None = None) -> History | None:
+        """The history that the settings name, or None.
+
+        Parameters
+        ----------
+        create
+            Make it where there is none.
+        inputs
+            What will be read beside it: their tokens must be made by the history's key. None: nothing is read.
+
+        Raises
+        ------
+        HistoryError
+            If there is none and none shall be made, or it was made with another zone or key.
+        """
+        folder = self.settings.history.folder
+        if folder is None:
+            return None
+        made_by = None if inputs is None else self.key_id(inputs)
+        return History.open(folder, zone=self.zone, key_id=made_by, create=create)
+
+    def key_id(self, inputs: Sequence[Input]) -> str:
+        """Id of the key that makes the tokens of these inputs; none does where all of them hold tokens already."""
+        return key_id(self.loaded_key.key) if needs_key(inputs) else OUTSIDE
+
+    def model(self) -> Model:
+        """The model that the settings name, else the history's own, else the shipped one.
+
+        Raises
+        ------
+        ModelError
+            If a model that was named is not there, or the one that is there was changed.
+        """
+        return load_model(self.model_folder())
+
+    def model_folder(self) -> Path:
+        """Where that model is."""
+        named, history = self.settings.history.model, self.settings.history.folder
+        if named is not None:
+            if not named.is_dir():
+                raise ModelError(
+                    f"{named}: no such model; make one with `detector train --history DIR --model {named}`"
+                )
+            return named
+        if history is not None and (history / MODEL).is_dir():
+            return history / MODEL
+        return models_dir() / SHIPPED
+
+    def timeline(
+        self, history: History | None, *, events: ibis.Table | None = None, model: Model | None = None
+    ) -> Timeline:
+        """History and input as one sequence of days; what the model set aside in training is no part of any past."""
+        return Timeline(
+            self.con,
+            events=events,
+            history=history,
+            zone=self.zone,
+            canaries=self.canaries,
+            set_aside=model.set_aside if model else None,
+            off_days=holidays_of(self.settings.portal.country),
+        )
+
+
+def key_beside(history: Path | None) -> Path | None:
+    """The key that stands beside a history, if there is one."""
+    path = history.with_name(history.resolve().name + ".key") if history else None
+    return path if path is not None and path.is_file() else None
+
+
+def needs_key(inputs: Sequence[Input]) -> bool:
+    """Whether reading these inputs makes tokens."""
+    return any(entry.mapping.records.kind == "nir" or entry.mapping.accounts.kind == "hash" for entry in inputs)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: the canaries cannot be read ({error}); expected one record a line") from error
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def to_inputs(
+    dumps: Dumps, *, settings: Settings, mapping: Mapping | str | Path | None = None, form: str | None = None
+) -> list[Input]:
+    """Inputs of a run: those named, all with one mapping and format; those of the settings where none is named.
+
+    Raises
+    ------
+    ConfigError
+        If there are none, or the mapping is not one.
+    """
+    listed = [dumps] if isinstance(dumps, str | Path) else dumps
+    if not listed:
+        if not settings.input:
+            raise ConfigError("no dump: name files, folders or globs, or give [[input]] in the settings (--config)")
+        return list(settings.input)
+    meant = mapping if isinstance(mapping, Mapping) else load_mapping(mapping) if mapping else Mapping()
+    return [
+        entry if isinstance(entry, Input) else Input(path=str(entry), format=form, mapping=meant) for entry in listed
+    ]
+
+
+@contextmanager
+def workspace(settings: Settings, *, env: Environment[str, str] | None = None) -> Iterator[Workspace]:
+    """Open a DuckDB and a scratch folder for one run; both are gone afterwards, however it ends.
+
+    Parameters
+    ----------
+    settings
+        Of the run.
+    env
+        The environment, for the key; None = the process's own.
+
+    Raises
+    ------
+    ConfigError
+        If the temporary folder cannot be used, or DuckDB does not know a setting.
+    """
+    engine = settings.engine
+    with _scratch(engine) as scratch:
+        # Not disconnected here: tables that Ibis caches are dropped when they go out of use, through this connection,
+        # which ends with the last of them.
+        con = _connect(engine, scratch / "spill")
+        yield Workspace(settings, con, scratch, os.environ if env is None else env)
+
+
+@contextmanager
+def _scratch(engine: EngineSettings) -> Iterator[Path]:
+    try:
+        folder = TemporaryDirectory(prefix="detector-", dir=engine.temp_folder, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise ConfigError(
+            f"[engine] temp_folder {engine.temp_folder}: cannot be written ({error.strerror}); name another folder"
+        ) from error
+    with folder as path:
+        yield Path(path)
+
+
+def _connect(engine: EngineSettings, spill: Path) -> Backend:
+    limits = {"memory_limit": engine.memory_limit} | ({"threads": engine.threads} if engine.threads else {})
+    try:
+        con = ibis.duckdb.connect(**limits, temp_directory=str(spill))
+    except duckdb.Error as error:
+        raise ConfigError(
+            f"[engine]: DuckDB refuses {limits} ({error}); expected, say, memory_limit = '4GB'"
+        ) from error
+    con.con.execute("SET TimeZone = 'UTC'")
+    con.con.execute("SET enable_progress_bar = false")
+    return con
