@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -26,12 +27,17 @@ def fingerprint(*parts: str, code: Sequence[str] = ()) -> str:
     parts : settings, in their order.
     code : folders or modules of the package (`simulate`, `scoring.py`) whose source is part of the name.
     """
+    return hashlib.sha256("\0".join((*parts, _code(tuple(code)))).encode()).hexdigest()[:FINGERPRINT_CHARACTERS]
+
+
+@cache
+def _code(names: tuple[str, ...]) -> str:
+    """Hash sources once a process: what was imported stays what runs, whatever is edited meanwhile."""
     root = Path(detector.__file__).parent
-    sources = sorted({path for name in code for path in _sources(root / name)})
-    digest = hashlib.sha256("\0".join(parts).encode())
-    for path in sources:
+    digest = hashlib.sha256()
+    for path in sorted({path for name in names for path in _sources(root / name)}):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:FINGERPRINT_CHARACTERS]
+    return digest.hexdigest()
 
 
 def _sources(path: Path) -> list[Path]:

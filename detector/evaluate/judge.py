@@ -17,6 +17,9 @@ from detector.verbs import learn, score, train
 SIMULATED_KEY = hashlib.sha256(b"simulated identifiers are nobody's").digest()
 """Tokens of simulated records need no secret, and a known key makes every run the same."""
 
+FITTED = "fitted"
+"""The model's own folder in the one given: it is put in place whole, so it must not be there before."""
+
 EARLY_COLUMNS = ["alert_at", "records_so_far", "signal"]
 
 
@@ -47,14 +50,14 @@ class ProjectDetector:
 
     def train(self, *, history: Path, model: Path) -> None:
         """Fit the model on the history."""
-        train(history=history, model=model, settings=self._keyed(history))
+        train(history=history, model=model / FITTED, settings=self._keyed(history))
 
     def score(self, dumps: Sequence[Path], *, history: Path, model: Path) -> Scored:
         """Score every day of these dumps, oldest first."""
         found = score(
             list(dumps),
             history=history,
-            model=model,
+            model=model / FITTED,
             mapping=self.mapping,
             complete=True,
             settings=self._keyed(history),

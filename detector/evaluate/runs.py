@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from detector.evaluate.bench import Bench, judged_files
@@ -57,10 +57,15 @@ def train(bench: Bench, *, detector: Detector) -> Path:
 
 def score(bench: Bench, *, detector: Detector, scenarios: Collection[str]) -> Scored:
     """Return the scores of the judged days with only these scenarios planted."""
-    history, model = learn(bench, detector=detector), train(bench, detector=detector)
     files = judged_files(bench, scenarios=scenarios)
+    return score_files(bench, detector=detector, files=files, name=fingerprint(*sorted(scenarios)))
+
+
+def score_files(bench: Bench, *, detector: Detector, files: Sequence[Path], name: str) -> Scored:
+    """Return the scores of any version of the judged days, which `name` tells from the others."""
+    history, model = learn(bench, detector=detector), train(bench, detector=detector)
     folder = kept_folder(
-        bench.scratch / f"scored-{fingerprint(model.name, *sorted(scenarios))}",
+        bench.scratch / f"scored-{fingerprint(model.name, name)}",
         make=lambda out: _store(detector.score(files, history=history, model=model), out=out),
     )
     return Scored(*(stored_frame(folder / f"{table}.parquet") for table in Scored._fields))

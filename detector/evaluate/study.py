@@ -9,11 +9,20 @@ import numpy as np
 import pandas as pd
 
 from detector.evaluate.baselines import baseline_scores
-from detector.evaluate.bench import Bench, case_of, without_column
+from detector.evaluate.bench import Bench, case_of, judged_files, without_column
 from detector.evaluate.cache import fingerprint, kept_frame
+from detector.evaluate.enlarge import SCENARIO, busy_days, enlarge
 from detector.evaluate.frames import ACCOUNT_DAY
-from detector.evaluate.measures import measure_alerts, measure_benign, measure_gone, measure_order, ranking_scores
-from detector.evaluate.runs import score
+from detector.evaluate.labels import HONEST
+from detector.evaluate.measures import (
+    build_case,
+    measure_alerts,
+    measure_benign,
+    measure_gone,
+    measure_order,
+    ranking_scores,
+)
+from detector.evaluate.runs import score, score_files
 from detector.evaluate.scored import Detector, Scored
 
 COLUMNS = ("record", "profession", "ip", "user_agent")
@@ -83,6 +92,31 @@ def study_columns(bench: Bench, *, detector: Detector) -> pd.DataFrame:
         alerts = study_alerts(poorer, detector=detector, scenarios=bench.scenarios, world=f"without_{column}").alerts
         parts += [measured, alerts.assign(method=f"without_{column}").drop(columns="world")]
     return pd.concat(parts, ignore_index=True)
+
+
+def study_added(bench: Bench, *, detector: Detector) -> pd.DataFrame:
+    """Measure the order when `ADDED` look-ups of strangers are added, on one day, to accounts that do about `USUAL`.
+
+    The strangers are records that campaigns of this seed read all over the country, in a world without these campaigns.
+    Empty where no account is that large.
+    """
+    calm = case_of(bench, scenarios=set())
+    honest = bench.facts.counts.merge(calm.judged.loc[calm.judged["label"] == HONEST, ACCOUNT_DAY], on=ACCOUNT_DAY)
+    busy = busy_days(honest, days=bench.split.days)
+    if busy.empty:
+        return pd.DataFrame()
+    files = judged_files(bench, scenarios=set())
+    strangers = bench.facts.events["record"].dropna().unique().tolist()
+    enlarged = enlarge(files, busy=busy, strangers=strangers, seed=bench.seed, out=bench.scratch / "added")
+    scored = score_files(bench, detector=detector, files=enlarged.files, name=SCENARIO)
+    case = build_case(
+        calm.judged[ACCOUNT_DAY],
+        events=enlarged.events,
+        tables=[ranking_scores(scored)],
+        accounts=calm.accounts,
+        zone=calm.zone,
+    )
+    return measure_order(case).assign(seed=bench.seed, accounts=len(busy), usual=float(busy["lookups"].median()))
 
 
 def study_overlap(bench: Bench, *, detector: Detector, other: Detector) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from detector.evaluate.runs import score
 from detector.evaluate.scored import Detector
 from detector.evaluate.study import (
     AlertStudy,
+    study_added,
     study_alerts,
     study_columns,
     study_order,
@@ -36,7 +37,8 @@ class Plan(NamedTuple):
     alone : plant one scenario at a time.
     variants : other settings of the detector, by name, whose order is measured too.
     other : the detector with another random state.
-    extra : measure local targets, an attacked past, absent columns, variants and the other random state.
+    extra : measure local targets, an attacked past, large accounts, absent columns, variants and the other random
+        state.
     """
 
     settings: StudySettings
@@ -54,6 +56,7 @@ class Quality(NamedTuple):
     alerts, gone, benign : as `AlertStudy` has them, for the worlds `all`, `none` and each scenario alone.
     local : order, where attackers read people of the victim's own area.
     past : alerts in the world `all`, after an attacked past.
+    added : order, where look-ups of strangers are added to a day of a large account.
     columns : order and alerts without one column of the logs.
     variants : order by other settings of the detector.
     overlap : one row per seed: share of the strangest account-days that another random state agrees on.
@@ -65,6 +68,7 @@ class Quality(NamedTuple):
     benign: pd.DataFrame
     local: pd.DataFrame
     past: pd.DataFrame
+    added: pd.DataFrame
     columns: pd.DataFrame
     variants: pd.DataFrame
     overlap: pd.DataFrame
@@ -110,6 +114,7 @@ def _study_extra(bench: Bench, *, detector: Detector, plan: Plan, scratch: Path)
     return {
         "local": study_variants(local, detectors={"score": detector}),
         "past": study_alerts(past, detector=detector, scenarios=past.scenarios, world=EVERYTHING).alerts,
+        "added": study_added(bench, detector=detector),
         "columns": study_columns(bench, detector=detector),
         "variants": study_variants(bench, detectors=plan.variants) if plan.variants else pd.DataFrame(),
         "overlap": study_overlap(bench, detector=detector, other=plan.other) if plan.other else pd.DataFrame(),

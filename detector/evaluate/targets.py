@@ -151,6 +151,13 @@ def loudest_kind(quality: Quality) -> float:
     return float(found.loc[found["kind"].isin(QUIET_KINDS), "share"].max())
 
 
+def recall_added(quality: Quality) -> float:
+    """Return recall at 0.3 % of large accounts to whose look-ups others were added on one day, all seeds pooled."""
+    added = quality.added
+    wanted = added[(added["measure"] == "recall_share") & (added["level"] == SHARE) & (added["method"] == "score")]
+    return float((wanted["value"] * wanted["accounts"]).sum() / wanted["accounts"].sum())
+
+
 def overlap(quality: Quality) -> float:
     """Return the smallest overlap of the strangest 0.3 % of account-days under another random state."""
     return float(quality.overlap["overlap"].min())
@@ -169,6 +176,7 @@ TARGETS = (
     Target("gone before the first alert, median, worst smash-and-grab", 0.02, False, gone_grabbed),
     Target("gone before the first alert, median, worst other scenario", 0.05, False, gone_otherwise),
     Target("notifying share of the loudest benign kind", 0.01, False, loudest_kind),
+    Target("recall at 0.3 % of 400 look-ups added to a day of some 900", 0.70, True, recall_added),
     Target("overlap of the strangest 0.3 % under another random state", 0.95, True, overlap),
 )
 """What must be shown, with the same settings throughout."""
