@@ -38,7 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("settings",),
     ("workspace",),
     ("verbs",),
-    ("simulate", "evaluate", "drill"),
+    ("simulate", "evaluate", "drill", "shipping"),
     ("output",),
     ("ledger",),
     ("incident", "report", "notify"),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from detector.model.forest import ExtractionForest
-from detector.model.kept import Model, save_model
+from detector.model.kept import CARD, ESTIMATOR, Model, save_model
 from detector.model.tails import Floats
 
+FILES = (CARD, ESTIMATOR, "calibration.parquet", "set_aside.parquet")
 FAMILIES = ("volume",) * 4 + ("who",) * 3 + ("source",) * 3 + ("writes",) * 2
 
 
@@ -27,6 +30,12 @@ def make_deviations(n_rows: int, *, seed: int) -> Floats:
     # Writes are rare: nearly every row has none.
     excess[:, -2:] *= rng.random((n_rows, 1)) < 0.01
     return np.asarray(excess)
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card, as JSON."""
+    found: dict[str, Any] = json.loads((folder / CARD).read_text())
+    return found
 
 
 @pytest.fixture(scope="session")
