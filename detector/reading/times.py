@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 from detector.reading import sql
 
 FIRST_YEAR, LAST_YEAR = 2000, 2060
-"""Times outside are taken for a wrong unit or notation; the more years, the more clock changes a query has to know."""
+"""Times outside are taken for a wrong unit or notation; a query knows the clock changes of each year between."""
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - wall clocks, on purpose
 _MICROSECOND = timedelta(microseconds=1)
+_NEVER_US = 2**62
 _STEP = timedelta(days=7)  # the closest two clock changes of a zone are four weeks apart (Morocco's Ramadan)
 
 _ISO = "____-__-__%:__%"
@@ -114,39 +115,74 @@ def _null(kind: str) -> str:
 
 def instant_of(wall: str, *, zone: str) -> str:
     """SQL for the instant of a wall clock in `zone`."""
-    offset = _by_stretch(
-        f"epoch_us({wall})", [(change.until_us, str(change.offset_us)) for change in clock_changes(zone)]
-    )
-    return f"make_timestamptz(epoch_us({wall}) - {offset})"
+    years = _years(zone)
+    most = max(len(year.changes) for year in years)
+    before = [
+        (f"epoch_us({wall}) < {_in_year(wall, [year.until_us(n) for year in years])}", _offset_after(wall, years, n))
+        for n in range(most)
+    ]
+    return f"make_timestamptz(epoch_us({wall}) - {sql.cases(before, otherwise=_offset_after(wall, years, most))})"
 
 
 def oddity_of(wall: str, *, zone: str) -> str:
     """SQL: 'repeated' or 'skipped' for a wall clock in an hour that `zone` ran twice or left out; else null."""
-    microseconds = f"epoch_us({wall})"
-    told = [
-        (change.until_us, sql.cases([(f"{microseconds} >= {change.until_us - change.odd_us}", _word(change))]))
-        for change in clock_changes(zone)
-        if change.odd_us
-    ]
-    return _by_stretch(microseconds, [*told, (0, "NULL::VARCHAR")])
+    years = _years(zone)
+    odd = []
+    for n in range(max(len(year.changes) for year in years)):
+        until = _in_year(wall, [year.until_us(n) for year in years])
+        since = _in_year(wall, [year.until_us(n) - year.odd_us(n) for year in years])
+        skipped = _in_year(wall, [int(n < len(year.changes) and year.changes[n].skipped) for year in years])
+        word = sql.cases([(f"{skipped} = 1", "'skipped'")], otherwise="'repeated'")
+        odd.append((f"epoch_us({wall}) >= {since} AND epoch_us({wall}) < {until}", word))
+    return sql.cases(odd, otherwise="NULL::VARCHAR")
 
 
-def _word(change: ClockChange) -> str:
-    return sql.text("skipped" if change.skipped else "repeated")
+def _offset_after(wall: str, years: list[Year], n: int) -> str:
+    return _in_year(wall, [year.offset_us(n) for year in years])
 
 
-def _by_stretch(value: str, stretches: list[tuple[int, str]]) -> str:
-    """The entry of the first stretch that ends after the value, by halving: a row passes 8 conditions, not 200."""
-    if len(stretches) == 1:
-        return stretches[0][1]
-    middle = len(stretches) // 2
-    earlier, later = _by_stretch(value, stretches[:middle]), _by_stretch(value, stretches[middle:])
-    return sql.cases([(f"{value} < {stretches[middle - 1][0]}", earlier)], otherwise=later)
+def _in_year(wall: str, numbers: list[int]) -> str:
+    """The entry for the wall clock's year; years outside take the nearest."""
+    if len(set(numbers)) == 1:
+        return f"({numbers[0]}::BIGINT)"
+    place = f"greatest(1, least({len(numbers)}, year({wall}) - {FIRST_YEAR - 1}))"
+    return f"([{', '.join(map(str, numbers))}]::BIGINT[])[{place}]"
+
+
+class Year(NamedTuple):
+    """The clock changes of a year in a zone, in order, and the offset from UTC after the last."""
+
+    changes: tuple[ClockChange, ...]
+    last_offset_us: int
+
+    def until_us(self, n: int) -> int:
+        """The wall clock (µs since 1970) at which the nth change is over; never, if there is none."""
+        return self.changes[n].until_us if n < len(self.changes) else _NEVER_US
+
+    def odd_us(self, n: int) -> int:
+        """How long the wall clock is repeated or skipped before that."""
+        return self.changes[n].odd_us if n < len(self.changes) else 0
+
+    def offset_us(self, n: int) -> int:
+        """The offset from UTC after n changes."""
+        return self.changes[n].offset_us if n < len(self.changes) else self.last_offset_us
+
+
+def _years(zone: str) -> list[Year]:
+    """Each year from `FIRST_YEAR` to `LAST_YEAR`."""
+    changes, end_offset_us = clock_changes(zone)
+    years = []
+    for year in range(FIRST_YEAR, LAST_YEAR + 1):
+        start_us, end_us = (_us(_EPOCH.replace(year=y) - _EPOCH) for y in (year, year + 1))
+        later = [change for change in changes if change.until_us >= end_us]
+        of_year = tuple(change for change in changes if start_us <= change.until_us < end_us)
+        years.append(Year(of_year, later[0].offset_us if later else end_offset_us))
+    return years
 
 
 @lru_cache
-def clock_changes(zone: str) -> tuple[ClockChange, ...]:
-    """Stretches of one offset from UTC between `FIRST_YEAR` and `LAST_YEAR`, by wall clock, the last without end."""
+def clock_changes(zone: str) -> tuple[tuple[ClockChange, ...], int]:
+    """The clock changes of a zone from before `FIRST_YEAR` to after `LAST_YEAR`, and the offset (µs) after them."""
     info = ZoneInfo(zone)
     instant, end = datetime(FIRST_YEAR - 1, 1, 1, tzinfo=UTC), datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
     found: list[ClockChange] = []
@@ -156,7 +192,7 @@ def clock_changes(zone: str) -> tuple[ClockChange, ...]:
         if before != after:
             found.append(_change(_moment(instant, later, info), before, after))
         instant = later
-    return (*found, ClockChange(0, _us(_offset(end, info)), 0, skipped=False))
+    return tuple(found), _us(_offset(end, info))
 
 
 def _change(moment: datetime, before: timedelta, after: timedelta) -> ClockChange:
