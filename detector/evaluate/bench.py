@@ -43,13 +43,14 @@ class StudySettings(BaseModel):
 
 
 class Bench(NamedTuple):
-    """A seed's world on disk, its facts, and where its results are kept."""
+    """A seed's world on disk, its facts, and where all that is made from it is kept."""
 
     seed: int
     facts: Facts
     split: Split
     world: World
     scratch: Path
+    store: Path
 
     @property
     def scenarios(self) -> set[str]:
@@ -66,7 +67,9 @@ def make_bench(seed: int, *, settings: StudySettings, scratch: Path) -> Bench:
     kept = scratch / "studies" / f"{name}-{fingerprint(code=COUNTING_CODE)}"
     split = split_days(folder, judged_days=settings.judged_days)
     facts = read_facts(split.files, truth=read_truth(folder / "truth"), zone=world.zone, scratch=kept)
-    return Bench(seed=seed, facts=facts, split=split, world=world, scratch=kept)
+    store = scratch / "runs"
+    store.mkdir(exist_ok=True)
+    return Bench(seed=seed, facts=facts, split=split, world=world, scratch=kept, store=store)
 
 
 def _world(seed: int, *, settings: StudySettings) -> World:

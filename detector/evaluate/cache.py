@@ -44,6 +44,18 @@ def _sources(path: Path) -> list[Path]:
     return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
+def content_of(files: Sequence[Path]) -> str:
+    """Return a hash of what is in these files, whatever they are called."""
+    return hashlib.sha256("".join(_sha256(path) for path in files).encode()).hexdigest()
+
+
+@cache
+def _sha256(path: Path) -> str:
+    """Hash a file once a process: files in the scratch folder never change once they are there."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def kept_folder(folder: Path, *, make: Callable[[Path], None]) -> Path:
     """Return `folder`, made first if absent; it appears whole or not at all, whatever interrupts the making."""
     if not folder.exists():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 from detector.evaluate.bench import Bench, judged_files
-from detector.evaluate.cache import fingerprint, kept_folder, stored_frame
+from detector.evaluate.cache import content_of, fingerprint, kept_folder, stored_frame
 from detector.evaluate.scored import Detector, Scored
 
 LEARNING_CODE = (
@@ -40,32 +41,30 @@ DETECTING_CODE = (
 
 
 def learn(bench: Bench, *, detector: Detector) -> Path:
-    """Return the history of the days before the judged ones."""
-    name = fingerprint(detector.learning, code=LEARNING_CODE)
-    return kept_folder(
-        bench.scratch / f"history-{name}",
-        make=lambda out: detector.learn(bench.split.before, history=out),
-    )
+    """Return the history of the days before the judged ones; worlds with the same past share it."""
+    past = bench.split.before
+    name = fingerprint(detector.learning, content_of(past), code=LEARNING_CODE)
+    return kept_folder(bench.store / f"history-{name}", make=lambda out: detector.learn(past, history=out))
 
 
 def train(bench: Bench, *, detector: Detector) -> Path:
     """Return the folder of a model fitted on that history."""
     history = learn(bench, detector=detector)
     name = fingerprint(history.name, repr(detector), code=DETECTING_CODE)
-    return kept_folder(bench.scratch / f"model-{name}", make=lambda out: detector.train(history=history, model=out))
+    make = partial(detector.train, history=history)
+    return kept_folder(bench.store / f"model-{name}", make=lambda out: make(model=out))
 
 
 def score(bench: Bench, *, detector: Detector, scenarios: Collection[str]) -> Scored:
     """Return the scores of the judged days with only these scenarios planted."""
-    files = judged_files(bench, scenarios=scenarios)
-    return score_files(bench, detector=detector, files=files, name=fingerprint(*sorted(scenarios)))
+    return score_files(bench, detector=detector, files=judged_files(bench, scenarios=scenarios))
 
 
-def score_files(bench: Bench, *, detector: Detector, files: Sequence[Path], name: str) -> Scored:
-    """Return the scores of any version of the judged days, which `name` tells from the others."""
+def score_files(bench: Bench, *, detector: Detector, files: Sequence[Path]) -> Scored:
+    """Return the scores of any version of the judged days."""
     history, model = learn(bench, detector=detector), train(bench, detector=detector)
     folder = kept_folder(
-        bench.scratch / f"scored-{fingerprint(model.name, name)}",
+        bench.store / f"scored-{fingerprint(model.name, content_of(files))}",
         make=lambda out: _store(detector.score(files, history=history, model=model), out=out),
     )
     return Scored(*(stored_frame(folder / f"{table}.parquet") for table in Scored._fields))

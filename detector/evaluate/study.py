@@ -11,7 +11,7 @@ import pandas as pd
 from detector.evaluate.baselines import baseline_scores
 from detector.evaluate.bench import Bench, case_of, judged_files, without_column
 from detector.evaluate.cache import fingerprint, kept_frame
-from detector.evaluate.enlarge import SCENARIO, busy_days, enlarge
+from detector.evaluate.enlarge import busy_days, enlarge
 from detector.evaluate.frames import ACCOUNT_DAY
 from detector.evaluate.labels import HONEST
 from detector.evaluate.measures import (
@@ -108,7 +108,7 @@ def study_added(bench: Bench, *, detector: Detector) -> pd.DataFrame:
     files = judged_files(bench, scenarios=set())
     strangers = bench.facts.events["record"].dropna().unique().tolist()
     enlarged = enlarge(files, busy=busy, strangers=strangers, seed=bench.seed, out=bench.scratch / "added")
-    scored = score_files(bench, detector=detector, files=enlarged.files, name=SCENARIO)
+    scored = score_files(bench, detector=detector, files=enlarged.files)
     case = build_case(
         calm.judged[ACCOUNT_DAY],
         events=enlarged.events,

@@ -110,9 +110,9 @@ def test_only_days_before_the_judged_ones_are_learned(bench: Bench) -> None:
 def test_scores_are_kept_until_settings_change(bench: Bench) -> None:
     """The same detector is not run again; one with another limit alerts otherwise."""
     first = score(bench, detector=MostRecords(), scenarios=bench.scenarios)
-    folders = sorted(bench.scratch.glob("scored-*"))
+    folders = sorted(bench.store.glob("scored-*"))
     again = score(bench, detector=MostRecords(), scenarios=bench.scenarios)
-    assert sorted(bench.scratch.glob("scored-*")) == folders
+    assert sorted(bench.store.glob("scored-*")) == folders
     pd.testing.assert_frame_equal(first.scores, again.scores)
     strict = score(bench, detector=MostRecords(limit=1), scenarios=bench.scenarios)
     assert strict.scores["alert"].sum() > first.scores["alert"].sum()
@@ -164,3 +164,11 @@ def test_without_records_this_detector_is_blind(survey: Quality) -> None:
     columns = survey.columns
     blind = columns[(columns["method"] == "without_record") & (columns["measure"] == "recall_share")]
     assert (blind["value"] == 0.0).all()
+
+
+def test_worlds_with_the_same_past_share_what_was_learned(bench: Bench, scratch: Path) -> None:
+    """Other attacks on the judged days leave the days before as they are: nothing is learned anew."""
+    near = tuple(attack.model_copy(update={"targets": "local"}) for attack in ATTACKS)
+    other = make_bench(1, settings=SETTINGS.model_copy(update={"attacks": near}), scratch=scratch)
+    assert other.scratch != bench.scratch
+    assert learn(other, detector=MostRecords()) == learn(bench, detector=MostRecords())
