@@ -9,7 +9,7 @@ quiet day is never stranger than a usual one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from ibis import _
 
 from detector.aggregates import ACCOUNT_DAY
 from detector.joins import attach
+from detector.prepared import hold
 from detector.schema import Column, Table, account_day_columns
 
 PRIOR_DAYS = 10
@@ -140,8 +141,8 @@ def deviations(today: ir.Table, past: ir.Table, *, off_days: tuple[date, ...] = 
         The `DEVIATIONS` table, lazy.
     """
     baseline = _learn(today, past, off_days)
-    rows = _expect(today, baseline, off_days).cache()
-    return _pivot(_add_excesses(rows, effect=_day_effect(rows)), EXCESSES)
+    rows = hold(_expect, today, *baseline, off_days=off_days)
+    return hold(_judge, rows, has_day_effect=True)
 
 
 def running_deviations(
@@ -163,8 +164,8 @@ def running_deviations(
     """
     facts = today.select("account", "channel", "day", "profession", "age_days")
     rows = running.inner_join(facts, ["account", "channel"])
-    rows = _expect(rows, _learn(today, past, off_days), off_days).cache()
-    return _pivot(_add_excesses(rows, effect=ibis.literal(0.0)), EXCESSES, "minute")
+    rows = hold(_expect, rows, *_learn(today, past, off_days), off_days=off_days)
+    return hold(_judge, rows, has_day_effect=False)
 
 
 def peer_deviations(today: ir.Table, *, off_days: tuple[date, ...] = ()) -> ir.Table:
@@ -173,12 +174,7 @@ def peer_deviations(today: ir.Table, *, off_days: tuple[date, ...] = ()) -> ir.T
     Order statistics barely move with the tested row, which is one of its own peers here. Every other kind of deviation
     is null, and known days are zero. The table is `DEVIATIONS`, lazy.
     """
-    rows = _long(_asked(today, _accounts(today.limit(0)), off_days), PEERS).cache()
-    keys = ["peer_group", "signal"]
-    marks = rows.group_by(keys).aggregate(median=_.g.quantile(0.5), high=_.g.quantile(0.9))
-    compared = attach(rows, marks, keys)
-    excess = (compared.g - compared.median) / _floor(compared.high - compared.median)
-    return _pivot(compared.mutate(peers=_clip(excess)), {"peers": PEERS})
+    return hold(_compare_with_peers, hold(_day_by_signal, today, off_days=off_days))
 
 
 def stabilise(counts: ir.Value | ibis.Deferred) -> ir.Value:
@@ -204,13 +200,11 @@ class _Baseline(NamedTuple):
 
 
 def _learn(today: ir.Table, past: ir.Table, off_days: tuple[date, ...]) -> _Baseline:
-    """Tables are held where several steps use them: engines would compute them again for each."""
-    accounts = _accounts(past).cache()
-    groups = _groups(accounts, _asked(today, accounts, off_days)).cache()
-    held = _held(past, today, _numbered(accounts, groups), off_days)
-    means = _means(held, groups).cache()
-    own = _own(held, means).cache()
-    return _Baseline(accounts, groups, own, _references(means, own, held).cache())
+    accounts = hold(_accounts, past)
+    groups = hold(_groups, accounts, today, past)
+    means = hold(_means, past, today, accounts, groups, off_days=off_days)
+    own = hold(_own, past, today, accounts, groups, means, off_days=off_days)
+    return _Baseline(accounts, groups, own, hold(_references, means, own, groups))
 
 
 def _accounts(past: ir.Table) -> ir.Table:
@@ -228,33 +222,36 @@ def _accounts(past: ir.Table) -> ir.Table:
     return grouped.select("account", "channel", "known_days", peer_group=group, code=ibis.row_number())
 
 
-def _asked(today: ir.Table, accounts: ir.Table, off_days: tuple[date, ...]) -> ir.Table:
-    """The rows to compare, with peer group and kind of day."""
-    rows = attach(today, accounts, ["account", "channel"])
-    group = ibis.coalesce(rows.profession + " " + rows.channel, rows.peer_group, "volume unknown " + rows.channel)
-    return rows.select(
-        *(name for name in (*ACCOUNT_DAY, "minute", "age_days", "code", *SIGNALS) if name in rows.columns),
-        peer_group=group,
-        kind=_kind_of_day(rows.day, off_days),
-        known_days=rows.known_days.fill_null(0),
-    )
+def _groups(accounts: ir.Table, today: ir.Table, past: ir.Table) -> ir.Table:
+    """The peer groups by number, and on how many days of the past each was seen."""
+    names = ibis.union(accounts.select("peer_group"), _with_group(today, accounts).select("peer_group"), distinct=True)
+    seen = past.inner_join(accounts, ["account", "channel"]).group_by("peer_group").aggregate(n_days=_.day.nunique())
+    return attach(names.mutate(group=ibis.row_number()), seen, "peer_group")
 
 
-def _groups(accounts: ir.Table, asked: ir.Table) -> ir.Table:
-    names = ibis.union(accounts.select("peer_group"), asked.select("peer_group"), distinct=True)
-    return names.mutate(group=ibis.row_number())
+def _with_group(rows: ir.Table, accounts: ir.Table) -> ir.Table:
+    """Rows with their account's number and peer group; the row's own profession, where it tells one, goes first."""
+    found = attach(rows, accounts, ["account", "channel"])
+    group = ibis.coalesce(found.profession + " " + found.channel, found.peer_group, "volume unknown " + found.channel)
+    return found.mutate(peer_group=group, known_days=found.known_days.fill_null(0))
 
 
-def _numbered(rows: ir.Table, groups: ir.Table) -> ir.Table:
-    return attach(rows, groups, "peer_group")
+def _asked(rows: ir.Table, accounts: ir.Table, off_days: tuple[date, ...]) -> ir.Table:
+    """What is compared of the rows, with peer group and kind of day."""
+    found = _with_group(rows, accounts)
+    kept = (*ACCOUNT_DAY, "minute", "peer_group", "known_days", "age_days", "code", *SIGNALS)
+    return found.select(*(n for n in kept if n in found.columns), kind=_kind_of_day(found.day, off_days))
 
 
-def _held(past: ir.Table, today: ir.Table, accounts: ir.Table, off_days: tuple[date, ...]) -> ir.Table:
+def _held(
+    past: ir.Table, today: ir.Table, accounts: ir.Table, groups: ir.Table, off_days: tuple[date, ...]
+) -> ir.Table:
     """The past by account-day and signal: numbers, the kind of day, and whether it is one of the last week."""
-    rows = past.inner_join(accounts.select("account", "channel", "code", "group"), ["account", "channel"])
+    numbers = accounts.inner_join(groups, "peer_group").select("account", "channel", "code", "group")
+    rows = past.inner_join(numbers, ["account", "channel"])
     is_recent = today.day.max().as_scalar().delta(rows.day, unit="day") < WEEK
     kind = _kind_of_day(rows.day, off_days)
-    return _long(rows.select("code", "group", "day", *SIGNALS, kind=kind, is_recent=is_recent), SIGNALS)
+    return _long(rows.select("code", "group", *SIGNALS, kind=kind, is_recent=is_recent), SIGNALS)
 
 
 def _kind_of_day(day: ir.DateValue, off_days: tuple[date, ...]) -> ir.IntegerValue:
@@ -275,26 +272,41 @@ def _is_any(rows: ir.Table, signals: tuple[str, ...]) -> ir.BooleanValue:
     return rows.signal.isin([_NUMBERS[signal] for signal in signals])
 
 
-def _means(held: ir.Table, groups: ir.Table) -> ir.Table:
+def _means(
+    past: ir.Table, today: ir.Table, accounts: ir.Table, groups: ir.Table, *, off_days: tuple[date, ...]
+) -> ir.Table:
     """What is usual per peer group, kind of day and signal: shrunk to the group's mean, and that to everyone's."""
     keys = ["group", "kind", "signal"]
-    sums = held.group_by(keys).aggregate(n=_.g.count(), total=_.g.sum())
-    kinds, signals = ibis.memtable({"kind": list(KINDS_OF_DAY)}), ibis.memtable({"signal": list(_NUMBERS.values())})
-    grid = groups.select("group").cross_join(kinds).cross_join(signals)
-    sums = attach(grid, sums, keys).mutate(n=_.n.fill_null(0), total=_.total.fill_null(0.0))
+    held = _held(past, today, accounts, groups, off_days)
+    grid = groups.select("group", kind=_each(KINDS_OF_DAY)).mutate(signal=_each(_NUMBERS.values()))
+    found = attach(grid, held.group_by(keys).aggregate(n=_.g.count(), total=_.g.sum()), keys)
+    sums = found.mutate(n=_.n.fill_null(0), total=_.total.fill_null(0.0))
     of_all, of_group = ibis.window(group_by="signal"), ibis.window(group_by=["signal", "group"])
     everyone = _.total.sum().over(of_all) / _.n.sum().over(of_all).nullif(0)
     group = _shrink(_.total.sum().over(of_group), _.n.sum().over(of_group), everyone, PRIOR_GROUP)
     return sums.mutate(group_mean=group).select(*keys, mean=_shrink(_.total, _.n, _.group_mean, PRIOR_GROUP))
 
 
+def _each(numbers: Iterable[int]) -> ir.IntegerValue:
+    """A row for each number."""
+    return ibis.array(list(numbers)).unnest()
+
+
 def _shrink(total: ir.Value, n: ir.Value, towards: ir.Value, weight: int) -> ir.Value:
     return (total + towards * weight) / (n + weight)
 
 
-def _own(held: ir.Table, means: ir.Table) -> ir.Table:
+def _own(
+    past: ir.Table,
+    today: ir.Table,
+    accounts: ir.Table,
+    groups: ir.Table,
+    means: ir.Table,
+    *,
+    off_days: tuple[date, ...],
+) -> ir.Table:
     """Per account, channel and signal: how many days, the mean residual `m`, the squares around it `q`, and sums."""
-    rows = held.inner_join(means, ["group", "kind", "signal"])
+    rows = _held(past, today, accounts, groups, off_days).inner_join(means, ["group", "kind", "signal"])
     residual = rows.g - rows.mean
     return (
         rows.mutate(residual=residual)
@@ -310,14 +322,14 @@ def _own(held: ir.Table, means: ir.Table) -> ir.Table:
     )
 
 
-def _references(means: ir.Table, own: ir.Table, held: ir.Table) -> ir.Table:
+def _references(means: ir.Table, own: ir.Table, groups: ir.Table) -> ir.Table:
     """`means` with the variance within accounts `w` and between them `t`, each shrunk to everyone's.
 
     And with the peers' `rate`: what one of them has on a calendar day.
     """
     everyone = _variances(own, ["signal"]).select("signal", all_w=_.w, all_t=_.t)
     rows = attach(attach(means, everyone, "signal"), _variances(own, ["group", "signal"]), ["group", "signal"])
-    rows = attach(rows, held.group_by("group").aggregate(n_days=_.day.nunique()), "group")
+    rows = rows.inner_join(groups.select("group", "n_days"), "group")
     rows = rows.mutate(n=_.n.fill_null(0), w=_.w.fill_null(0.0), t=_.t.fill_null(0.0))
     return rows.select(
         "group",
@@ -345,12 +357,20 @@ def _variances(own: ir.Table, keys: list[str]) -> ir.Table:
     return sums.select(*keys, "n", "total", w=within, t=between)
 
 
-def _expect(rows: ir.Table, baseline: _Baseline, off_days: tuple[date, ...]) -> ir.Table:
+def _expect(
+    rows: ir.Table,
+    accounts: ir.Table,
+    groups: ir.Table,
+    own: ir.Table,
+    references: ir.Table,
+    *,
+    off_days: tuple[date, ...],
+) -> ir.Table:
     """Each signal's `centre` and predictive `spread`, from what the group and the account itself showed."""
-    asked = _numbered(_asked(rows, baseline.accounts, off_days), baseline.groups)
+    asked = _asked(rows, accounts, off_days).inner_join(groups, "peer_group")
     long = _long(asked, tuple(name for name in SIGNALS if name in rows.columns))
-    known = long.inner_join(baseline.references, ["group", "kind", "signal"])
-    known = attach(known, baseline.own.drop("group"), ["code", "signal"])
+    known = attach(long, references, ["group", "kind", "signal"])
+    known = attach(known, own.drop("group"), ["code", "signal"])
     n = known.n.fill_null(0)
     ownness = known.t / (n * known.t + known.w)
     within = (known.w * PRIOR_DAYS + known.q.fill_null(0.0)) / (ibis.greatest(n - 1, 0) + PRIOR_DAYS)
@@ -369,9 +389,9 @@ def _day_effect(rows: ir.Table) -> ir.Value:
     return excess.sum().over(group).fill_null(0.0) / (rows.g.count().over(group) + PRIOR_ACCOUNTS)
 
 
-def _add_excesses(rows: ir.Table, *, effect: ir.Value) -> ir.Table:
-    """One column per kind of deviation."""
-    rows = rows.mutate(effect=effect)
+def _judge(rows: ir.Table, *, has_day_effect: bool) -> ir.Table:
+    """The table of deviations, from what was expected."""
+    rows = rows.mutate(effect=_day_effect(rows) if has_day_effect else ibis.literal(0.0))
     over, expected = rows.g - rows.effect, unstabilise(rows.centre + rows.effect)
     is_known = rows.known_days >= MIN_KNOWN_DAYS
     days_before = ibis.greatest(ibis.least(rows.age_days, MONTH) - (WEEK - 1), 0)
@@ -385,7 +405,19 @@ def _add_excesses(rows: ir.Table, *, effect: ir.Value) -> ir.Table:
         "week": stabilise(rows.last + rows.x) - stabilise(week_rate * WEEK),
         "month": stabilise(rows.before + rows.last + rows.x) - stabilise(rows.rate * MONTH),
     }
-    return rows.mutate(**{kind: _clip(excess) for kind, excess in excesses.items()})
+    return _pivot(rows.mutate(**{kind: _clip(excess) for kind, excess in excesses.items()}), EXCESSES)
+
+
+def _day_by_signal(today: ir.Table, *, off_days: tuple[date, ...]) -> ir.Table:
+    return _long(_asked(today, _accounts(today.limit(0)), off_days), PEERS)
+
+
+def _compare_with_peers(rows: ir.Table) -> ir.Table:
+    keys = ["peer_group", "signal"]
+    marks = rows.group_by(keys).aggregate(median=_.g.quantile(0.5), high=_.g.quantile(0.9))
+    compared = attach(rows, marks, keys)
+    excess = (compared.g - compared.median) / _floor(compared.high - compared.median)
+    return _pivot(compared.mutate(peers=_clip(excess)), {"peers": PEERS})
 
 
 def _clip(excess: ir.Value) -> ir.Value:
@@ -397,13 +429,14 @@ def _floor(spread: ir.Value) -> ir.Value:
     return ibis.greatest(spread, MIN_SPREAD)
 
 
-def _pivot(rows: ir.Table, kinds: Mapping[str, tuple[str, ...]], *more_keys: str) -> ir.Table:
-    """One row per account-day; a kind of deviation that is not among `kinds` is null."""
+def _pivot(rows: ir.Table, kinds: Mapping[str, tuple[str, ...]]) -> ir.Table:
+    """One row per account-day (and minute); a kind of deviation that is not among `kinds` is null."""
     found = {
         f"{signal}__{kind}": rows[kind].max(where=rows.signal == _NUMBERS[signal])
         for kind, signals in kinds.items()
         for signal in signals
     }
-    wide = rows.group_by([*ACCOUNT_DAY, *more_keys, "peer_group", "known_days"]).aggregate(**found)
+    minute = [name for name in rows.columns if name == "minute"]
+    wide = rows.group_by([*minute, *ACCOUNT_DAY, "peer_group", "known_days"]).aggregate(**found)
     rest = {name: ibis.null("float64") for name in NAMES if name not in found}
-    return wide.mutate(**rest).select(*more_keys, *DEVIATIONS.names)
+    return wide.mutate(**rest).select(*minute, *DEVIATIONS.names)

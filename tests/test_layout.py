@@ -22,7 +22,7 @@ PACKAGE = ROOT / "detector"
 # The way of the data, lowest first: a module imports from earlier lines, and from its own line without going round in a
 # circle. A folder is one entry. A new module or folder goes on the line of what it is made from and for.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "schema", "shipped", "clock", "joins"),
+    ("errors", "schema", "shipped", "clock", "joins", "prepared"),
     ("reading",),
     ("aggregates", "order"),
     ("novelty", "features"),

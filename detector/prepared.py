@@ -1,0 +1,96 @@
+"""Queries written once: of a wide table's query, Ibis takes longer to write the SQL than DuckDB to run it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import weakref
+from collections.abc import Callable, Hashable
+from typing import NamedTuple
+
+import duckdb
+import ibis
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+from ibis.backends import BaseBackend
+
+WRITTEN_QUERIES = 512
+"""Kept at most, one per function, settings and columns of its inputs; a run needs a few dozen."""
+
+
+def hold(make: Callable[..., ir.Table], *inputs: ir.Table, **settings: Hashable) -> ir.Table:
+    """Compute `make(*inputs, **settings)` and hold it until nothing refers to it any more, as `Table.cache` does.
+
+    Parameters
+    ----------
+    make
+        A function that must look at nothing but the schemas of its inputs and at its settings: on DuckDB it is called
+        once for each, and what it returned is run again on the rows of later inputs. It makes no in-memory table.
+    inputs
+        Tables of one backend, in-memory tables among them.
+    settings
+        Whatever else `make` takes, the same from call to call: a value that changes every day belongs in a table.
+
+    Returns
+    -------
+    ir.Table
+        The rows, held by the backend.
+    """
+    con = _backend(inputs)
+    if con.name != "duckdb":
+        return make(*inputs, **settings).cache()
+    query = _written(make, tuple(table.schema() for table in inputs), tuple(sorted(settings.items())))
+    stored = [table.cache() if table.op().find(ops.InMemoryTable) else table for table in inputs]
+    given = ", ".join(f"{_name(i)} AS NOT MATERIALIZED ({_rows_of(con, table)})" for i, table in enumerate(stored))
+    name = ibis.util.gen_name("held")
+    con.raw_sql(f"CREATE TEMPORARY TABLE {_quoted(name)} AS WITH {given} {query.text}").fetchall()
+    held = ops.DatabaseTable(name, query.schema, con, ops.Namespace(catalog="temp", database="main"))
+    weakref.finalize(held, _drop, con, name).atexit = False
+    return held.to_expr()
+
+
+def _backend(inputs: tuple[ir.Table, ...]) -> BaseBackend:
+    """The backend of the stored tables; in-memory tables go where these are."""
+    stored = (found.source for table in inputs for found in table.op().find(ops.DatabaseTable))
+    return next(stored, None) or inputs[0].get_backend()
+
+
+class _Query(NamedTuple):
+    """SQL over inputs under the names that `_name` gives them, and what it returns."""
+
+    text: str
+    schema: ibis.Schema
+
+
+@functools.lru_cache(maxsize=WRITTEN_QUERIES)
+def _written(
+    make: Callable[..., ir.Table], schemas: tuple[ibis.Schema, ...], settings: tuple[tuple[str, Hashable], ...]
+) -> _Query:
+    """Write DuckDB's SQL for `make`, each column cast to what Ibis takes it for (a sum is wider there)."""
+    made = make(*(ibis.table(schema, name=_name(i)) for i, schema in enumerate(schemas)), **dict(settings))
+    defined = made.schema().to_sqlglot_column_defs("duckdb")
+    columns = ", ".join(f"CAST({_quoted(c.name)} AS {c.kind.sql('duckdb')}) AS {_quoted(c.name)}" for c in defined)
+    text = ibis.to_sql(made, dialect="duckdb", pretty=False)
+    return _Query(f"SELECT {columns} FROM ({text})", made.schema())  # noqa: S608  # names are quoted
+
+
+def _name(number: int) -> str:
+    return f"input_{number}"
+
+
+def _rows_of(con: BaseBackend, table: ir.Table) -> str:
+    found = table.op()
+    if type(found) is ops.DatabaseTable:
+        place = (found.namespace.catalog, found.namespace.database, found.name)
+        return "FROM " + ".".join(_quoted(part) for part in place if part)
+    return str(con.compile(table))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _drop(con: BaseBackend, name: str) -> None:
+    """A connection that is closed has dropped its temporary tables itself."""
+    with contextlib.suppress(duckdb.ConnectionException):
+        con.raw_sql(f"DROP TABLE IF EXISTS temp.main.{_quoted(name)}").fetchall()
