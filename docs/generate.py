@@ -10,6 +10,7 @@ from pathlib import Path
 
 from detector import schema
 from detector.schema import Column, Table
+from detector.simulate.page import scenarios_page
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -42,6 +43,7 @@ def _column_line(column: Column) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "tables.md": tables_page,
+    "scenarios.md": scenarios_page,
 }
 """File name in `docs/` → what writes its text."""
 

@@ -16,7 +16,7 @@ from detector.simulate.draws import Flags, Floats, Integers, Stage, generator
 from detector.simulate.events import AUTH_MODES
 from detector.simulate.geography import Geography
 from detector.simulate.professions import PROFESSIONS, column
-from detector.simulate.settings import World
+from detector.simulate.settings import Traits, World
 
 LONG_AGO = -10_000
 NEVER = 10**6
@@ -28,7 +28,9 @@ LOCUM_DAYS = (5, 21)
 SEEN_BEFORE_SLEEP = 0.5
 """Of the dormant, those that still did something in the first eighth of the window."""
 
-DUTY_PERIOD_DAYS = (18, 34)
+DUTY_PERIOD_SPREAD = 0.3
+"""Turns of duty come more or less often, by this much."""
+
 RENEWAL_DAYS = (7, 400)
 """How long a home address lasts, at least and at most."""
 
@@ -202,8 +204,16 @@ def _changes(rng: np.random.Generator, world: World, profession: npt.NDArray[np.
         "taken_over": np.where(rng.random(count) < traits.take_over, when[2], NEVER),
         "locum_from": locum_from,
         "locum_until": locum_from + rng.integers(*LOCUM_DAYS, count),
-        "duty_period_days": np.where(shop & (traits.duty > 0), rng.integers(*DUTY_PERIOD_DAYS, count), 0),
+        "duty_period_days": np.where(shop, _duty_periods(rng, traits, count), 0),
     }
+
+
+def _duty_periods(rng: np.random.Generator, traits: Traits, count: int) -> Integers:
+    """Return how often each shop would be on duty, in days; 0 for never."""
+    if traits.duty == 0:
+        return np.zeros(count, np.int64)
+    spread = rng.uniform(1 - DUTY_PERIOD_SPREAD, 1 + DUTY_PERIOD_SPREAD, count)
+    return np.asarray(np.maximum(np.round(spread / traits.duty), 1), np.int64)
 
 
 def _software(rng: np.random.Generator, world: World, profession: npt.NDArray[np.int8]) -> dict[str, Any]:

@@ -189,7 +189,7 @@ def _work(
 ) -> Work:
     attack = plan.attack
     scene = Scene(world, population.geography, population.accounts.take(plan.victims), day, block=0)
-    count = _counts(world, plan, rng=rng)
+    count = _counts(world, plan, begun=day.index - world.index(attack.first_day))
     row = np.repeat(np.arange(len(count)), count)
     stolen = _stolen(benign, plan.victims) if attack.prelude == "cookie" else None
     start_s = attack.start_hour * 3600 + rng.uniform(0, 900, len(count))
@@ -213,12 +213,13 @@ def _work(
     )
 
 
-def _counts(world: World, plan: Plan, *, rng: np.random.Generator) -> Integers:
+def _counts(world: World, plan: Plan, *, begun: int) -> Integers:
     """Return how many records each account loses that day: its own level, and some change from day to day."""
     attack = plan.attack
     if attack.spread == 0:
         return np.full(len(plan.victims), attack.records)
     level = generator(world.seed, Stage.ATTACK_PLAN, plan.number, LEVEL_KEY).normal(0, attack.spread, len(plan.victims))
+    rng = generator(world.seed, Stage.ATTACK_PLAN, plan.number, LEVEL_KEY, begun)
     daily = rng.normal(0, DAILY_SPREAD, len(plan.victims))
     return np.maximum(np.round(attack.records * np.exp(level + daily)), min(attack.records, 1)).astype(np.int64)
 
@@ -318,7 +319,8 @@ def _national(
     """Return people of the whole country, nobody twice in a campaign as long as there are enough."""
     people = int(geography.people.sum())
     step = generator(world.seed, Stage.ATTACK_PLAN, plan.number, LIST_KEY).random()
-    offset = begun * count + np.arange(count)
+    before = sum(int(_counts(world, plan, begun=day).sum()) for day in range(begun))
+    offset = before + np.arange(count)
     # A Weyl sequence visits everybody before it repeats, in an order without locality.
     stride = int(people * 0.6180339887498949) | 1
     while np.gcd(stride, people) != 1:

@@ -38,8 +38,11 @@ ACCOUNTS_PER_DEPARTMENT = 150
 ACCOUNTS_PER_COMMUNE = 40
 OVERSEAS_WEIGHT = 0.3
 LEAST_PEOPLE = 60
-SPARE_PLACES = 1.3
-"""Places per person, so that some numbers belong to nobody."""
+SPARE_PLACES = 1.6
+"""Places per person, at least, so that some numbers belong to nobody."""
+
+LONGEST_RUN = 3
+"""No more than so many numbers in a row belong to somebody: 1 / (1 - 1 / SPARE_PLACES), rounded up."""
 
 MOST_CODES = 960
 MOST_CODES_OVERSEAS = 95
@@ -117,7 +120,17 @@ def commune_of(geography: Geography, person: Integers) -> Integers:
 def exists(geography: Geography, person: Integers) -> npt.NDArray[np.bool_]:
     """Return whether a number belongs to anybody."""
     commune = commune_of(geography, person)
-    return np.asarray(person - geography.offset[commune] < geography.people[commune], np.bool_)
+    people, inside = geography.people[commune], person - geography.offset[commune]
+    room = geography.offset[commune + 1] - geography.offset[commune]
+    # The inverse of `_spread`: the only rank that could stand here.
+    rank = -(-inside * people // room)
+    return np.asarray((rank < people) & (rank * room // people == inside), np.bool_)
+
+
+def _spread(geography: Geography, commune: Integers, rank: Integers) -> Integers:
+    """Return the places of residents, from rank 0 on, evenly among the places of their commune."""
+    room = geography.offset[commune + 1] - geography.offset[commune]
+    return np.asarray(geography.offset[commune] + rank * room // geography.people[commune], np.int64)
 
 
 def resident(geography: Geography, commune: Integers, share: Floats, *, clientele: npt.ArrayLike = 0) -> Integers:
@@ -127,7 +140,7 @@ def resident(geography: Geography, commune: Integers, share: Floats, *, clientel
     group = np.broadcast_to(np.asarray(clientele), rank.shape)
     # An odd multiplier orders the same people differently for each clientele (nearly one to one, which is enough).
     turn = (mix(Salt.ORDER, group) % np.uint64(2**20)).astype(np.int64) | 1
-    return np.asarray(geography.offset[commune] + np.where(group == 0, rank, rank * turn % people), np.int64)
+    return _spread(geography, commune, np.where(group == 0, rank, rank * turn % people))
 
 
 def anyone(geography: Geography, share: Floats) -> Integers:
@@ -135,13 +148,16 @@ def anyone(geography: Geography, share: Floats) -> Integers:
     total = np.cumsum(geography.people)
     place = np.minimum((share * total[-1]).astype(np.int64), total[-1] - 1)
     commune = np.searchsorted(total, place, side="right")
-    return np.asarray(geography.offset[commune] + place - (total[commune] - geography.people[commune]), np.int64)
+    return _spread(geography, commune, place - (total[commune] - geography.people[commune]))
 
 
 def nobody(geography: Geography, commune: Integers, share: Floats) -> Integers:
     """Return a number of the commune that belongs to nobody."""
-    first = geography.offset[commune] + geography.people[commune]
-    return np.asarray(first + (share * (geography.offset[commune + 1] - first)).astype(np.int64), np.int64)
+    first, end = geography.offset[commune], geography.offset[commune + 1]
+    place = np.minimum(first + (share * (end - first)).astype(np.int64), end - 1)
+    for _ in range(LONGEST_RUN):
+        place = np.where(exists(geography, place), first + (place + 1 - first) % (end - first), place)
+    return place
 
 
 def place_of(geography: Geography, person: Integers) -> Integers:

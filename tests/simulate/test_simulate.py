@@ -7,8 +7,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 from stdnum.fr import nir
 
+from detector.errors import ConfigError
 from detector.simulate import World, parse_attack, simulate
 from detector.simulate.text import COLUMNS
 
@@ -73,3 +75,69 @@ def test_columns(attacked: Path) -> None:
     assert not {"source", "line", "record_sex", "record_key_ok"} & set(COLUMNS)
     assert table.schema.field("account").type == pa.string()
     assert table.schema.field("timestamp").type == pa.timestamp("us", "UTC")
+
+
+def test_truth(attacked: Path) -> None:
+    """The truth names the row, and says of it what the row says."""
+    truth = pq.read_table(attacked / "truth" / "events.parquet").to_pylist()
+    tables = {name: table.to_pylist() for name, table in days(attacked).items()}
+    for row in truth:
+        event = tables[row["source"]][row["line"] - 1]
+        assert all(row[name] == event[name] for name in ("timestamp", "account", "record", "action"))
+        assert row["source"] == f"{row['day']}.parquet"
+    campaigns = {c["campaign"]: c for c in pq.read_table(attacked / "truth" / "campaigns.parquet").to_pylist()}
+    assert {c["scenario"] for c in campaigns.values()} == {"S1", "S4", "S5"}
+    for row in truth:
+        campaign = campaigns[row["campaign"]]
+        assert campaign["start"] <= row["timestamp"] <= campaign["end"]
+        assert row["account"] in campaign["accounts"]
+
+
+def test_tokens(tmp_path: Path) -> None:
+    """Records can be tokens, one for each number, and the mapping says so."""
+    world = World(accounts=120, days=1, seed=2)
+    simulate(world, tmp_path / "nir")
+    simulate(world.model_copy(update={"records": "token"}), tmp_path / "token")
+    numbers, tokens = (next(iter(days(tmp_path / kind).values()))["record"] for kind in ("nir", "token"))
+    pairs = set(zip(numbers.to_pylist(), tokens.to_pylist(), strict=True))
+    assert len({a for a, _ in pairs}) == len({b for _, b in pairs}) == len(pairs)
+    assert all(len(token) == 32 for token in tokens.to_pylist() if token)
+    assert (tmp_path / "token" / "mapping.toml").read_text() == '[records]\nkind = "token"\n'
+
+
+def test_volume(tmp_path: Path) -> None:
+    """A world for benchmarks has as many times the look-ups."""
+    rows = []
+    for volume in (1.0, 5.0):
+        simulate(World(accounts=300, days=1, seed=2, volume=volume), tmp_path)
+        table = next(iter(days(tmp_path).values()))
+        rows.append(sum(action == "lookup" for action in table["action"].to_pylist()))
+    assert 4 < rows[1] / rows[0] < 6
+
+
+def test_earlier_world_is_replaced(tmp_path: Path) -> None:
+    """No day of an earlier world stays among the new ones, and strange files are left alone."""
+    simulate(World(accounts=100, days=3), tmp_path)
+    simulate(World(accounts=100, days=1), tmp_path)
+    assert len(days(tmp_path)) == 1
+    (tmp_path / "thesis.txt").write_text("all my work")
+    with pytest.raises(ConfigError, match=r"holds 'thesis.txt'.*choose an empty folder"):
+        simulate(World(accounts=100, days=1), tmp_path)
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_bad_formats(tmp_path: Path) -> None:
+    """An unknown format, or none, is refused before anything is written."""
+    for formats in (("parquet", "xlsx"), ()):
+        with pytest.raises(ConfigError, match="expected some of parquet, csv, logs"):
+            simulate(World(accounts=100, days=1), tmp_path / "out", formats=formats)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "settings", [{"accounts": 99}, {"zone": "Europe/Pariss"}, {"colour": 1}, {"traits": {"duty": 2}}]
+)
+def test_bad_settings(settings: dict[str, object]) -> None:
+    """Impossible and unknown settings are refused."""
+    with pytest.raises(ValidationError, match=str(next(iter(settings)))):
+        World.model_validate(settings)

@@ -1,0 +1,43 @@
+"""The page of scenarios states every declaration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from detector.simulate import PRESETS, SCENARIOS, Attack, Scenario, Traits
+from detector.simulate.page import scenarios_page
+from detector.simulate.professions import PROFESSIONS
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "scenarios.md"
+
+
+def test_page_is_current() -> None:
+    """The page in docs is what the declarations say now."""
+    assert PAGE.read_text(encoding="utf-8") == scenarios_page(), "run `make docs`"
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_scenarios_are_stated(scenario: Scenario) -> None:
+    """Each scenario stands there with its story and all parameters that are its own."""
+    section = scenarios_page().split(f"### {scenario.name}: ")[1].split("\n## ")[0].split("\n### ")[0]
+    assert scenario.story in section
+    for name, value in scenario.attack.model_dump(exclude={"scenario"}, exclude_defaults=True).items():
+        assert f"`{name}={value}`" in section
+
+
+def test_settings_are_stated() -> None:
+    """Every benign share, every parameter of an attack, profession and preset stands there, with its meaning."""
+    page = scenarios_page()
+    for model in (Traits, Attack):
+        for name, field in model.model_fields.items():
+            assert field.description
+            assert f"| `{name}` |" in page or name == "scenario"
+    assert all(f"| {profession.name.replace('_', ' ')}" in page for profession in PROFESSIONS)
+    assert all(f"| `{name}` |" in page for name in PRESETS)
+
+
+def test_scenarios_are_complete() -> None:
+    """There are seventeen scenarios, in order."""
+    assert [scenario.name for scenario in SCENARIOS] == [f"S{number}" for number in range(1, 18)]
