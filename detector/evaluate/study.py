@@ -13,7 +13,6 @@ from detector.evaluate.bench import Bench, case_of, judged_files, without_column
 from detector.evaluate.cache import fingerprint, kept_frame
 from detector.evaluate.enlarge import busy_days, enlarge
 from detector.evaluate.frames import ACCOUNT_DAY
-from detector.evaluate.labels import HONEST
 from detector.evaluate.measures import (
     build_case,
     measure_alerts,
@@ -100,13 +99,13 @@ def study_added(bench: Bench, *, detector: Detector) -> pd.DataFrame:
     The strangers are records that campaigns of this seed read all over the country, in a world without these campaigns.
     Empty where no account is that large.
     """
-    calm = case_of(bench, scenarios=set())
-    honest = bench.facts.counts.merge(calm.judged.loc[calm.judged["label"] == HONEST, ACCOUNT_DAY], on=ACCOUNT_DAY)
-    busy = busy_days(honest, days=bench.split.days)
+    counts, events = bench.facts.counts, bench.facts.events
+    busy = busy_days(counts[~counts["account"].isin(events["account"])], days=bench.split.days)
     if busy.empty:
         return pd.DataFrame()
+    calm = case_of(bench, scenarios=set())
     files = judged_files(bench, scenarios=set())
-    strangers = bench.facts.events["record"].dropna().unique().tolist()
+    strangers = events["record"].dropna().unique().tolist()
     enlarged = enlarge(files, busy=busy, strangers=strangers, seed=bench.seed, out=bench.scratch / "added")
     scored = score_files(bench, detector=detector, files=enlarged.files)
     case = build_case(

@@ -47,6 +47,7 @@ class Plan(NamedTuple):
     variants: Mapping[str, Detector] = {}
     other: Detector | None = None
     extra: bool = False
+    dear: Sequence[int] = ()
 
 
 class Quality(NamedTuple):
@@ -95,7 +96,8 @@ def _measure_seed(seed: int, *, plan: Plan, scratch: Path) -> Quality:
     scored = score(bench, detector=plan.detector, scenarios=bench.scenarios)
     alerts = _study_worlds(bench, detector=plan.detector, alone=plan.alone)._asdict()
     extra = _study_extra(bench, detector=plan.detector, plan=plan, scratch=scratch) if plan.extra else {}
-    return Quality(**{**nothing, "order": study_order(bench, scored=scored), **alerts, **extra})
+    dear = _study_dear(bench, detector=plan.detector, plan=plan, scratch=scratch) if seed in plan.dear else {}
+    return Quality(**{**nothing, "order": study_order(bench, scored=scored), **alerts, **extra, **dear})
 
 
 def _study_worlds(bench: Bench, *, detector: Detector, alone: bool) -> AlertStudy:
@@ -106,16 +108,20 @@ def _study_worlds(bench: Bench, *, detector: Detector, alone: bool) -> AlertStud
 
 
 def _study_extra(bench: Bench, *, detector: Detector, plan: Plan, scratch: Path) -> dict[str, pd.DataFrame]:
-    settings = plan.settings
-    near = tuple(attack.model_copy(update={"targets": "local"}) for attack in settings.attacks)
-    local = make_bench(bench.seed, settings=settings.model_copy(update={"attacks": near}), scratch=scratch)
-    dirty = settings.model_copy(update={"attacked_past": ATTACKED_PAST})
-    past = make_bench(bench.seed, settings=dirty, scratch=scratch)
+    near = tuple(attack.model_copy(update={"targets": "local"}) for attack in plan.settings.attacks)
+    local = make_bench(bench.seed, settings=plan.settings.model_copy(update={"attacks": near}), scratch=scratch)
     return {
         "local": study_variants(local, detectors={"score": detector}),
-        "past": study_alerts(past, detector=detector, scenarios=past.scenarios, world=EVERYTHING).alerts,
         "added": study_added(bench, detector=detector),
-        "columns": study_columns(bench, detector=detector),
         "variants": study_variants(bench, detectors=plan.variants) if plan.variants else pd.DataFrame(),
         "overlap": study_overlap(bench, detector=detector, other=plan.other) if plan.other else pd.DataFrame(),
+    }
+
+
+def _study_dear(bench: Bench, *, detector: Detector, plan: Plan, scratch: Path) -> dict[str, pd.DataFrame]:
+    dirty = plan.settings.model_copy(update={"attacked_past": ATTACKED_PAST})
+    past = make_bench(bench.seed, settings=dirty, scratch=scratch)
+    return {
+        "past": study_alerts(past, detector=detector, scenarios=past.scenarios, world=EVERYTHING).alerts,
+        "columns": study_columns(bench, detector=detector),
     }

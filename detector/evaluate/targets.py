@@ -102,8 +102,12 @@ def false_days(quality: Quality) -> float:
 
 
 def lost_to_attacked_past(quality: Quality) -> float:
-    """Return how much recall of own alerts is lost when 0.2 % of the account-days in history were attacked."""
-    clean = quality.alerts[quality.alerts["world"] == EVERYTHING]
+    """Return how much recall of own alerts is lost when 0.2 % of the account-days in history were attacked.
+
+    On the seeds on which both were measured.
+    """
+    alerts = quality.alerts
+    clean = alerts[(alerts["world"] == EVERYTHING) & alerts["seed"].isin(quality.past["seed"])]
     return _own(clean) - _own(quality.past)
 
 
