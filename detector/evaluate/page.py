@@ -122,6 +122,12 @@ def _order(quality: Quality) -> Iterator[str]:
     yield markdown_table(pivot(summary, measure="average_precision"))
 
 
+def _seeds(table: pd.DataFrame) -> str:
+    """Name the seeds on which each scenario was planted alone."""
+    alone = table[table["world"] == table["scenario"]] if "world" in table else table
+    return "seeds " + ", ".join(str(seed) for seed in sorted(alone["seed"].unique()))
+
+
 def _spread(summary: pd.DataFrame) -> pd.DataFrame:
     levels = [("recall_share", share, f"{100 * share:g} % of account-days") for share in FALSE_DAY_SHARES]
     levels += [("recall_accounts", a_day, f"{a_day:g} accounts a day per 3,000") for a_day in FALSE_ACCOUNTS_PER_3000]
@@ -136,7 +142,7 @@ def _spread(summary: pd.DataFrame) -> pd.DataFrame:
 
 def _alerts(quality: Quality) -> Iterator[str]:
     yield "## What notifies\n"
-    yield "One scenario planted at a time, all seeds pooled; the worlds without attack have the same settings.\n"
+    yield f"One scenario planted at a time, {_seeds(quality.gone)} pooled; without attack, settings are the same.\n"
     yield markdown_table(false_discoveries(quality))
     yield "## Gone before the first alert\n"
     yield "Shares of the campaign's records, per account (of its writes, where it writes); hours from the first one.\n"
@@ -155,7 +161,7 @@ def _parts_of_the_detector(quality: Quality) -> Iterator[str]:
     yield "## What each part is worth\n"
     for title, table in (("Other settings", quality.variants), ("Logs without a column", quality.columns)):
         if len(table):
-            yield f"### {title}\n"
+            yield f"### {title}\n\nOn {_seeds(table)}.\n"
             yield markdown_table(_spread(_summary(table)))
     if len(quality.overlap):
         yield "### Another random state\n"

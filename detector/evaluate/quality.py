@@ -28,9 +28,6 @@ DEVELOPMENT_SEEDS = tuple(range(1, 13))
 REPORT_SEEDS = tuple(range(101, 111))
 """Seeds that the page reports; nothing is ever chosen by looking at them."""
 
-DEAR_SEEDS = 2
-"""Seeds on which is measured what takes a history of its own: each is learned five times more."""
-
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 NOTES = "quality_notes.md"
@@ -70,11 +67,10 @@ def show_alerts(quality: Quality) -> str:
     return "\n".join(f"## {title}\n\n{markdown_table(table)}" for title, table in parts)
 
 
-def plan_of(settings: StudySettings, *, seeds: list[int], alone: bool, extra: bool) -> Plan:
+def plan_of(settings: StudySettings, *, alone: list[int], dear: list[int], extra: bool) -> Plan:
     """Return the plan for this project's detector, with what each of its parts is compared with."""
     detector = ProjectDetector()
     other = detector.reseeded(detector.settings.train.seed + 1)
-    dear = seeds[:DEAR_SEEDS] if extra else ()
     return Plan(settings=settings, detector=detector, alone=alone, other=other, extra=extra, dear=dear)
 
 
@@ -100,8 +96,10 @@ def main(
     accounts: Annotated[int, typer.Option(help="Accounts of each world.")] = 3_000,
     scratch: Annotated[Path, typer.Option(help="Where worlds and scores are kept.")] = Path("build/quality"),
     jobs: Annotated[int, typer.Option(help="Seeds measured at the same time.")] = 1,
-    alone: Annotated[bool, typer.Option(help="Also plant one scenario at a time.")] = True,
-    extra: Annotated[bool, typer.Option(help="Local targets, absent columns, … (not with --dev).")] = True,
+    alone: Annotated[
+        int, typer.Option(help="Of these seeds, how many are scored with one scenario at a time too.")
+    ] = 3,
+    dear: Annotated[int, typer.Option(help="Of these seeds, how many are learned anew without each column, …")] = 2,
     baselines: Annotated[bool, typer.Option(help="Only the simple detectors, and how hard the portal is.")] = False,
 ) -> None:
     """Measure the detector on simulated portals."""
@@ -112,7 +110,9 @@ def main(
         )
     settings = StudySettings(accounts=accounts, attacks=tuple(scenario.attack for scenario in SCENARIOS))
     plan = (
-        Plan(settings=settings) if baselines else plan_of(settings, seeds=chosen, alone=alone, extra=extra and not dev)
+        Plan(settings=settings)
+        if baselines
+        else plan_of(settings, alone=chosen[:alone], dear=chosen[:dear], extra=not dev)
     )
     quality = measure_quality(chosen, plan=plan, scratch=scratch, jobs=jobs)
     sys.stdout.write(show_order(quality.order))

@@ -34,7 +34,7 @@ class Plan(NamedTuple):
 
     settings : of every seed's world.
     detector : what is measured; without one, only the baselines are.
-    alone : plant one scenario at a time.
+    alone : seeds on which one scenario is planted at a time, each scored apart.
     variants : other settings of the detector, by name, whose order is measured too.
     other : the detector with another random state.
     extra : measure local targets, an attacked past, large accounts, absent columns, variants and the other random
@@ -43,7 +43,7 @@ class Plan(NamedTuple):
 
     settings: StudySettings
     detector: Detector | None = None
-    alone: bool = True
+    alone: Sequence[int] = ()
     variants: Mapping[str, Detector] = {}
     other: Detector | None = None
     extra: bool = False
@@ -94,7 +94,7 @@ def _measure_seed(seed: int, *, plan: Plan, scratch: Path) -> Quality:
     if plan.detector is None:
         return Quality(**{**nothing, "order": study_order(bench, scored=None)})
     scored = score(bench, detector=plan.detector, scenarios=bench.scenarios)
-    alerts = _study_worlds(bench, detector=plan.detector, alone=plan.alone)._asdict()
+    alerts = _study_worlds(bench, detector=plan.detector, alone=seed in plan.alone)._asdict()
     extra = _study_extra(bench, detector=plan.detector, plan=plan, scratch=scratch) if plan.extra else {}
     dear = _study_dear(bench, detector=plan.detector, plan=plan, scratch=scratch) if seed in plan.dear else {}
     return Quality(**{**nothing, "order": study_order(bench, scored=scored), **alerts, **extra, **dear})

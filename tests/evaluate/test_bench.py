@@ -38,7 +38,7 @@ def bench(scratch: Path) -> Bench:
 @pytest.fixture(scope="module")
 def quality(scratch: Path) -> Quality:
     """One seed, its worlds with all attacks, with none and with each scenario alone."""
-    return measure_quality([1], plan=Plan(settings=SETTINGS, detector=MostRecords()), scratch=scratch)
+    return measure_quality([1], plan=Plan(settings=SETTINGS, detector=MostRecords(), alone=[1]), scratch=scratch)
 
 
 @pytest.fixture(scope="module")
