@@ -122,7 +122,8 @@ def _with_dates(table: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         return table
     days = pd.to_datetime(table["day"]).dt.date
-    return table.assign(day=list(days))
+    dated: pd.DataFrame = table.assign(day=list(days))
+    return dated
 
 
 def alert_id(account: str | None, day: date, *, check: str = "") -> str:

@@ -21,6 +21,16 @@ from detector.novelty import PAST_DAYS
 Language = Literal["en", "fr"]
 MAX_REASONS = 5
 """More reasons than these are no explanation."""
+TOLD_TOGETHER: tuple[tuple[str, ...], ...] = (
+    ("records", "lookups", "busiest_minute", "busiest_10_min", "busiest_hour", "busiest_session", "lookups_per_login"),
+    ("foreign_records", "new_records", "odd_department_records"),
+    ("new_source_uses", "reset_then_new_source", "n_ips", "n_networks"),
+    ("logins", "failures", "fail_then_ok"),
+    ("active_hours", "longest_run_min"),
+    ("writes", "busiest_write_hour", "foreign_writes"),
+)
+"""Signals that say the same in different words: one reason is made of each line, from its weightiest signal."""
+_TOPIC = {signal: line[0] for line in TOLD_TOGETHER for signal in line}
 PEERS_HIGH = 0.99
 SPANS: dict[str, dict[Language, str]] = {
     "week": {"en": "over the last 7 days: ", "fr": "sur les 7 derniers jours : "},
@@ -72,7 +82,8 @@ def reasons_of(
     -------
     list of lists of dicts
         {signal, value, usual, peers, contribution, sentence}; `usual` and `peers` are None where unknown. One entry per
-        signal and span (the day, the week, the month): the contributions of its deviations are added up.
+        line of `TOLD_TOGETHER` (other signals stand alone), about its weightiest signal and span (the day, the week,
+        the month); the contributions of all its deviations are added up.
     """
     views = np.array([_view(name) for name in columns])
     unique = list(dict.fromkeys(views))
@@ -93,10 +104,23 @@ def _reasons(
     row: dict[str, Any], weights: dict[str, float], *, usual: Usual, language: Language
 ) -> list[dict[str, Any]]:
     ordered = sorted((view for view, weight in weights.items() if weight > 0), key=lambda view: -weights[view])
+    spokesmen: dict[str, str] = {}
+    totals: dict[str, float] = {}
+    for view in ordered:
+        topic = topic_of(view)
+        spokesmen.setdefault(topic, view)
+        totals[topic] = totals.get(topic, 0.0) + float(weights[view])
+    weightiest = sorted(totals, key=lambda topic: -totals[topic])[:MAX_REASONS]
     return [
-        _reason(view, row, contribution=float(weights[view]), usual=usual, language=language)
-        for view in ordered[:MAX_REASONS]
+        _reason(spokesmen[topic], row, contribution=totals[topic], usual=usual, language=language)
+        for topic in weightiest
     ]
+
+
+def topic_of(view: str) -> str:
+    """What a signal, or a view of it, is about: the first signal of its line in `TOLD_TOGETHER`, or itself."""
+    signal = view.partition("__")[0]
+    return _TOPIC.get(signal, signal)
 
 
 def _reason(view: str, row: dict[str, Any], *, contribution: float, usual: Usual, language: Language) -> dict[str, Any]:
@@ -138,7 +162,8 @@ def sentence(
             "usual": _number(usual, declared, language),
             "ratio": _ratio(value / usual, language) if usual else "",
         }
-        no_ratio = "{ratio}" in text and (not usual or value / usual < MIN_RATIO)
+        # Of next to nothing everything is a huge multiple.
+        no_ratio = "{ratio}" in text and (usual < 1 or value / usual < MIN_RATIO)
         text = head + USUALLY[language] if no_ratio else text
     elif "{usual}" in text:
         text = head
@@ -152,8 +177,8 @@ MIN_RATIO = 1.5
 """Less than half as much again is no multiple worth telling."""
 USUALLY: dict[Language, str] = {"en": " (usually {usual})", "fr": " (d'habitude {usual})"}
 PEERS: dict[Language, str] = {
-    "en": " (99 in 100 of its peers have at most {peers})",
-    "fr": " (99 % de ses pairs en ont au plus {peers})",
+    "en": " (99 in 100 peers: at most {peers})",
+    "fr": " (99 % des pairs : au plus {peers})",
 }
 
 

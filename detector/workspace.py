@@ -27,7 +27,7 @@ from detector.timeline import Timeline
 
 MODEL = "model"
 """Where a history keeps its own model."""
-SHIPPED = "cold"
+SHIPPED = "default"
 """The shipped model: peers only, for a day without a past."""
 OUTSIDE = ""
 """Key id of tokens that came from outside: no key of ours made them."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ALERTS_FOUND = 3
 """Exit code of `score --exit-code` when anything alerts: neither a failure (1) nor misuse (2)."""
-SHOWN = 15
+SHOWN = 10
 
 
 class Form(StrEnum):
@@ -55,7 +55,7 @@ def score(
     mapping: MappingFile = None,
     input_format: Format = None,
     form: Annotated[Form, typer.Option("--format", help="Of what is printed.")] = Form.TABLE,
-    top: Annotated[int, typer.Option(min=0, help="Accounts a day in the table, beside all that alert.")] = SHOWN,
+    top: Annotated[int, typer.Option(min=0, help="Accounts a day in the table, at least.")] = SHOWN,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Record nothing in the history's ledger.")] = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 3 if anything alerts.")] = False,
     key_file: KeyFile = None,

@@ -4,28 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from detector.explain import topic_of
+from detector.features import BY_NAME
 from detector.output.text import visible
 
 MOST_REASONS = 3
 """Two or three reasons are read; five are not."""
-LABELS = {
-    "main": "alert",
-    "check": "check",
-    "budget": "slow",
-    "newcomer": "newcomer",
-    "robot": "robot",
+REVIEWS = {"budget": "slow", "newcomer": "newcomer", "robot": "first batch"}
+"""Queues that wait for review, and what the table calls them."""
+STORY = ("volume", "who", "writes", "source", "rhythm")
+"""How a person would tell it: how much, of whom, from where, and when; families of signals."""
+SAID_BY_CHECK: dict[str, tuple[str, ...]] = {
+    "volume_tier": ("records",),
+    "reset_then_bulk": ("new_source_uses", "reset_then_new_source"),
+    "tool_agent": ("new_agent_uses",),
 }
-"""Queue → what the table calls it."""
-STYLES = {"main": "bold red", "check": "bold red", "budget": "yellow", "newcomer": "yellow", "robot": "yellow"}
+"""Check → topics of reasons that repeat what it saw."""
 NARROW = 90
 """Columns under which the number of records stands in the reasons alone."""
+
+
+class Section(NamedTuple):
+    """Accounts of a day that are shown together."""
+
+    title: str
+    style: str
+    rows: pd.DataFrame
 
 
 def render_days(scores: pd.DataFrame, fired: pd.DataFrame, *, top: int, width: int) -> RenderableType:
@@ -38,7 +49,7 @@ def render_days(scores: pd.DataFrame, fired: pd.DataFrame, *, top: int, width: i
     fired
         Deterministic checks that fired.
     top
-        Accounts of each day that are shown; all that alert always are.
+        Accounts of each day that are shown at least; all that alert or wait for review are shown anyway.
     width
         Columns of the terminal.
     """
@@ -50,19 +61,17 @@ def render_days(scores: pd.DataFrame, fired: pd.DataFrame, *, top: int, width: i
 
 def _day(day: Any, rows: pd.DataFrame, fired: pd.DataFrame, *, top: int, width: int) -> Iterator[RenderableType]:
     yield _title(day, rows)
-    portal = fired[fired["account"].isna()]
-    for row in portal.to_dict("records"):
-        yield Text(f"Portal: {visible(row['evidence'])} ({row['check']})", style="bold red")
-    shown = rows[rows["alert"] | (rows["rank"] <= top)]
-    yield _table(shown, fired, width=width)
-    yield from _remainder(rows, shown)
+    for row in fired[fired["account"].isna()].to_dict("records"):
+        yield Text(f"The portal as a whole: {visible(row['evidence'])} ({row['check']})", style="bold red")
+    evidence = fired.dropna(subset="account").groupby("account")["evidence"].agg(list).to_dict()
+    for place, section in enumerate(_sections(rows, top=top)):
+        yield Text(f"\n{section.title}", style=section.style)
+        yield _table(section, evidence, width=width, header=place == 0)
 
 
 def _title(day: Any, rows: pd.DataFrame) -> Text:
-    cold = " (cold: compared with the day's peers alone)" if rows["cold"].any() else ""
-    alerts = int(rows["alert"].sum())
-    found = f"{alerts} alert{'s' if alerts != 1 else ''}" if alerts else "no alert"
-    return Text.assemble((f"{_long(day)}", "bold"), f"  {len(rows):,} accounts scored, {found}{cold}")
+    cold = ", cold: compared with the day's peers alone" if rows["cold"].any() else ""
+    return Text.assemble((_long(day), "bold"), f": {len(rows):,} accounts scored{cold}")
 
 
 def _long(day: Any) -> str:
@@ -70,60 +79,75 @@ def _long(day: Any) -> str:
     return f"{as_day:%A} {as_day.day} {as_day:%B %Y}"
 
 
-def _table(rows: pd.DataFrame, fired: pd.DataFrame, *, width: int) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), width=width, header_style="dim")
-    table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("account", overflow="fold", max_width=max(12, width // 5))
-    table.add_column("score", justify="right", no_wrap=True)
-    table.add_column("queue", no_wrap=True)
+def _sections(rows: pd.DataFrame, *, top: int) -> Iterator[Section]:
+    alerts = rows[rows["alert"]]
+    reviews = rows[~rows["alert"] & rows["queue"].isin(list(REVIEWS))]
+    rest = rows.drop(index=[*alerts.index, *reviews.index])
+    yield Section(f"{len(alerts)} alert{'s' * (len(alerts) != 1)}" if len(alerts) else "No alert", "bold red", alerts)
+    if len(reviews):
+        yield Section(f"{len(reviews)} for review", "bold yellow", reviews)
+    following = rest.head(max(top - len(alerts) - len(reviews), 0))
+    if len(following):
+        yield Section("Next, by strangeness", "bold", following)
+
+
+def _table(section: Section, evidence: Mapping[Any, list[str]], *, width: int, header: bool) -> Table:
+    shows_header = header and len(section.rows) > 0
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), width=width, show_header=shows_header)
+    table.add_column("#", justify="right", no_wrap=True, width=3, header_style="dim")
+    table.add_column("account", overflow="fold", width=max(12, width // 5), header_style="dim")
+    table.add_column("score", justify="right", no_wrap=True, width=7, header_style="dim")
     if width >= NARROW:
-        table.add_column("records", justify="right", no_wrap=True)
-    table.add_column("why", ratio=1, overflow="fold")
-    evidence = fired.dropna(subset="account").groupby("account")["evidence"].agg(list).to_dict()
-    for row in rows.to_dict("records"):
-        table.add_row(*_cells(row, evidence.get(row["account"], ()), width=width))
+        table.add_column("records", justify="right", no_wrap=True, width=7, header_style="dim")
+    table.add_column("why", ratio=1, overflow="fold", header_style="dim")
+    for row in section.rows.to_dict("records"):
+        table.add_row(*_cells(row, evidence.get(row["account"], ()), section=section, width=width))
     return table
 
 
-def _cells(row: Mapping[Any, Any], evidence: Iterable[str], *, width: int) -> Iterator[Text]:
-    queue = row["queue"] if isinstance(row["queue"], str) else ""
-    style = STYLES.get(queue, "")
-    yield Text(str(row["rank"]), style=style)
-    yield _account(row, style)
-    yield _score(row, style)
-    yield Text(LABELS.get(queue, queue) or "–", style=style or "dim")
+def _cells(
+    row: Mapping[Any, Any], evidence: Iterable[str], *, section: Section, width: int
+) -> Iterator[RenderableType]:
+    yield Text(str(row["rank"]))
+    yield _account(row, section.style)
+    yield _score(row)
     if width >= NARROW:
-        yield Text(_count(row["records"]))
-    yield Text(why(row, evidence), style="" if queue else "dim")
+        yield Text("–" if pd.isna(row["records"]) else f"{int(row['records']):,}")
+    sentences = why(row, evidence) or ["nothing unusual"]
+    yield _listed(sentences) if isinstance(row["queue"], str) else Text("; ".join(sentences), style="dim")
+
+
+def _listed(sentences: Iterable[str]) -> Table:
+    """One sentence a line, the lines that it wraps to indented."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    for sentence in sentences:
+        grid.add_row(Text("·", style="dim"), Text(sentence))
+    return grid
 
 
 def _account(row: Mapping[Any, Any], style: str) -> Text:
-    profession = row["profession"] if isinstance(row["profession"], str) else ""
-    below = [profession] + (["software"] if row["channel"] == "software" else [])
-    return Text.assemble((visible(row["account"]), style), ("\n" + visible(", ".join(filter(None, below))), "dim"))
+    software = "software channel" if row["channel"] == "software" else None
+    below = (row["profession"], software, REVIEWS.get(row["queue"]))
+    facts = [f"\n{visible(fact.replace('_', ' '))}" for fact in below if isinstance(fact, str)]
+    return Text.assemble((visible(row["account"]), style), ("".join(facts), "dim"))
 
 
-def _score(row: Mapping[Any, Any], style: str) -> Text:
-    text = Text(f"{row['score']:.2f}", style=style)
+def _score(row: Mapping[Any, Any]) -> Text:
+    text = Text(f"{row['score']:.2f}", style="bold")
     return text if pd.isna(row["p_value"]) else text.append(f"\np {_p_value(row['p_value'])}", style="dim not bold")
 
 
 def _p_value(value: float) -> str:
-    return f"{value:.1g}" if value >= 1e-9 else "<1e-9"
+    return f"{value:.0e}".replace("e-0", "e-") if value < 0.001 else f"{value:.3f}"
 
 
-def _count(value: Any) -> str:
-    return "–" if pd.isna(value) else f"{int(value):,}"
+def why(row: Mapping[Any, Any], evidence: Iterable[str] = ()) -> list[str]:
+    """The reasons that matter, as sentences: what checks saw, then the weightiest, in the order of a story.
 
-
-def why(row: Mapping[Any, Any], evidence: Iterable[str] = ()) -> str:
-    """The reasons that matter in one line: what checks saw, then the weightiest sentences."""
-    sentences = [*evidence, *(reason["sentence"] for reason in list(row["reasons"])[:MOST_REASONS])]
-    return visible("; ".join(sentences)) or "nothing unusual"
-
-
-def _remainder(rows: pd.DataFrame, shown: pd.DataFrame) -> Iterator[Text]:
-    rest = rows[rows["queue"].notna() & ~rows.index.isin(shown.index)]
-    if len(rest):
-        counts = ", ".join(f"{n} {LABELS[str(queue)]}" for queue, n in rest["queue"].value_counts().items())
-        yield Text(f"Not shown, waiting for review: {counts} (--top shows more)", style="dim")
+    A sentence that says what a check has said already is left out.
+    """
+    checks = row["checks"] if isinstance(row["checks"], Iterable) else ()
+    said = {topic for check in checks for topic in SAID_BY_CHECK.get(check, ())}
+    others = [reason for reason in row["reasons"] if not {reason["signal"], topic_of(reason["signal"])} & said]
+    told = sorted(others[:MOST_REASONS], key=lambda reason: STORY.index(BY_NAME[reason["signal"]].family))
+    return [visible(sentence) for sentence in (*evidence, *(reason["sentence"] for reason in told))]
