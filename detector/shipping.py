@@ -99,16 +99,13 @@ def _each_day(
     portal: World, folder: Path, days: Sequence[int], progress: Callable[[str], object]
 ) -> Iterator[pd.DataFrame]:
     """Deviations of each day by itself, as if it were the first that was ever seen."""
-    # One thread: what several add up depends on which is first.
+    # One thread: what several add up depends on which is first. It closes when the last table in it is forgotten.
     con = ibis.duckdb.connect(threads=1)
     con.con.execute("SET TimeZone = 'UTC'")
-    try:
-        for index in days:
-            day = portal.day(index)
-            progress(f"portal {portal.seed}: {day}")
-            yield _one_day(con, folder, day, portal.zone)
-    finally:
-        con.disconnect()
+    for index in days:
+        day = portal.day(index)
+        progress(f"portal {portal.seed}: {day}")
+        yield _one_day(con, folder, day, portal.zone)
 
 
 def _one_day(con: Backend, folder: Path, day: date, zone: str) -> pd.DataFrame:
