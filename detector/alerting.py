@@ -64,11 +64,12 @@ def judge_day(day: pd.DataFrame, calibration: pd.DataFrame, *, settings: AlertSe
             continue
         if enough:
             hits = false_discovery_control(p_values) <= settings.false_discovery_rate
-            found.loc[rows.index[hits], ["alert", "queue"]] = [True, "main"]
+            found.loc[rows.index[hits], "alert"] = True
+            found.loc[rows.index[hits], "queue"] = "main"
         elif kind != "known":
             p_values = conformal_p_values(strangeness, everyone)
             hits = false_discovery_control(p_values) <= settings.false_discovery_rate
-            found.loc[rows.index[hits], "queue"] = kind
+            found.loc[rows.index[hits], "queue"] = str(kind)
     return found
 
 

@@ -131,7 +131,8 @@ def _describe(members: pd.DataFrame) -> pd.DataFrame:
     sources = sorted({source for found in members["via"] for source in found})
     name = "C-" + hashlib.sha256(sources[0].encode()).hexdigest()[:10]
     pooled = simes(members["p_value"].fillna(1.0).to_numpy(dtype=np.float64))
-    return members.assign(campaign=name, pooled_p_value=pooled, sources=[sources] * len(members)).sort_values("account")
+    repeated = pd.Series([sources] * len(members), index=members.index)
+    return members.assign(campaign=name, pooled_p_value=pooled, sources=repeated).sort_values("account")
 
 
 def simes(p_values: np.ndarray) -> float:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import ibis.expr.types as ir
 import pandas as pd
 from ibis import _
 
 from detector.clock import MINUTE_US, epoch_us
+from detector.joins import attach, to_frame
 
 VOLUME_TIERS = ((100_000, "critical"), (50_000, "high"), (10_000, "medium"))
 """Records of one account in one day (Panther's tiers for bulk reads)."""
@@ -37,13 +39,16 @@ class Check:
     name, meaning
         What it is called, and what it fires on.
     find
-        From (account-days, events or None) of one day to the `FIRED` columns. `account` is null where the portal as a
-        whole is concerned.
+        From a day's account-days, or its events, to the `FIRED` columns but `check` and `day`; `account` is null where
+        the portal as a whole is concerned.
+    of_events
+        Whether it looks at events, which are not held for ever.
     """
 
     name: str
     meaning: str
-    find: Callable[[ir.Table, ir.Table | None], pd.DataFrame]
+    find: Callable[[ir.Table], pd.DataFrame]
+    of_events: bool = False
 
 
 def run_checks(account_days: ir.Table, events: ir.Table | None, *, names: Sequence[str]) -> pd.DataFrame:
@@ -56,58 +61,67 @@ def run_checks(account_days: ir.Table, events: ir.Table | None, *, names: Sequen
     events
         `events` of the day, or None where they are no longer held: the checks that need them stay silent.
     """
-    found = [check.find(account_days, events).assign(check=check.name) for check in CHECKS if check.name in names]
-    rows = [frame for frame in found if len(frame)]
-    return pd.concat(rows, ignore_index=True)[list(FIRED)] if rows else pd.DataFrame(columns=list(FIRED))
+    found = []
+    for check in CHECKS:
+        rows = events if check.of_events else account_days
+        if check.name in names and rows is not None:
+            found.append(check.find(rows).assign(check=check.name))
+    fired = [frame for frame in found if len(frame)]
+    if not fired:
+        return pd.DataFrame(columns=list(FIRED))
+    return pd.concat(fired, ignore_index=True).assign(day=_day_of(account_days))[list(FIRED)]
 
 
-def _volume(account_days: ir.Table, events: ir.Table | None) -> pd.DataFrame:
+def _volume(account_days: ir.Table) -> pd.DataFrame:
     lowest = VOLUME_TIERS[-1][0]
-    totals = account_days.group_by(["account", "day"]).aggregate(value=_.lookups.sum())
-    rows = totals.filter(_.value >= lowest).to_pandas()
+    totals = account_days.group_by("account").aggregate(value=_.lookups.sum())
+    rows = to_frame(totals.filter(_.value >= lowest))
     severity = [next(name for least, name in VOLUME_TIERS if value >= least) for value in rows["value"]]
     return rows.assign(severity=severity, evidence=[f"{value:,} look-ups in a day" for value in rows["value"]])
 
 
-def _canary(account_days: ir.Table, events: ir.Table | None) -> pd.DataFrame:
-    totals = account_days.group_by(["account", "day"]).aggregate(value=_.canary_records.sum().fill_null(0))
-    rows = totals.filter(_.value > 0).to_pandas()
+def _canary(account_days: ir.Table) -> pd.DataFrame:
+    totals = account_days.group_by("account").aggregate(value=_.canary_records.sum().fill_null(0))
+    rows = to_frame(totals.filter(_.value > 0))
     return rows.assign(severity="high", evidence=[f"{value} canary records looked up" for value in rows["value"]])
 
 
-def _reset(account_days: ir.Table, events: ir.Table | None) -> pd.DataFrame:
-    totals = account_days.group_by(["account", "day"]).aggregate(value=_.reset_then_new_source.sum().fill_null(0))
-    rows = totals.filter(_.value >= RESET_USES).to_pandas()
+def _reset(account_days: ir.Table) -> pd.DataFrame:
+    totals = account_days.group_by("account").aggregate(value=_.reset_then_new_source.sum().fill_null(0))
+    rows = to_frame(totals.filter(_.value >= RESET_USES))
     evidence = [f"{value:,} look-ups from a network new to it, within three days of a reset" for value in rows["value"]]
     return rows.assign(severity="high", evidence=evidence)
 
 
-def _tool(account_days: ir.Table, events: ir.Table | None) -> pd.DataFrame:
-    totals = account_days.group_by(["account", "day"]).aggregate(value=_.tool_agent_uses.sum().fill_null(0))
-    rows = totals.filter(_.value >= TOOL_USES).to_pandas()
+def _tool(account_days: ir.Table) -> pd.DataFrame:
+    totals = account_days.group_by("account").aggregate(value=_.tool_agent_uses.sum().fill_null(0))
+    rows = to_frame(totals.filter(_.value >= TOOL_USES))
     return rows.assign(
         severity="medium", evidence=[f"{value:,} look-ups by a script's agent" for value in rows["value"]]
     )
 
 
-def _spray(account_days: ir.Table, events: ir.Table | None) -> pd.DataFrame:
-    """Failures count by the name tried; those that name nobody count together as one."""
-    if events is None:
-        return pd.DataFrame()
-    failed = events.filter((_.action == "login") & (_.outcome == "failure") & _.ip.notnull())
+def _spray(events: ir.Table) -> pd.DataFrame:
+    """Failures count by the name tried; those that name nobody count together as one.
+
+    A hospital's proxy after a forced reset fails for many as well, but more of its accounts get in on the same day.
+    """
+    failed = _failures(events)
+    got_in = _successes(events).group_by("ip").aggregate(n_in=_.account.nunique())
     tried = failed.mutate(instant_us=epoch_us(failed.timestamp), name=_.account.fill_null(""))
     bins = tried.group_by(["ip", (_.instant_us // SPRAY_BIN_US).name("bin")]).aggregate(value=_.name.nunique())
-    rows = bins.filter(_.value > SPRAY_ACCOUNTS).group_by("ip").aggregate(value=_.value.max()).to_pandas()
+    worst = bins.filter(_.value > SPRAY_ACCOUNTS).group_by("ip").aggregate(value=_.value.max())
+    rows = to_frame(attach(worst, got_in, "ip").filter(_.n_in.fill_null(0) < _.value).select("ip", "value"))
     evidence = [
-        f"{n} accounts failed to sign in from {ip} within five minutes" for ip, n in zip(rows["ip"], rows["value"])
+        f"{n} accounts failed to sign in from {ip} within five minutes"
+        for ip, n in zip(rows["ip"], rows["value"], strict=True)
     ]
-    return rows.drop(columns="ip").assign(account=None, day=_day_of(account_days), severity="medium", evidence=evidence)
+    return rows.drop(columns="ip").assign(account=None, severity="medium", evidence=evidence)
 
 
-def _distributed_spray(account_days: ir.Table, events: ir.Table | None) -> pd.DataFrame:
-    if events is None:
-        return pd.DataFrame()
-    failed = events.filter((_.action == "login") & (_.outcome == "failure") & _.ip.notnull())
+def _distributed_spray(events: ir.Table) -> pd.DataFrame:
+    """Only addresses from which nobody got in on the day: people who mistype sign in a minute later."""
+    failed = _failures(events).anti_join(_successes(events), "ip")
     tried = failed.mutate(bin=epoch_us(failed.timestamp) // DISTRIBUTED_BIN_US, name=_.account.fill_null(""))
     per_address = tried.group_by(["bin", "ip"]).aggregate(tries=_.count())
     few = tried.semi_join(per_address.filter(_.tries <= DISTRIBUTED_TRIES_EACH), ["bin", "ip"])
@@ -115,17 +129,25 @@ def _distributed_spray(account_days: ir.Table, events: ir.Table | None) -> pd.Da
     wide = (
         (_.addresses >= DISTRIBUTED_ADDRESSES) & (_.accounts >= DISTRIBUTED_ACCOUNTS) & (_.value >= DISTRIBUTED_TRIES)
     )
-    rows = bins.filter(wide).order_by(_.value.desc()).limit(1).to_pandas()
+    rows = to_frame(bins.filter(wide).order_by(_.value.desc()).limit(1))
     evidence = [
         f"{r.value} failed sign-ins on {r.accounts} accounts from {r.addresses} addresses within 15 minutes"
         for r in rows.itertuples()
     ]
-    return rows[["value"]].assign(account=None, day=_day_of(account_days), severity="medium", evidence=evidence)
+    return rows[["value"]].assign(account=None, severity="medium", evidence=evidence)
 
 
-def _day_of(account_days: ir.Table) -> object:
-    days = account_days.select("day").distinct().limit(1).to_pyarrow()["day"].to_pylist()
+def _day_of(account_days: ir.Table) -> date | None:
+    days: list[date] = account_days.select("day").distinct().limit(1).to_pyarrow()["day"].to_pylist()
     return days[0] if days else None
+
+
+def _failures(events: ir.Table) -> ir.Table:
+    return events.filter((_.action == "login") & (_.outcome == "failure") & _.ip.notnull())
+
+
+def _successes(events: ir.Table) -> ir.Table:
+    return events.filter((_.action == "login") & (_.outcome == "success")).select("ip", "account")
 
 
 CHECKS: tuple[Check, ...] = (
@@ -133,7 +155,7 @@ CHECKS: tuple[Check, ...] = (
     Check("canary_record", "a record that nobody has a reason to look up was looked up", _canary),
     Check("reset_then_bulk", "many look-ups from a network new to the account, within three days of a reset", _reset),
     Check("tool_agent", "a script's agent looked up records on the channel made for people", _tool),
-    Check("spray", "one address tried many accounts within five minutes", _spray),
+    Check("spray", "one address tried many accounts within five minutes", _spray, of_events=True),
     Check(
         "distributed_spray",
         "many addresses tried many accounts, a few times each, within 15 minutes",

@@ -20,6 +20,7 @@ from ibis import _
 
 from detector.account_days import RECENT_DAYS
 from detector.aggregates import RESETS, WRITES
+from detector.joins import to_frame
 from detector.novelty import mark_hours, mark_records, mark_sources
 from detector.schema import INSTANT, Column, Table
 from detector.training import to_matrix
@@ -85,10 +86,10 @@ def early_alerts(timeline: Timeline, model: Model, day: date, *, thresholds: pd.
     events = timeline.events_of(day)
     asked = thresholds[np.isfinite(thresholds)]
     if events is None or asked.empty:
-        return EARLY.empty().to_pandas()
+        return _none()
     running = _running(timeline, day, events, accounts=list(asked.index))
     if running.empty:
-        return EARLY.empty().to_pandas()
+        return _none()
     excesses = timeline.running_deviations(day, running)
     contributions = model.estimator.contributions(to_matrix(excesses, model.columns))
     rows = excesses[["account", "channel", "minute"]].assign(
@@ -105,12 +106,12 @@ def _running(timeline: Timeline, day: date, events: ir.Table, *, accounts: list[
     marked = mark_records(today.records.semi_join(chosen, "account"), past)
     hours = mark_hours(today.hours.semi_join(chosen, "account"), marked, past, zone=timeline.zone)
     recent = past.account_days.filter(past.account_days.day >= day - timedelta(days=RECENT_DAYS))
-    resets = recent.semi_join(chosen, "account").group_by("account").aggregate(resets=_.resets.sum()).to_pandas()
+    resets = to_frame(recent.semi_join(chosen, "account").group_by("account").aggregate(resets=_.resets.sum()))
     return count_minutes(
         events.semi_join(chosen, "account"),
-        records=marked.to_pandas(),
-        sources=mark_sources(today.sources.semi_join(chosen, "account"), past).to_pandas(),
-        hours=hours.to_pandas(),
+        records=to_frame(marked),
+        sources=to_frame(mark_sources(today.sources.semi_join(chosen, "account"), past)),
+        hours=to_frame(hours),
         recent_resets=resets.set_index("account")["resets"],
     )
 
@@ -165,7 +166,7 @@ def count_minutes(
 
 def _deeds(events: ir.Table) -> pd.DataFrame:
     columns = ("account", "channel", "timestamp", "action", "outcome", "ip", "user_agent", "auth_mode")
-    rows = events.mutate(channel=_.channel.fill_null("portal")).select(*columns).to_pandas()
+    rows = to_frame(events.mutate(channel=_.channel.fill_null("portal")).select(*columns))
     success, lookup = rows["outcome"] == "success", rows["action"] == "lookup"
     write = rows["action"].isin(WRITES) & success
     return rows.assign(
@@ -224,6 +225,11 @@ def _active_hours(per_minute: pd.DataFrame) -> pd.Series:
     seen = (per_minute["lookup"] > 0).groupby([*keys, hour]).cumsum()
     starts = (per_minute["lookup"] > 0) & (seen == 1)
     return starts.groupby(keys).cumsum()
+
+
+def _none() -> pd.DataFrame:
+    found: pd.DataFrame = EARLY.empty().to_pandas()
+    return found
 
 
 def _first(rows: pd.DataFrame, day: date) -> pd.DataFrame:

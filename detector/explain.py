@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from detector.deviations import MONTHLY, WEEK, WEEKLY
 from detector.features import BY_NAME
 from detector.features.declaration import Feature
+from detector.joins import to_frame
 from detector.novelty import PAST_DAYS
 
 Language = Literal["en", "fr"]
@@ -101,7 +102,7 @@ def _view(deviation: str) -> str:
 
 
 def _reasons(
-    row: dict[str, Any], weights: dict[str, float], *, usual: Usual, language: Language
+    row: dict[Any, Any], weights: dict[str, float], *, usual: Usual, language: Language
 ) -> list[dict[str, Any]]:
     ordered = sorted((view for view, weight in weights.items() if weight > 0), key=lambda view: -weights[view])
     spokesmen: dict[str, str] = {}
@@ -146,7 +147,7 @@ def _reason(view: str, row: dict[str, Any], *, contribution: float, usual: Usual
 def _look_up(table: pd.DataFrame, key: object, name: str) -> float | None:
     if name not in table.columns or key not in table.index:
         return None
-    value = float(table.at[key, name])
+    value = float(table[name].to_numpy(dtype=np.float64)[table.index.get_loc(key)])
     return None if np.isnan(value) else value
 
 
@@ -200,14 +201,14 @@ def usual_values(past: ir.Table, accounts: Sequence[str], signals: Sequence[str]
     """Median of each signal over the past days of some accounts, indexed by (account, channel)."""
     rows = past.filter(past.account.isin(list(accounts)))
     medians = rows.group_by(["account", "channel"]).aggregate(**{name: rows[name].quantile(0.5) for name in signals})
-    return medians.to_pandas().set_index(["account", "channel"])
+    return to_frame(medians).set_index(["account", "channel"])
 
 
 def span_values(past: ir.Table, rows: pd.DataFrame, *, day: date) -> pd.DataFrame:
     """Sums over the last 7 and 28 days of the signals that add up, the day included; see `Usual`."""
     names = list(dict.fromkeys((*WEEKLY, *MONTHLY)))
-    held = (
-        past.filter(past.account.isin(rows["account"].tolist())).select("account", "channel", "day", *names).to_pandas()
+    held = to_frame(
+        past.filter(past.account.isin(rows["account"].tolist())).select("account", "channel", "day", *names)
     )
     age = (pd.Timestamp(day) - pd.to_datetime(held["day"])).dt.days
     keys = [held["account"], held["channel"]]
@@ -225,4 +226,4 @@ def peer_values(past: ir.Table, signals: Sequence[str]) -> pd.DataFrame:
     """99th percentile of each signal among the peers, indexed by profession and channel as peer groups are named."""
     group = (past.profession + " " + past.channel).name("peer_group")
     highs = past.group_by(group).aggregate(**{name: past[name].quantile(PEERS_HIGH) for name in signals})
-    return highs.filter(_.peer_group.notnull()).to_pandas().set_index("peer_group")
+    return to_frame(highs.filter(_.peer_group.notnull())).set_index("peer_group")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -179,7 +179,7 @@ def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSetti
     judged = judged.assign(queue=queue_slow(judged, queued=queued, settings=settings.alerts))
     judged = _rank(judged)
     judged = judged.assign(model_version=model.version, cold=model.cold)
-    judged["reasons"] = _reasons(timeline, model, judged, day, settings)
+    judged = judged.assign(reasons=_reasons(timeline, model, judged, day, settings))
     early = early_alerts(timeline, model, day, thresholds=_thresholds(judged, model, settings.alerts))
     return Scored(to_scores(judged), early, fired)
 
@@ -240,9 +240,7 @@ def _rank(judged: pd.DataFrame) -> pd.DataFrame:
     return ordered.assign(rank=np.arange(1, len(ordered) + 1)).reset_index(drop=True)
 
 
-def _reasons(
-    timeline: Timeline, model: Model, judged: pd.DataFrame, day: date, settings: ScoreSettings
-) -> list[list[dict[str, Any]]]:
+def _reasons(timeline: Timeline, model: Model, judged: pd.DataFrame, day: date, settings: ScoreSettings) -> pd.Series:
     wanted = judged["queue"].notna() | judged["alert"] | (judged["rank"] <= settings.explained)
     rows = judged[wanted & (judged["tail_sum"] > 0)]
     contributions = model.estimator.contributions(to_matrix(rows, model.columns)) if len(rows) else np.zeros((0, 0))
@@ -257,7 +255,7 @@ def _reasons(
     language: Language = "fr" if settings.language == "fr" else "en"
     found = reasons_of(rows, contributions, columns=model.columns, usual=usual, language=language)
     by_index = dict(zip(rows.index, found, strict=True))
-    return [by_index.get(index, []) for index in judged.index]
+    return pd.Series([by_index.get(index, []) for index in judged.index], index=judged.index)
 
 
 def to_scores(judged: pd.DataFrame) -> pd.DataFrame:
