@@ -160,5 +160,6 @@ CHECKS: tuple[Check, ...] = (
         "distributed_spray",
         "many addresses tried many accounts, a few times each, within 15 minutes",
         _distributed_spray,
+        of_events=True,
     ),
 )
