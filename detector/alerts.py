@@ -113,8 +113,8 @@ def build_alerts(scores: pd.DataFrame, fired: pd.DataFrame, evidence: pd.DataFra
         for row in scores[scores["alert"]].to_dict("records")
     ]
     ordered = sorted(rows, key=lambda row: row["day"])
-    table: pd.DataFrame = ALERTS.check(pa.Table.from_pylist(ordered, schema=ALERTS.arrow)).to_pandas()
-    return table
+    checked: pd.DataFrame = ALERTS.check(pa.Table.from_pylist(ordered, schema=ALERTS.arrow)).to_pandas()
+    return checked.astype({"day": "datetime64[s]"})
 
 
 def _with_dates(table: pd.DataFrame) -> pd.DataFrame:
@@ -122,8 +122,7 @@ def _with_dates(table: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         return table
     days = pd.to_datetime(table["day"]).dt.date
-    dated: pd.DataFrame = table.assign(day=list(days))
-    return dated
+    return table.assign(day=list(days))
 
 
 def alert_id(account: str | None, day: date, *, check: str = "") -> str:

@@ -25,6 +25,7 @@ from detector.reading import read as read_inputs
 from detector.schema import EVENTS, REJECTS
 from detector.scoring import score_days, train_model
 from detector.settings import Settings
+from detector.story import Story, tell_story
 from detector.timeline import Timeline
 from detector.workspace import MODEL, Dumps, Workspace, to_inputs, workspace
 
@@ -228,6 +229,41 @@ def score(
         model=fitted,
         settings=chosen,
     )
+
+
+def show(
+    account: str,
+    *,
+    history: str | Path | None = None,
+    model: str | Path | None = None,
+    day: date | None = None,
+    settings: Settings | None = None,
+) -> Story:
+    """Tell one account's story: its past, how a day of it deviates, and why.
+
+    Parameters
+    ----------
+    account
+        The account, as the history has it.
+    history, model
+        As for `score`.
+    day
+        The day to explain; None: the account's newest.
+    settings
+        None: the defaults.
+
+    Raises
+    ------
+    HistoryError
+        If the history has no such day, or nothing of the account in the 28 days before it.
+    """
+    chosen = _with_history(settings or Settings(), history)
+    if model is not None:
+        chosen = _over(chosen, "history", model=Path(model))
+    with workspace(chosen) as place:
+        fitted = place.model()
+        timeline = place.timeline(_required(place.history()), model=fitted)
+        return tell_story(timeline, fitted, account, day=day, settings=chosen.score)
 
 
 class _Source(NamedTuple):

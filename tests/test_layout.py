@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("training", "checks", "alerting", "early", "explain"),
     ("scoring", "alerts"),
     ("campaigns",),
-    ("learning",),
+    ("learning", "story"),
     ("settings",),
     ("workspace",),
     ("verbs",),

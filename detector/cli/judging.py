@@ -39,6 +39,13 @@ class Form(StrEnum):
     CSV = "csv"
 
 
+class Told(StrEnum):
+    """How a story is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
 def score(
     dumps: Dumps = None,
     *,
@@ -104,11 +111,23 @@ def show(
     account: Annotated[str, typer.Argument(help="The account, as the dumps name it.", show_default=False)],
     *,
     history: HistoryFolder = None,
+    model: ModelFolder = None,
     day: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="The day to explain; else its newest.", show_default=False),
     ] = None,
+    form: Annotated[Told, typer.Option("--format", help="Of what is printed.")] = Told.TABLE,
     config: Config = None,
 ) -> None:
-    """Tell one account's past, how a day of it deviates, and why."""
-    raise NotImplementedError
+    """Tell one account's story: its past 28 days, how a day of it compares, and why that is strange."""
+    from detector import verbs
+    from detector.output.story import render_story, to_json
+    from detector.output.terminal import terminal
+    from detector.settings import load_settings
+
+    settings = load_settings(config, over=changes(history=history, model=model))
+    story = verbs.show(account, day=day.date() if day else None, settings=settings)
+    if form is Told.JSON:
+        sys.stdout.write(to_json(story))
+    else:
+        terminal().print(render_story(story))

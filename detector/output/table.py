@@ -71,7 +71,12 @@ def _day(day: Any, rows: pd.DataFrame, fired: pd.DataFrame, *, top: int, width: 
 
 def _title(day: Any, rows: pd.DataFrame) -> Text:
     cold = ", cold: compared with the day's peers alone" if rows["cold"].any() else ""
-    return Text.assemble((_long(day), "bold"), f": {len(rows):,} accounts scored{cold}")
+    return Text.assemble((_long(day), "bold"), f": {counted(len(rows), 'account')} scored{cold}")
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things in words: `1 alert`, `1,204 alerts`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _long(day: Any) -> str:
@@ -83,7 +88,7 @@ def _sections(rows: pd.DataFrame, *, top: int) -> Iterator[Section]:
     alerts = rows[rows["alert"]]
     reviews = rows[~rows["alert"] & rows["queue"].isin(list(REVIEWS))]
     rest = rows.drop(index=[*alerts.index, *reviews.index])
-    yield Section(f"{len(alerts)} alert{'s' * (len(alerts) != 1)}" if len(alerts) else "No alert", "bold red", alerts)
+    yield Section(counted(len(alerts), "alert") if len(alerts) else "No alert", "bold red", alerts)
     if len(reviews):
         yield Section(f"{len(reviews)} for review", "bold yellow", reviews)
     following = rest.head(max(top - len(alerts) - len(reviews), 0))

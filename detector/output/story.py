@@ -1,0 +1,116 @@
+"""One account's story on the terminal, or as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import pandas as pd
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from detector.output.rows import plain
+from detector.output.text import visible
+from detector.story import SHOWN, Story
+
+HEADINGS = {
+    "lookups": "look-ups",
+    "records": "records",
+    "new_records": "new",
+    "foreign_records": "foreign",
+    "n_ips": "addresses",
+    "failures": "failed sign-ins",
+    "writes": "writes",
+}
+COMPARISONS = {
+    "value": "that day",
+    "usual": "usual",
+    "largest": "largest",
+    "week_before": "a week before",
+    "peers": "99 % of peers",
+}
+BAR_WIDTH = 20
+UNKNOWN = "–"
+
+
+def to_json(story: Story) -> str:
+    """The story as one JSON object; what is unknown is null."""
+    told = {
+        "account": story.account,
+        "day": story.day,
+        "score": story.score,
+        "compared": story.compared.to_dict("records"),
+        "past": story.past.to_dict("records"),
+    }
+    return json.dumps(plain(told), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def render_story(story: Story) -> RenderableType:
+    """The account and its day, why it is strange, how it compares, and the 28 days before."""
+    return Group(*_parts(story))
+
+
+def _parts(story: Story) -> Iterator[RenderableType]:
+    professions = story.past["profession"].dropna()
+    profession = f", {visible(professions.iloc[-1].replace('_', ' '))}" if len(professions) else ""
+    yield Text.assemble((visible(story.account), "bold"), profession, f" on {story.day:%A} {_long(story.day)}")
+    yield from _verdict(story.score)
+    yield Text("\nCompared with the 28 days before", style="bold")
+    yield _comparison(story.compared)
+    yield Text("\nDay by day", style="bold")
+    yield _days(story.past, story.day)
+
+
+def _long(day: date) -> str:
+    return f"{day.day} {day:%B %Y}"
+
+
+def _verdict(score: Mapping[str, Any] | None) -> Iterator[Text]:
+    if score is None:
+        yield Text("It was not active that day.")
+        return
+    p_value = "" if pd.isna(score["p_value"]) else f", p {score['p_value']:.2g}"
+    cold = " (cold: compared with the day's peers alone)" if score["cold"] else ""
+    alert = " It alerts." if score["alert"] else ""
+    yield Text(f"Score {score['score']:.2f}{p_value}, number {score['rank']} of the day{cold}.{alert}")
+    for reason in score["reasons"]:
+        yield Text(f"  · {visible(reason['sentence'])}")
+
+
+def _comparison(compared: pd.DataFrame) -> Table:
+    table = _table("signal", *COMPARISONS.values())
+    for row in compared.to_dict("records"):
+        beyond = row["value"] > max((row[n] for n in ("largest", "peers") if not pd.isna(row[n])), default=float("inf"))
+        cells = [_number(row[name]) for name in COMPARISONS]
+        table.add_row(str(row["signal"]).replace("_", " "), *cells, style="bold red" if beyond else "")
+    return table
+
+
+def _days(past: pd.DataFrame, day: date) -> Table:
+    table = _table("day", *HEADINGS.values())
+    table.add_column("")
+    several = past["channel"].nunique() > 1
+    most = max(past["records"].max(), 1) if past["records"].notna().any() else 1
+    for row in past.to_dict("records"):
+        channel = f" {row['channel']}" if several else ""
+        bar = "" if pd.isna(row["records"]) else "█" * round(BAR_WIDTH * row["records"] / most)
+        cells = [_number(row[name]) for name in SHOWN]
+        table.add_row(f"{row['day']:%a} {row['day']}{channel}", *cells, bar, style="bold" if row["day"] == day else "")
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column(first)
+    for heading in others:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _number(value: Any) -> str:
+    if pd.isna(value):
+        return UNKNOWN
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"

@@ -1,0 +1,43 @@
+"""Scores for other programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+from detector.output.rows import COLUMNS, to_csv, to_json
+from tests.output.made import reason, scores
+
+
+def test_json_has_an_object_per_account_day_with_null_for_what_is_unknown() -> None:
+    """No NaN, which JSON does not know; days in ISO 8601; reasons whole."""
+    found = scores({"account": "a", "score": 0.5, "reasons": [reason("records", "many", usual=None)]}, {"account": "b"})
+    rows = json.loads(to_json(found))
+    assert [row["account"] for row in rows] == ["a", "b"]
+    assert set(rows[0]) == set(COLUMNS)
+    assert (rows[0]["day"], rows[0]["p_value"], rows[0]["queue"], rows[0]["checks"]) == ("2026-02-12", None, None, None)
+    assert rows[0]["reasons"][0]["sentence"] == "many"
+    assert rows[0]["reasons"][0]["usual"] is None
+
+
+def test_csv_reads_back_as_what_was_found() -> None:
+    """A header and a row per account-day; sentences in one cell."""
+    many = [reason("records", 'many, "very"'), reason("misses", "none")]
+    rows = list(csv.DictReader(io.StringIO(to_csv(scores({"account": "a", "alert": True, "reasons": many})))))
+    assert rows[0]["reasons"] == 'many, "very"; none'
+    assert (rows[0]["alert"], rows[0]["p_value"], rows[0]["day"]) == ("true", "", "2026-02-12")
+
+
+def test_no_cell_of_the_csv_is_a_formula() -> None:
+    """An account that calls itself a formula is text in a spreadsheet."""
+    (row,) = csv.DictReader(
+        io.StringIO(to_csv(scores({"account": '=HYPERLINK("http://x")', "profession": "@SUM(A1)"})))
+    )
+    assert row["account"] == '\'=HYPERLINK("http://x")'
+    assert row["profession"] == "'@SUM(A1)"
+
+
+def test_line_breaks_in_names_add_no_row() -> None:
+    """One account-day is one line."""
+    assert len(to_csv(scores({"account": "a\nb\r\nc"})).splitlines()) == 2
