@@ -18,6 +18,7 @@ from detector.features import CATALOGUE
 from detector.features.declaration import Feature, Grain
 from detector.joins import attach
 from detector.novelty import Past, mark_hours, mark_records, mark_sources
+from detector.prepared import hold
 from detector.schema import ABSENT, ACCOUNT_HOURS, Column, Table, account_day_columns
 
 RECENT_DAYS = 3
@@ -80,18 +81,34 @@ def build_account_days(
         Lazy tables: `account_days`, and the day's `account_hours` with new and foreign records filled in.
     """
     of_day = Aggregates(*(table.filter(table.day == ibis.literal(day, "date")) for table in today))
-    records = mark_records(of_day.records, past, canaries=canaries).cache()
-    hours = mark_hours(of_day.hours, records, past, zone=zone).cache()
-    facts = hours.group_by(ACCOUNT_DAY).aggregate(profession=_.profession.max(), organisation=_.organisation.max())
+    records = mark_records(of_day.records, past, canaries=canaries)
+    hours = mark_hours(of_day.hours, records, past, zone=zone)
+    account_days = hold(
+        _join_signals,
+        hours.mutate(past_days=ibis.literal(past.n_days, "int32")),
+        records,
+        mark_sources(of_day.sources, past),
+        order.filter(order.day == ibis.literal(day, "date")),
+        past.account_days,
+        has_past=past.tells,
+    )
+    return DayTables(account_days, hours.select(*ACCOUNT_HOURS.names))
+
+
+def _join_signals(
+    hours: ir.Table, records: ir.Table, sources: ir.Table, order: ir.Table, past: ir.Table, *, has_past: bool
+) -> ir.Table:
+    facts = hours.group_by(ACCOUNT_DAY).aggregate(
+        profession=_.profession.max(), organisation=_.organisation.max(), past_days=_.past_days.max()
+    )
     parts = (
         _sums(hours, "hours"),
         _sums(records, "records"),
-        _sums(mark_sources(of_day.sources, past), "sources"),
-        _sums(order.filter(order.day == ibis.literal(day, "date")), "order"),
-        _own_past(facts, past.account_days, day),
+        _sums(sources, "sources"),
+        _sums(order, "order"),
+        _own_past(facts, past),
     )
-    joined = functools.reduce(_join, parts, facts)
-    return DayTables(_finish(joined, past), hours.select(*ACCOUNT_HOURS.names))
+    return _finish(functools.reduce(_join, parts, facts), has_past=has_past)
 
 
 def _of(grain: Grain) -> Iterable[Feature]:
@@ -106,30 +123,30 @@ def _join(left: ir.Table, right: ir.Table) -> ir.Table:
     return attach(left, right, ACCOUNT_DAY)
 
 
-def _own_past(facts: ir.Table, past: ir.Table, day: date) -> ir.Table:
+def _own_past(facts: ir.Table, past: ir.Table) -> ir.Table:
     """Age, dormancy and recent resets, over all channels of the account."""
-    today = ibis.literal(day, "date")
+    today = facts.day.max().as_scalar()
     resets = ibis.ifelse(today.delta(past.day, unit="day") <= RECENT_DAYS, past.resets, 0)
-    own = past.group_by("account").aggregate(
-        age_days=today.delta(past.day.min(), unit="day"),
-        dormant_days=today.delta(past.day.max(), unit="day"),
-        recent_resets=resets.sum(),
-    )
+    own = past.group_by("account").aggregate(first=past.day.min(), last=past.day.max(), recent_resets=resets.sum())
     joined = attach(facts.select(*ACCOUNT_DAY), own, "account")
-    return joined.mutate(age_days=_.age_days.fill_null(0), recent_resets=_.recent_resets.fill_null(0))
+    return joined.select(
+        *ACCOUNT_DAY,
+        age_days=joined.day.delta(joined["first"], unit="day").fill_null(0),
+        dormant_days=joined.day.delta(joined["last"], unit="day"),
+        recent_resets=joined.recent_resets.fill_null(0),
+    )
 
 
-def _finish(joined: ir.Table, past: Past) -> ir.Table:
+def _finish(joined: ir.Table, *, has_past: bool) -> ir.Table:
     """Signals made of other signals, counts of nothing set to zero, and the schema's types."""
-    filled = joined.mutate(past_days=ibis.literal(past.n_days, "int32"), **_zeros(joined, past))
+    filled = joined.mutate(**_zeros(joined, has_past=has_past))
     for declared in _of("day"):
         filled = filled.mutate(**{declared.name: declared.expression(filled)})
     return filled.select(*(filled[c.name].cast(DataType.from_pyarrow(c.type)) for c in ACCOUNT_DAYS.columns))
 
 
-def _zeros(joined: ir.Table, past: Past) -> dict[str, ir.Value]:
+def _zeros(joined: ir.Table, *, has_past: bool) -> dict[str, ir.Value]:
     """An account-day without a record has zero records, unless nobody has one: then there are no tokens to count."""
     tokens = joined.records.notnull().any().over(ibis.window())
-    known = past.tells
-    names = [f.name for f in _of("records") if f.name not in _KEPT_NULL and (known or f.name not in _NOVEL)]
+    names = [f.name for f in _of("records") if f.name not in _KEPT_NULL and (has_past or f.name not in _NOVEL)]
     return {name: ibis.ifelse(joined[name].isnull() & tokens, 0, joined[name]) for name in names}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import ibis
@@ -36,12 +37,20 @@ def instant_of(microseconds: ir.Value | ibis.Deferred) -> ibis.Deferred:
     return _naive_of(microseconds).cast(_INSTANT)
 
 
+class ClockChanges(NamedTuple):
+    """A zone's offsets from UTC over a stretch of time, in microseconds."""
+
+    first: int
+    later: tuple[tuple[int, int], ...]
+    """Instants at which the offset changes, and what it then is, oldest first."""
+
+
 def local_days(instants: ir.TimestampColumn, *, zone: str) -> Callable[[ir.IntegerValue], ir.DateValue]:
     """A function from microseconds since the epoch to the calendar day in `zone`, good for all of `instants`.
 
     The span of `instants` is read at once (from a Parquet file's statistics where there are any).
     """
-    wall = wall_clock(instants, zone=zone)
+    wall = wall_clock(clock_changes(instants, zone=zone))
 
     def day_of(instant_us: ir.IntegerValue) -> ir.DateValue:
         return _naive_of(wall(instant_us)).cast("date")
@@ -49,17 +58,22 @@ def local_days(instants: ir.TimestampColumn, *, zone: str) -> Callable[[ir.Integ
     return day_of
 
 
-def wall_clock(instants: ir.TimestampColumn, *, zone: str) -> Callable[[ir.IntegerValue], ir.IntegerValue]:
-    """A function from microseconds since the epoch to those of the wall clock in `zone`, good for all of `instants`."""
-    first, last = _span(instants)
-    stretches = offsets(zone, first, last)
+def wall_clock(changes: ClockChanges) -> Callable[[ir.IntegerValue], ir.IntegerValue]:
+    """A function from microseconds since the epoch to the wall clock's microseconds."""
 
     def wall_us(instant_us: ir.IntegerValue) -> ir.IntegerValue:
-        base = ibis.literal(stretches[0][1], "int64")
-        later = [(instant_us >= start, ibis.literal(offset, "int64")) for start, offset in reversed(stretches[1:])]
+        base = ibis.literal(changes.first, "int64")
+        later = [(instant_us >= at, ibis.literal(offset, "int64")) for at, offset in reversed(changes.later)]
         return instant_us + (ibis.cases(*later, else_=base) if later else base)
 
     return wall_us
+
+
+def clock_changes(instants: ir.TimestampColumn, *, zone: str, before: int = 0) -> ClockChanges:
+    """The offsets of a zone that are good for all of `instants`, and for so many days before; their span is read."""
+    first, last = _span(instants)
+    (_, base), *later = offsets(zone, first - timedelta(days=before), last)
+    return ClockChanges(base, tuple(later))
 
 
 def offsets(zone: str, first: date, last: date) -> list[tuple[int, int]]:

@@ -11,8 +11,9 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from detector.clock import DAY_US, HOUR_US, epoch_us, wall_clock
+from detector.clock import DAY_US, HOUR_US, ClockChanges, clock_changes, epoch_us, wall_clock
 from detector.joins import attach
+from detector.prepared import hold
 
 PAST_DAYS = 28
 """Novelty looks four weeks back: whole weeks, and long enough for the monthly renewals that fill many days."""
@@ -30,6 +31,9 @@ TOOL_AGENT = (
     r"postman|insomnia|headless|phantomjs|selenium|playwright|puppeteer)"
 )
 """Agents of scripts and of browsers without a screen, as Elastic's and the Core Rule Set's lists name them."""
+NEW_MARKS = {"is_new_ip": "ip", "is_new_network": "network", "is_new_agent": "agent", "is_new_auth": "auth_mode"}
+"""Mark of a source → the column that is new to the account."""
+SOURCE_MARKS = (*NEW_MARKS, "is_unseen_ip", "is_rare_network")
 
 
 class Past(NamedTuple):
@@ -47,67 +51,85 @@ class Past(NamedTuple):
         return self.n_days >= MIN_PAST_DAYS
 
 
-def neighbours(past_records: ir.Table) -> ir.Table:
-    """Pairs of accounts that touched a common record, both directions: `account`, `neighbour`."""
-    return _neighbours(_touched(past_records))
-
-
-def _neighbours(held: ir.Table) -> ir.Table:
-    readers = held.group_by("record").aggregate(n=_.count())
-    shared = held.semi_join(readers.filter((_.n > 1) & (_.n <= MAX_READERS)), "record")
-    other = shared.view().select(neighbour=_.account, record=_.record)
-    pairs = shared.inner_join(other, "record")
-    return pairs.filter(_.account != _.neighbour).select("account", "neighbour").distinct()
-
-
 def mark_records(today: ir.Table, past: Past, *, canaries: tuple[str, ...] = ()) -> ir.Table:
     """The day's account-records with `is_new`, `is_foreign`, `is_odd_department` and `is_canary`.
 
     A record is *new* when the account did not touch it, on any channel, in the past; *foreign* when it is new and no
     account that shares a record with it touched it either. Null where the past is too short to tell.
     """
-    marked = today.mutate(is_canary=today.record.isin(canaries) if canaries else ibis.literal(False))
     if not past.tells:
         unknown = ibis.null("boolean")
-        return marked.mutate(is_new=unknown, is_foreign=unknown, is_odd_department=unknown)
-    held = _touched(past.records).cache()
-    own = held.mutate(is_known=True)
-    around = _known_around(today, held, _neighbours(held)).mutate(is_around=True)
-    marked = attach(marked, own, ["account", "record"])
-    marked = attach(marked, around, ["account", "record"])
-    marked = marked.mutate(is_new=_.is_known.isnull())
-    marked = marked.mutate(is_foreign=_.is_new & _.is_around.isnull()).drop("is_known", "is_around")
-    return _mark_departments(marked, past.records)
+        is_canary = _is_canary(today, canaries)
+        return today.mutate(is_canary=is_canary, is_new=unknown, is_foreign=unknown, is_odd_department=unknown)
+    held = hold(_touched, past.records)
+    readers = hold(_readers, today, held)
+    met = hold(_met, today, readers)
+    near = hold(_near, met, held)
+    return hold(_mark_records, today, readers, near, hold(_departments, past.records), canaries=canaries)
 
 
 def _touched(records: ir.Table) -> ir.Table:
     return records.filter((_.lookups > 0) | (_.writes > 0)).select("account", "record").distinct()
 
 
-def _known_around(today: ir.Table, held: ir.Table, pairs: ir.Table) -> ir.Table:
-    """Account and record of today where a neighbour, or more accounts than can be neighbours, touched the record."""
-    asked = today.select("account", "record").distinct()
-    readers = held.semi_join(asked, "record").group_by("record").aggregate(n=_.count())
-    everywhere = asked.semi_join(readers.filter(_.n > MAX_READERS), "record")
-    few = held.semi_join(readers.filter(_.n <= MAX_READERS), "record").select(neighbour=_.account, record=_.record)
-    met = asked.inner_join(few, "record").select("account", "neighbour", "record")
-    near = met.semi_join(pairs, ["account", "neighbour"]).select("account", "record").distinct()
-    return ibis.union(everywhere, near, distinct=True)
+def _readers(today: ir.Table, held: ir.Table) -> ir.Table:
+    """Who touched the records asked for today in the past, and how many did."""
+    asked = held.semi_join(today.select("record"), "record")
+    return asked.mutate(n=_.count().over(ibis.window(group_by="record")))
 
 
-def _mark_departments(marked: ir.Table, past_records: ir.Table) -> ir.Table:
-    """A department is odd when it holds under 2 % of the account's past records; null for one with few of them."""
+def _met(today: ir.Table, readers: ir.Table) -> ir.Table:
+    """Account and record, where it is new to the account, with each of the few accounts that touched it."""
+    new = today.select("account", "record").distinct().anti_join(readers, ["account", "record"])
+    few = readers.filter(_.n <= MAX_READERS).select("record", neighbour=_.account)
+    return new.inner_join(few, "record").select("account", "neighbour", "record")
+
+
+def _near(met: ir.Table, held: ir.Table) -> ir.Table:
+    """Account and record, where a neighbour touched it: an account with which it shares some other record.
+
+    The graph of who shares records with whom is drawn only for accounts that met.
+    """
+    popular = held.group_by("record").having(_.count() > MAX_READERS).aggregate(n=_.count())
+    own = held.semi_join(met, "account").anti_join(popular, "record")
+    others = held.select("record", neighbour=_.account).semi_join(met, "neighbour")
+    shared = own.inner_join(others, "record").select("account", "neighbour")
+    neighbours = shared.semi_join(met, ["account", "neighbour"]).distinct()
+    return met.semi_join(neighbours, ["account", "neighbour"]).select("account", "record").distinct()
+
+
+def _mark_records(
+    today: ir.Table, readers: ir.Table, near: ir.Table, departments: ir.Table, *, canaries: tuple[str, ...]
+) -> ir.Table:
+    own = readers.select("account", "record", is_known=True)
+    everywhere = readers.filter(_.n > MAX_READERS).select("record").distinct().mutate(is_everywhere=True)
+    found = attach(today, own, ["account", "record"])
+    found = attach(attach(found, near.mutate(is_near=True), ["account", "record"]), everywhere, "record")
+    found = found.mutate(is_canary=_is_canary(found, canaries), is_new=_.is_known.isnull())
+    found = found.mutate(is_foreign=_.is_new & _.is_near.isnull() & _.is_everywhere.isnull())
+    return _mark_departments(found.drop("is_known", "is_near", "is_everywhere"), departments)
+
+
+def _is_canary(records: ir.Table, canaries: tuple[str, ...]) -> ir.BooleanValue:
+    return records.record.isin(canaries) if canaries else ibis.literal(False)
+
+
+def _departments(past_records: ir.Table) -> ir.Table:
+    """Account-records per department, and in all, of accounts with enough of them."""
     born = past_records.filter(_.record_department.notnull())
-    per_department = born.group_by(["account", "record_department"]).aggregate(n=_.count())
-    totals = born.group_by("account").having(_.count() >= MIN_PAST_RECORDS).aggregate(total=_.count())
-    usual = per_department.inner_join(totals, "account").filter(_.n >= MIN_USUAL_SHARE * _.total)
-    usual = usual.select("account", "record_department", is_usual=True)
-    joined = attach(marked, usual, ["account", "record_department"])
-    joined = attach(joined, totals, "account")
-    known = joined.total.notnull() & joined.record_department.notnull()
-    return joined.mutate(
-        is_odd_department=ibis.ifelse(known, joined.is_usual.isnull() & joined.is_new, ibis.null("boolean"))
-    ).drop("is_usual", "total")
+    counts = born.group_by(["account", "record_department"]).aggregate(n=_.count())
+    total = counts.n.sum().over(ibis.window(group_by="account"))
+    return counts.mutate(total=total).filter(_.total >= MIN_PAST_RECORDS)
+
+
+def _mark_departments(marked: ir.Table, departments: ir.Table) -> ir.Table:
+    """A department is odd when it holds under 2 % of the account's past; null for an account with too little of it."""
+    usual = departments.filter(_.n >= MIN_USUAL_SHARE * _.total).select("account", "record_department", is_usual=True)
+    accounts = departments.select("account").distinct().mutate(has_enough=True)
+    found = attach(attach(marked, usual, ["account", "record_department"]), accounts, "account")
+    known = found.has_enough.notnull() & found.record_department.notnull()
+    is_odd = ibis.ifelse(known, found.is_usual.isnull() & found.is_new, ibis.null("boolean"))
+    return found.mutate(is_odd_department=is_odd).drop("is_usual", "has_enough")
 
 
 def mark_sources(today: ir.Table, past: Past) -> ir.Table:
@@ -116,37 +138,40 @@ def mark_sources(today: ir.Table, past: Past) -> ir.Table:
     Digits of user agents are left out, so that a browser's update is no new agent. Null for an account without a past:
     it is judged as a newcomer, not for being new.
     """
-    named = with_network(today)
-    fanout = named.group_by("ip").aggregate(accounts_today=_.account.nunique())
-    named = attach(named, fanout, "ip")
-    named = named.mutate(is_tool=(_.user_agent.re_search(TOOL_AGENT) & (_.channel == "portal")).fill_null(False))
-    if not past.tells:
-        unknown = ibis.null("boolean")
-        marks = ("is_new_ip", "is_new_network", "is_new_agent", "is_new_auth", "is_unseen_ip", "is_rare_network")
-        return named.mutate(**dict.fromkeys(marks, unknown))
-    before = with_network(past.sources).select("account", "ip", "network", "agent", "auth_mode").distinct().cache()
-    accounts = before.select("account").distinct().mutate(has_past=True)
-    named = attach(named, accounts, "account")
-    for column, mark in (
-        ("ip", "is_new_ip"),
-        ("network", "is_new_network"),
-        ("agent", "is_new_agent"),
-        ("auth_mode", "is_new_auth"),
-    ):
-        named = _mark_new(named, before, column=column, mark=mark)
-    return _mark_rare(named, before).drop("has_past")
+    if past.tells:
+        return hold(_mark_sources, today, hold(_used, past.sources))
+    return hold(_name_sources, today).mutate(**{mark: ibis.null("boolean") for mark in SOURCE_MARKS})
 
 
-def _mark_new(named: ir.Table, before: ir.Table, *, column: str, mark: str) -> ir.Table:
-    seen = before.filter(before[column].notnull()).select("account", column).distinct().mutate(was_seen=True)
+def _used(sources: ir.Table) -> ir.Table:
+    return with_network(sources.select("account", "ip", "user_agent", "auth_mode").distinct())
+
+
+def _name_sources(today: ir.Table) -> ir.Table:
+    fanout = today.group_by("ip").aggregate(accounts_today=_.account.nunique())
+    named = attach(with_network(today), fanout, "ip")
+    is_tool = (named.user_agent.re_search(TOOL_AGENT) & (named.channel == "portal")).fill_null(False)
+    return named.mutate(is_tool=is_tool)
+
+
+def _mark_sources(today: ir.Table, used: ir.Table) -> ir.Table:
+    accounts = used.select("account").distinct().mutate(has_past=True)
+    named = attach(_name_sources(today), accounts, "account")
+    for mark, column in NEW_MARKS.items():
+        named = _mark_new(named, used, column=column, mark=mark)
+    return _mark_rare(named, used).drop("has_past")
+
+
+def _mark_new(named: ir.Table, used: ir.Table, *, column: str, mark: str) -> ir.Table:
+    seen = used.select("account", column).filter(_[column].notnull()).distinct().mutate(was_seen=True)
     joined = attach(named, seen, ["account", column])
     known = joined.has_past.notnull() & joined[column].notnull()
     return joined.mutate(ibis.ifelse(known, joined.was_seen.isnull(), ibis.null("boolean")).name(mark)).drop("was_seen")
 
 
-def _mark_rare(named: ir.Table, before: ir.Table) -> ir.Table:
-    networks = before.group_by("network").aggregate(n_accounts=_.account.nunique())
-    addresses = before.select("ip").distinct().mutate(was_used=True)
+def _mark_rare(named: ir.Table, used: ir.Table) -> ir.Table:
+    networks = used.group_by("network").aggregate(n_accounts=_.account.nunique())
+    addresses = used.select("ip").distinct().mutate(was_used=True)
     joined = attach(attach(named, networks, "network"), addresses, "ip")
     return joined.mutate(
         is_rare_network=_.n_accounts.fill_null(0) < RARE_NETWORK_ACCOUNTS,
@@ -172,32 +197,32 @@ def mark_hours(today: ir.Table, records: ir.Table, past: Past, *, zone: str) -> 
     if not past.tells:
         unknown = ibis.null("int64")
         return hours.mutate(new_records=unknown, foreign_records=unknown, is_off_hour=ibis.null("boolean"))
-    return _mark_off_hours(_count_new(hours, records), past.hours, zone=zone)
+    changes = clock_changes(today.hour, zone=zone, before=PAST_DAYS)
+    return hold(_mark_hours, hours, records, past.hours, changes=changes)
+
+
+def _mark_hours(hours: ir.Table, records: ir.Table, past_hours: ir.Table, *, changes: ClockChanges) -> ir.Table:
+    return _mark_off_hours(_count_new(hours, records), past_hours, changes)
 
 
 def _count_new(hours: ir.Table, records: ir.Table) -> ir.Table:
     first = records.filter(_.is_new & (_.lookups > 0)).mutate(hour_number=epoch_us(records.first_at) // HOUR_US)
-    counts = first.group_by(["account", "channel", "hour_number"]).aggregate(
-        new_records=_.count(), foreign_records=_.is_foreign.cast("int64").sum()
-    )
     keys = ["account", "channel", "hour_number"]
+    counts = first.group_by(keys).aggregate(new_records=_.count(), foreign_records=_.is_foreign.cast("int64").sum())
     joined = attach(hours.mutate(hour_number=epoch_us(hours.hour) // HOUR_US), counts, keys).drop("hour_number")
     return joined.mutate(new_records=_.new_records.fill_null(0), foreign_records=_.foreign_records.fill_null(0))
 
 
-def _mark_off_hours(hours: ir.Table, past_hours: ir.Table, *, zone: str) -> ir.Table:
-    clock_hour = _clock_hour(past_hours, zone=zone)
-    active = past_hours.select("account", clock_hour=clock_hour).distinct()
-    shifts = ibis.memtable({"shift": [-1, 0, 1]})
-    near = active.cross_join(shifts).select("account", clock_hour=(_.clock_hour + _["shift"] + 24) % 24)
-    near = near.distinct().mutate(is_usual=True)
+def _mark_off_hours(hours: ir.Table, past_hours: ir.Table, changes: ClockChanges) -> ir.Table:
+    active = past_hours.select("account", clock_hour=_clock_hour(past_hours, changes)).distinct()
+    near = active.mutate(shift=ibis.array([-1, 0, 1]).unnest())
+    near = near.select("account", clock_hour=(_.clock_hour + _["shift"] + 24) % 24).distinct().mutate(is_usual=True)
     known = active.select("account").distinct().mutate(has_past=True)
-    joined = attach(hours.mutate(clock_hour=_clock_hour(hours, zone=zone)), near, ["account", "clock_hour"])
+    joined = attach(hours.mutate(clock_hour=_clock_hour(hours, changes)), near, ["account", "clock_hour"])
     joined = attach(joined, known, "account")
     off = ibis.ifelse(joined.has_past.notnull(), joined.is_usual.isnull(), ibis.null("boolean"))
     return joined.mutate(is_off_hour=off).drop("clock_hour", "is_usual", "has_past")
 
 
-def _clock_hour(hours: ir.Table, *, zone: str) -> ir.IntegerValue:
-    wall = wall_clock(hours.hour, zone=zone)
-    return wall(epoch_us(hours.hour)) % DAY_US // HOUR_US
+def _clock_hour(hours: ir.Table, changes: ClockChanges) -> ir.IntegerValue:
+    return wall_clock(changes)(epoch_us(hours.hour)) % DAY_US // HOUR_US

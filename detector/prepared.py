@@ -40,7 +40,7 @@ def hold(make: Callable[..., ir.Table], *inputs: ir.Table, **settings: Hashable)
     if con.name != "duckdb":
         return make(*inputs, **settings).cache()
     query = _written(make, tuple(table.schema() for table in inputs), tuple(sorted(settings.items())))
-    stored = [table.cache() if table.op().find(ops.InMemoryTable) else table for table in inputs]
+    stored = [_stored(con, table) for table in inputs]
     given = ", ".join(f"{_name(i)} AS NOT MATERIALIZED ({_rows_of(con, table)})" for i, table in enumerate(stored))
     name = ibis.util.gen_name("held")
     con.raw_sql(f"CREATE TEMPORARY TABLE {_quoted(name)} AS WITH {given} {query.text}").fetchall()
@@ -76,6 +76,18 @@ def _written(
 
 def _name(number: int) -> str:
     return f"input_{number}"
+
+
+def _stored(con: BaseBackend, table: ir.Table) -> ir.Table:
+    """The table with what it takes from this process's memory put into the backend's."""
+    found = {each: _store(con, each) for each in table.op().find(ops.InMemoryTable)}
+    return table.op().replace(found).to_expr() if found else table
+
+
+def _store(con: BaseBackend, rows: ops.InMemoryTable) -> ops.DatabaseTable:
+    stored = con.create_table(ibis.util.gen_name("held"), rows.to_expr(), temp=True).op()
+    weakref.finalize(stored, _drop, con, stored.name).atexit = False
+    return stored
 
 
 def _rows_of(con: BaseBackend, table: ir.Table) -> str:

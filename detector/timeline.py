@@ -12,17 +12,21 @@ import pandas as pd
 import pyarrow as pa
 from ibis import _
 from ibis.backends.duckdb import Backend
+from ibis.util import gen_name
 
 from detector.account_days import ACCOUNT_DAYS, DayTables, build_account_days
 from detector.aggregates import Aggregates, aggregate
 from detector.clock import day_start
-from detector.deviations import deviations, peer_deviations
+from detector.deviations import deviations, peer_deviations, running_deviations
 from detector.history import History
 from detector.novelty import MIN_PAST_DAYS, PAST_DAYS, Past
 from detector.order import order_signals
 from detector.schema import ACCOUNT_HOURS, ACCOUNT_RECORDS, ACCOUNT_SOURCES, Table
 
 AGGREGATES: tuple[Table, ...] = (ACCOUNT_SOURCES, ACCOUNT_RECORDS, ACCOUNT_HOURS)
+_IN_PAST = (ACCOUNT_RECORDS, ACCOUNT_SOURCES, ACCOUNT_HOURS)
+TEMPORARY = ("temp", "main")
+"""Where DuckDB keeps temporary tables."""
 SET_ASIDE = pa.schema([("account", pa.string()), ("day", pa.date32())])
 
 
@@ -72,10 +76,11 @@ class Timeline:
             self.leave_out(set_aside)
         self._off_days = off_days
         self._events = events
-        self._today = _held_aggregates(con, events, zone)
+        self._today = _held_aggregates(events, zone)
         self._order = None if events is None else order_signals(events, zone=zone).cache()
         self.input_days = [] if events is None else _days_of(self._today.hours)
         self._built: dict[date, DayTables] = {}
+        self._all_built = con.create_table(gen_name("account_days"), schema=_schema(ACCOUNT_DAYS), temp=True)
 
     def leave_out(self, account_days: pd.DataFrame) -> None:
         """Take these account-days (account, day) out of every later day's past."""
@@ -99,6 +104,17 @@ class Timeline:
             return peer_deviations(self.account_days(day), off_days=self._holidays(day))
         return deviations(self.account_days(day), past, off_days=self._holidays(day))
 
+    def today(self, day: date) -> Aggregates:
+        """The input's aggregates of one day."""
+        return Aggregates(*(table.filter(table.day == ibis.literal(day, "date")) for table in self._today))
+
+    def running_deviations(self, day: date, running: pd.DataFrame) -> pd.DataFrame:
+        """What accounts had done so far within a day (`detector.early`), compared with whole days of the past."""
+        past, holidays = self._before(ACCOUNT_DAYS, day), self._holidays(day)
+        found = running_deviations(ibis.memtable(running), self.account_days(day), past, off_days=holidays)
+        excesses: pd.DataFrame = found.to_pandas()
+        return excesses
+
     def sources(self, day: date) -> ir.Table:
         """Account-sources of one day."""
         if day in self.input_days:
@@ -119,24 +135,25 @@ class Timeline:
 
     def past(self, day: date) -> Past:
         """The aggregates and account-days of the 28 days before."""
-        tables = (self._before(t, day) for t in (ACCOUNT_RECORDS, ACCOUNT_SOURCES, ACCOUNT_HOURS, ACCOUNT_DAYS))
-        return Past(*tables, n_days=len(self.days_before(day)))
+        records, sources, hours, days = (self._before(table, day) for table in (*_IN_PAST, ACCOUNT_DAYS))
+        return Past(records, sources, hours, days, n_days=len(self.days_before(day)))
 
     def _holidays(self, day: date) -> tuple[date, ...]:
         years = {day.year, (day - timedelta(days=PAST_DAYS)).year}
         return tuple(found for year in sorted(years) for found in self._off_days(year))
 
     def _build(self, day: date) -> DayTables:
-        if day not in self._built:
-            tables = build_account_days(
-                day,
+        """Build a day and those before it that are not built yet, oldest first: each is past to the later ones."""
+        for each in (earlier for earlier in self.input_days if earlier <= day and earlier not in self._built):
+            self._built[each] = build_account_days(
+                each,
                 today=self._today,
-                past=self.past(day),
+                past=self.past(each),
                 order=self._order,
                 zone=self.zone,
                 canaries=self.canaries,
             )
-            self._built[day] = DayTables(*(table.cache() for table in tables))
+            self.con.insert(self._all_built.op().name, self._built[each].account_days, database=TEMPORARY)
         return self._built[day]
 
     def _before(self, table: Table, day: date) -> ir.Table:
@@ -146,27 +163,28 @@ class Timeline:
         earlier = [d for d in self.input_days if first <= d <= last]
         if earlier:
             parts.append(self._of_input(table, earlier))
-        rows = functools.reduce(ibis.union, parts) if parts else _empty(self.con, table)
+        rows = functools.reduce(ibis.union, parts) if parts else _empty(table)
         if not self._set_aside.num_rows:
             return rows
         return rows.anti_join(ibis.memtable(self._set_aside), ["account", "day"])
 
     def _held(self, table: Table, first: date, last: date) -> ir.Table:
         if self.history is None:
-            return _empty(self.con, table)
+            return _empty(table)
         rows = self.history.table(self.con, table.name, first, last)
         return rows.filter(rows.day.notin(self.input_days)) if self.input_days else rows
 
     def _of_input(self, table: Table, days: list[date]) -> ir.Table:
         if table is ACCOUNT_DAYS:
-            return functools.reduce(ibis.union, [self._build(day).account_days for day in days])
+            self._build(days[-1])
+            return self._all_built.filter(_.day.between(days[0], days[-1]))
         rows = self._today[[ACCOUNT_SOURCES, ACCOUNT_RECORDS, ACCOUNT_HOURS].index(table)]
-        return rows.filter(rows.day.isin(days)).select(*table.names)
+        return rows.filter(_.day.between(days[0], days[-1])).select(*table.names)
 
 
-def _held_aggregates(con: Backend, events: ir.Table | None, zone: str) -> Aggregates:
+def _held_aggregates(events: ir.Table | None, zone: str) -> Aggregates:
     if events is None:
-        return Aggregates(*(_empty(con, table) for table in AGGREGATES))
+        return Aggregates(*(_empty(table) for table in AGGREGATES))
     return Aggregates(*(table.cache() for table in aggregate(events, zone=zone)))
 
 
@@ -175,5 +193,9 @@ def _days_of(hours: ir.Table) -> list[date]:
     return sorted(found)
 
 
-def _empty(con: Backend, table: Table) -> ir.Table:
-    return ibis.memtable(table.empty(), schema=ibis.Schema.from_pyarrow(table.arrow))
+def _empty(table: Table) -> ir.Table:
+    return ibis.memtable(table.empty(), schema=_schema(table))
+
+
+def _schema(table: Table) -> ibis.Schema:
+    return ibis.Schema.from_pyarrow(table.arrow)
