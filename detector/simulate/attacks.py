@@ -1,4 +1,4 @@
-"""Planted attacks: who falls victim, and what the attacker does on each day.
+"""What an attacker does on a day.
 
 An attack is made apart from honest life and only ever adds events: its draws come from streams of their own, so that
 the honest events of a seed are the same with and without it.
@@ -12,47 +12,29 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from detector.errors import ConfigError
 from detector.simulate import events as ev
-from detector.simulate.accounts import LONG_AGO, NEVER, Accounts
-from detector.simulate.activity import day_activity
+from detector.simulate.accounts import Accounts
 from detector.simulate.calendar import DayFacts, day_facts
-from detector.simulate.draws import Bits, Flags, Floats, Integers, Stage, generator, mix
+from detector.simulate.draws import Bits, Floats, Integers, Salt, Stage, generator, mix
 from detector.simulate.events import Events, join, make_events
 from detector.simulate.geography import (
-    PLACES_PER_CODE,
     Geography,
-    anyone,
     commune_of,
     exists,
-    nir_numbers,
     nobody,
-    person_at,
-    place_from_date,
 )
 from detector.simulate.portal import people_shown
-from detector.simulate.professions import column
-from detector.simulate.scene import Population, Scene, scenes
+from detector.simulate.scene import Population, Scene
 from detector.simulate.sessions import DAY_S, LONGEST_S, address_today, instants
 from detector.simulate.settings import Attack, World
 from detector.simulate.sources import FIRST_BYTE, TOOLS, browser_agent, fixed_agent, ipv4, software_agent
-from detector.simulate.visits import area_people
-
-NON_WRITER, WRITER = 0.06, 0.3
-"""Writes per active day of professions that hardly ever write, and of those that write all the time."""
-
-SLEPT_DAYS = 25
-"""A dormant account has been silent for so long when it is stolen."""
+from detector.simulate.targets import choose_targets
+from detector.simulate.victims import Plan, records_lost
 
 SPRAY_TRIES = 2
 STRANGE_NAMES = 0.1
 """Of the sprayed names, those that are no account."""
 
-SESSION_KEY, ADDRESS_KEY, CAMPAIGN_KEY = 1_001, 1_002, 1_003
-TARGET_KEY, LIST_KEY, LEVEL_KEY = 1, 2, 3
-"""Keep apart the draws of one campaign."""
-
-DAILY_SPREAD = 0.15
 SPELLS = 16
 """More sessions than one day can hold, so that sessions can be numbered."""
 
@@ -61,92 +43,6 @@ REGULAR_SPREAD = 0.06
 
 BURST_SHARE = 0.04
 """Share of gaps that are pauses of a bursty robot."""
-
-FEW_PEOPLE = 40
-"""How many well-known people the `few` targets are drawn from, beside anybody of the country."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One campaign: its number among the world's attacks, and its victims."""
-
-    attack: Attack
-    number: int
-    victims: Integers
-
-    @property
-    def campaign(self) -> str:
-        """The campaign's name: its place in the list of attacks, and its scenario."""
-        return f"{self.number + 1:03d}-{self.attack.scenario}"
-
-
-def plan_attacks(world: World, population: Population) -> list[Plan]:
-    """Return the victims of each attack; no account falls victim to two.
-
-    Raises
-    ------
-    ConfigError
-        When an attack leaves the window, or there are not enough accounts of the kind it needs.
-    """
-    taken: Flags = np.zeros(population.accounts.rows, bool)
-    plans = []
-    for number, attack in enumerate(world.attacks):
-        _check_window(world, attack)
-        victims = _victims(world, population, attack, number=number, taken=taken)
-        taken[victims] = True
-        plans.append(Plan(attack, number, victims))
-    return plans
-
-
-def _check_window(world: World, attack: Attack) -> None:
-    first = world.index(attack.first_day)
-    if first < 0 or first + attack.days > world.days:
-        raise ConfigError(
-            f"attack {attack.scenario}: days {first} to {first + attack.days - 1} do not lie within the world's "
-            f"{world.days} days; "
-            "choose first_day and days so that they do"
-        )
-
-
-def _victims(world: World, population: Population, attack: Attack, *, number: int, taken: Flags) -> Integers:
-    accounts = population.accounts
-    rng = generator(world.seed, Stage.ATTACK_PLAN, number)
-    fit = np.flatnonzero(eligible(world, population, attack) & ~taken)
-    if len(fit) < attack.accounts:
-        raise ConfigError(
-            f"attack {attack.scenario} needs {attack.accounts} accounts of the kind {attack.eligible!r}, "
-            f"the world has {len(fit)} to spare; "
-            "take a larger world or fewer accounts"
-        )
-    # Busy accounts are stolen as often as quiet ones, but those that hardly work are not worth a password.
-    weight = np.sqrt(accounts.activity[fit])
-    return np.sort(rng.choice(fit, attack.accounts, replace=False, p=weight / weight.sum()))
-
-
-def eligible(world: World, population: Population, attack: Attack) -> Flags:
-    """Tell the accounts that an attack can fall upon: in business for long, unless the attack wants others."""
-    accounts, day = population.accounts, day_facts(world, world.index(attack.first_day))
-    used = (accounts.created < 0) & (accounts.sleeps == NEVER)
-    silent = (accounts.sleeps + SLEPT_DAYS <= day.index) & (day.index + attack.days <= accounts.wakes)
-    writes = column("writes_per_day")[accounts.profession]
-    unseen = accounts.sleeps == LONG_AGO
-    kinds: dict[str, Flags] = {
-        "anyone": used,
-        "non_writers": used & (writes < NON_WRITER),
-        "writers": used & (writes >= WRITER),
-        "dormant": silent & ~unseen if (silent & ~unseen).any() else silent,
-        "unseen": silent & unseen,
-        "software": used & (accounts.software_from == LONG_AGO),
-        "active": used & _works(world, population, day),
-        "phone": used & (accounts.auth_mode == ev.ECPS),
-        "password": used & (accounts.auth_mode == ev.PWD),
-    }
-    return kinds[attack.eligible]
-
-
-def _works(world: World, population: Population, day: DayFacts) -> Flags:
-    """Tell who works on a day, by the same draws as honest life."""
-    return np.concatenate([day_activity(scene).works for scene in scenes(world, population, index=day.index)])
 
 
 def attack_day(world: World, population: Population, plan: Plan, *, index: int, benign: Events) -> Events:
@@ -158,7 +54,7 @@ def attack_day(world: World, population: Population, plan: Plan, *, index: int, 
     day = day_facts(world, index)
     rng = generator(world.seed, Stage.ATTACK_DAY, plan.number, index)
     work = _work(world, population, plan, day=day, rng=rng, benign=benign)
-    targets = _targets(world, population, plan, work=work, begun=begun)
+    targets = choose_targets(work.scene, plan, work.row, begun=begun)
     parts = [_harvest(plan, population.geography, work, targets, day=day, rng=rng)]
     if attack.prelude != "cookie" and attack.channel == "portal":
         parts.append(_logins(work, day=day))
@@ -189,7 +85,7 @@ def _work(
 ) -> Work:
     attack = plan.attack
     scene = Scene(world, population.geography, population.accounts.take(plan.victims), day, block=0)
-    count = _counts(world, plan, begun=day.index - world.index(attack.first_day))
+    count = records_lost(world, plan, begun=day.index - world.index(attack.first_day))
     row = np.repeat(np.arange(len(count)), count)
     stolen = _stolen(benign, plan.victims) if attack.prelude == "cookie" else None
     start_s = attack.start_hour * 3600 + rng.uniform(0, 900, len(count))
@@ -199,7 +95,7 @@ def _work(
         )
     second = _seconds(attack, row, count, start_s=start_s, rng=rng)
     session = row * SPELLS + ((second - start_s[row]) // LONGEST_S).astype(np.int64)
-    code = mix(world.seed, SESSION_KEY, plan.number, day.number, session)
+    code = mix(world.seed, Salt.STOLEN_SESSION, plan.number, day.number, session)
     return Work(
         account=plan.victims[row],
         row=row,
@@ -211,17 +107,6 @@ def _work(
         auth_mode=_auth_mode(attack, scene.accounts)[row],
         scene=scene,
     )
-
-
-def _counts(world: World, plan: Plan, *, begun: int) -> Integers:
-    """Return how many records each account loses that day: its own level, and some change from day to day."""
-    attack = plan.attack
-    if attack.spread == 0:
-        return np.full(len(plan.victims), attack.records)
-    level = generator(world.seed, Stage.ATTACK_PLAN, plan.number, LEVEL_KEY).normal(0, attack.spread, len(plan.victims))
-    rng = generator(world.seed, Stage.ATTACK_PLAN, plan.number, LEVEL_KEY, begun)
-    daily = rng.normal(0, DAILY_SPREAD, len(plan.victims))
-    return np.maximum(np.round(attack.records * np.exp(level + daily)), min(attack.records, 1)).astype(np.int64)
 
 
 class Stolen(NamedTuple):
@@ -266,9 +151,9 @@ def _sources(scene: Scene, plan: Plan, *, row: Integers, count: Integers, sessio
     place = np.arange(len(row)) - (np.cumsum(count) - count)[row]
     turn = place // attack.rotate if attack.rotate else session % SPELLS
     owner = np.zeros_like(row) if attack.shared else row + 1
-    bits = mix(seed, ADDRESS_KEY, plan.number, owner, turn, scene.day.number)
+    bits = mix(seed, Salt.ATTACK_ADDRESS, plan.number, owner, turn, scene.day.number)
     low = (bits % np.uint64(65_521)).astype(np.int64)
-    home = int(mix(seed, CAMPAIGN_KEY, plan.number)[0] % np.uint64(200))
+    home = int(mix(seed, Salt.CAMPAIGN, plan.number)[0] % np.uint64(200))
     if attack.sources == "datacentre":
         return ipv4(FIRST_BYTE["datacentre"], home, (home * 7 + owner) % 256 * 256 + low % 256)
     if attack.sources == "hosting_mix":
@@ -293,70 +178,6 @@ def _auth_mode(attack: Attack, victims: Accounts) -> Integers:
     if attack.prelude in ("cookie", "push") or attack.sources == "office":
         return victims.auth_mode.astype(np.int64)
     return np.full(victims.rows, ev.PWD)
-
-
-def _targets(world: World, population: Population, plan: Plan, *, work: Work, begun: int) -> Integers:
-    """Return whom each record is about."""
-    attack, geography = plan.attack, population.geography
-    rng = generator(world.seed, Stage.ATTACK_PLAN, plan.number, TARGET_KEY, begun)
-    count = len(work.row)
-    if count == 0:
-        return np.empty(0, np.int64)
-    if attack.order == "enumeration":
-        return _enumeration(geography, work, begun=begun, rng=rng)
-    if attack.targets == "local":
-        people = area_people(work.scene.of(work.row), rng=rng)
-    elif attack.targets == "few":
-        people = _few(geography, count, rng=rng)
-    else:
-        people = _national(world, geography, plan, count=count, begun=begun, rng=rng)
-    return _ordered(geography, attack, work.row, people)
-
-
-def _national(
-    world: World, geography: Geography, plan: Plan, *, count: int, begun: int, rng: np.random.Generator
-) -> Integers:
-    """Return people of the whole country, nobody twice in a campaign as long as there are enough."""
-    people = int(geography.people.sum())
-    step = generator(world.seed, Stage.ATTACK_PLAN, plan.number, LIST_KEY).random()
-    before = sum(int(_counts(world, plan, begun=day).sum()) for day in range(begun))
-    offset = before + np.arange(count)
-    # A Weyl sequence visits everybody before it repeats, in an order without locality.
-    stride = int(people * 0.6180339887498949) | 1
-    while np.gcd(stride, people) != 1:
-        stride += 2
-    place = (int(step * people) + offset * stride) % people
-    return rng.permutation(anyone(geography, (place + 0.5) / people))
-
-
-def _few(geography: Geography, count: int, *, rng: np.random.Generator) -> Integers:
-    """Return on-demand targets: anybody of the country, and now and then one of a few well-known people."""
-    known = anyone(geography, rng.random(FEW_PEOPLE))
-    someone = anyone(geography, rng.random(count))
-    return np.where(rng.random(count) < 0.2, known[rng.integers(0, FEW_PEOPLE, count)], someone)
-
-
-def _ordered(geography: Geography, attack: Attack, row: Integers, people: Integers) -> Integers:
-    """Return the same people of each account in the order in which the attacker's list has them."""
-    if attack.order == "sorted":
-        return people[np.lexsort((nir_numbers(geography, people)[0], row))]
-    if attack.order == "commune":
-        return people[np.lexsort((commune_of(geography, people), row))]
-    return people
-
-
-def _enumeration(geography: Geography, work: Work, *, begun: int, rng: np.random.Generator) -> Integers:
-    """Return consecutive numbers of a commune, sex by year by month, whether or not anybody has them."""
-    count = np.bincount(work.row, minlength=work.scene.accounts.rows)
-    place = np.arange(len(work.row)) - (np.cumsum(count) - count)[work.row]
-    codes = geography.places // PLACES_PER_CODE
-    start = rng.integers(0, codes, work.scene.accounts.rows)[work.row]
-    date = begun * int(count.max()) + place
-    first = (start + date // PLACES_PER_CODE) % codes * PLACES_PER_CODE
-    return person_at(geography, place_from_date(first, date % PLACES_PER_CODE))
-
-
-_ACTIONS = {"lookup": ev.LOOKUP, "write": ev.WRITE, "export": ev.EXPORT}
 
 
 def _harvest(
@@ -451,7 +272,7 @@ def _spray(plan: Plan, work: Work, *, rng: np.random.Generator) -> Events:
     tried = np.concatenate([plan.victims, rng.choice(scene.world.accounts, count, replace=False)])
     tried = np.repeat(tried, rng.integers(1, SPRAY_TRIES + 1, len(tried)))
     start_s = attack.start_hour * 3600 - rng.uniform(0, attack.hours * 3600, len(tried))
-    address = mix(scene.world.seed, ADDRESS_KEY, plan.number, rng.integers(0, len(tried) // 4 + 2, len(tried)))
+    address = mix(scene.world.seed, Salt.ATTACK_ADDRESS, plan.number, rng.integers(0, len(tried) // 4 + 2, len(tried)))
     return make_events(
         instants(scene.day, np.maximum(start_s, 0)),
         account=np.where(rng.random(len(tried)) < STRANGE_NAMES, ev.NONE, tried),

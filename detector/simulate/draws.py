@@ -57,6 +57,17 @@ class Salt(IntEnum):
     PROXY = 13
     SHIFT = 14
     RESET = 15
+    STOLEN_SESSION = 1_001
+    ATTACK_ADDRESS = 1_002
+    CAMPAIGN = 1_003
+
+
+class Key(IntEnum):
+    """What a draw of one campaign is for, after `Stage.ATTACK_PLAN` and the campaign's number."""
+
+    TARGETS = 1
+    LIST = 2
+    LEVEL = 3
 
 
 def generator(seed: int, stage: Stage, *keys: int) -> np.random.Generator:

@@ -320,6 +320,8 @@ SHORT = {"day": "first_day", "hour": "start_hour"}
 def make_attack(scenario: str, **changes: object) -> Attack:
     """Return a scenario's attack with some parameters of one's own.
 
+    One that is to last `days` days without a `first_day` ends on the last day.
+
     Raises
     ------
     ConfigError
@@ -327,8 +329,9 @@ def make_attack(scenario: str, **changes: object) -> Attack:
     """
     if scenario not in BY_NAME:
         raise ConfigError(f"unknown scenario {scenario!r}; known are {', '.join(BY_NAME)}")
+    ends_last = {"first_day": f"-{changes['days']}"} if "days" in changes else {}
     try:
-        return Attack.model_validate(BY_NAME[scenario].attack.model_dump() | changes)
+        return Attack.model_validate(BY_NAME[scenario].attack.model_dump() | ends_last | changes)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         known = ", ".join(name for name in Attack.model_fields if name != "scenario")

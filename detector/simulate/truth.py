@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 from detector.schema import ACTIONS, INSTANT
 from detector.simulate.accounts import LONG_AGO, NEVER
 from detector.simulate.activity import FIRST_DAYS, day_activity, in_business
-from detector.simulate.attacks import Plan
 from detector.simulate.calendar import RELEASE_EVERY_DAYS, day_facts
 from detector.simulate.draws import Flags, Integers
 from detector.simulate.events import AUTH_MODES, PWD, Events, pick
@@ -22,6 +21,7 @@ from detector.simulate.scene import Population, Scene, scenes
 from detector.simulate.sessions import FORCED_RESET_DAYS
 from detector.simulate.settings import World
 from detector.simulate.text import Names, record_texts
+from detector.simulate.victims import Plan
 
 _NETWORKS = ("home", "home_ipv6", "mobile", "hospital", "vpn")
 

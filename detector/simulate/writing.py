@@ -17,19 +17,21 @@ from joblib import Parallel, delayed
 
 from detector.errors import ConfigError
 from detector.simulate import truth
-from detector.simulate.attacks import Plan, attack_day, plan_attacks
+from detector.simulate.attacks import attack_day
 from detector.simulate.benign import benign_day
 from detector.simulate.events import Events, join_in_time, pick
 from detector.simulate.logs import LOGS, append_lines, log_path, write_mappings
 from detector.simulate.scene import Population, make_population
 from detector.simulate.settings import World
 from detector.simulate.text import Names, event_table, make_names
+from detector.simulate.victims import Plan, plan_attacks
 
 ROWS_AT_ONCE = 500_000
 """Rows turned into text at once: bounds memory."""
 
 FORMAT_VERSION = 1
 HONEST = -1
+Progress = Callable[[str, int, int], None]
 FOLDERS = ("events", "csv", "logs", "truth")
 FILES = ("mapping.toml", "world.json")
 """What a world's folder holds; world.json is written last, when all else is there."""
@@ -73,7 +75,14 @@ def attacked_day(story: Story, *, index: int) -> AttackedDay:
     return AttackedDay(events, np.array([HONEST, *[plan.number for plan in story.plans]], np.int32)[part])
 
 
-def simulate(world: World, out: Path, *, workers: int = 1, formats: Sequence[str] = ("parquet",)) -> None:
+def simulate(
+    world: World,
+    out: Path,
+    *,
+    workers: int = 1,
+    formats: Sequence[str] = ("parquet",),
+    progress: Progress | None = None,
+) -> None:
     """Write a simulated portal to the folder `out`, one file a day and format, and the truth apart.
 
     Parameters
@@ -87,6 +96,8 @@ def simulate(world: World, out: Path, *, workers: int = 1, formats: Sequence[str
     formats
         `parquet`, `csv`, `logs`, or several. The truth's lines are rows of the Parquet files, and so, one header line
         further, of the CSV files.
+    progress
+        Called after each day with its date, how many days are written, and how many there are.
 
     Raises
     ------
@@ -99,10 +110,17 @@ def simulate(world: World, out: Path, *, workers: int = 1, formats: Sequence[str
     story = tell_story(world)
     _make_room(out)
     jobs = (delayed(_write_day)(story, index, out, tuple(formats)) for index in range(world.days))
-    truths = Parallel(n_jobs=workers)(jobs)
+    days = Parallel(n_jobs=workers, return_as="generator")(jobs)
+    truths = [_told(day, world, index=index, progress=progress) for index, day in enumerate(days)]
     if "logs" in formats:
         write_mappings(out, records=world.records)
     _write_about(story, out, truths)
+
+
+def _told(truth_of_day: pa.Table, world: World, *, index: int, progress: Progress | None) -> pa.Table:
+    if progress is not None:
+        progress(world.day(index).isoformat(), index + 1, world.days)
+    return truth_of_day
 
 
 def _make_room(out: Path) -> None:

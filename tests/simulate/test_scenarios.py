@@ -77,13 +77,14 @@ def test_national_targets() -> None:
 
 
 def test_local_targets() -> None:
-    """A local list holds people of the account's department only."""
+    """A local list holds people of the account's department only, nobody twice."""
     story = story_of(make_attack("S1", accounts=3, records=100, targets="local", not_found=0))
     malicious, _ = frames(story)
     done = malicious[malicious["action"] == ev.LOOKUP]
     geography = story.population.geography
     lives = geography.commune_department[commune_of(geography, done["person"].to_numpy())]
     assert (lives == story.population.accounts.department[done["account"]]).all()
+    assert not done.duplicated(["account", "person"]).any()
 
 
 def test_enumeration() -> None:
@@ -212,6 +213,7 @@ def test_parse() -> None:
     """An attack is written as its name, with parameters of one's own after a colon."""
     assert parse_attack("s1") == make_attack("S1")
     attack = parse_attack("S1:accounts=3,records=1300, hours=2,day=-1,targets=local")
+    assert parse_attack("S4:days=3").first_day == -3
     assert attack == make_attack("S1", accounts=3, records=1300, spread=0, hours=2, first_day=-1, targets="local")
 
 
