@@ -39,6 +39,27 @@ class TrainSettings(BaseModel):
     seed: int = 0
 
 
+RUNNING = (
+    "lookups",
+    "records",
+    "busiest_hour",
+    "new_records",
+    "foreign_records",
+    "misses",
+    "odd_department_records",
+    "new_source_uses",
+    "new_agent_uses",
+    "new_auth_uses",
+    "reset_then_new_source",
+    "active_hours",
+    "off_hour_uses",
+    "writes",
+    "busiest_write_hour",
+    "foreign_writes",
+)
+"""Signals that can be counted from minute to minute; the others need the whole day."""
+
+
 class Kinds(NamedTuple):
     """Kinds of account-days that are calibrated apart: they have no like among the others."""
 
@@ -54,6 +75,7 @@ def fit_model(
     deviations: pd.DataFrame,
     *,
     settings: TrainSettings | None = None,
+    set_aside: pd.DataFrame | None = None,
     cold: bool = False,
     card: dict[str, Any] | None = None,
 ) -> Model:
@@ -65,6 +87,8 @@ def fit_model(
         `DEVIATIONS` of several days, one row per account, channel and day.
     settings
         How.
+    set_aside
+        Account-days (account, day) known to be left out, beside those that look like an attack.
     cold
         The deviations are from peers alone.
     card
@@ -81,17 +105,22 @@ def fit_model(
             f"training: {len(deviations)} account-days, at least {settings.min_rows} are needed; learn more days first"
         )
     columns = tuple(name for name in NAMES if deviations[name].notna().any())
-    rows = deviations.reset_index(drop=True)
+    # In an order of their own, not the database's: the trees are drawn by place.
+    rows = deviations.sort_values(["day", "account", "channel"], ignore_index=True)
     X = to_matrix(rows, columns)
     kinds = kind_of(rows, newcomer_days=settings.newcomer_days)
-    honest = np.ones(len(X), dtype=bool)
+    honest = believed = ~_among(rows, set_aside)
     # Twice: what an attack hides behind itself in the first fit stands out in the second.
     for _ in range(2):
         estimator = ExtractionForest(families=families_of(columns), random_state=settings.seed).fit(X[honest])
         strangeness = -estimator.score_samples(X)
-        honest = _looks_honest(strangeness, kinds, factor=settings.set_aside_factor)
+        honest = believed & _looks_honest(strangeness, kinds, factor=settings.set_aside_factor)
     estimator = ExtractionForest(families=families_of(columns), random_state=settings.seed).fit(X[honest])
-    calibration = rows.loc[honest, ["day"]].assign(kind=kinds[honest], strangeness=-estimator.score_samples(X[honest]))
+    calibration = rows.loc[honest, ["day"]].assign(
+        kind=kinds[honest],
+        strangeness=-estimator.score_samples(X[honest]),
+        running=estimator.tail_sum(running_part(X[honest], columns)),
+    )
     described = _describe(rows, honest, settings) | (card or {})
     aside = rows.loc[~honest, ["account", "day"]].drop_duplicates()
     return Model(
@@ -117,6 +146,11 @@ def to_matrix(deviations: pd.DataFrame, columns: Iterable[str]) -> Floats:
 USUAL_SPREADS = 1.0
 
 
+def running_part(X: Floats, columns: Iterable[str]) -> Floats:
+    """`X` with nothing but the deviations of signals that can be counted from minute to minute."""
+    return np.where([name.split("__")[0] in RUNNING for name in columns], X, 0.0)
+
+
 def families_of(columns: Iterable[str]) -> list[str]:
     """The family of each deviation."""
     return [BY_NAME[name.split("__")[0]].family for name in columns]
@@ -127,6 +161,13 @@ def kind_of(deviations: pd.DataFrame, *, newcomer_days: int) -> NDArray[np.str_]
     new = deviations["known_days"].to_numpy() < newcomer_days
     software = (deviations["channel"] == "software").to_numpy()
     return np.where(new, np.where(software, KINDS.robot, KINDS.newcomer), KINDS.known)
+
+
+def _among(rows: pd.DataFrame, account_days: pd.DataFrame | None) -> NDArray[np.bool_]:
+    if account_days is None or account_days.empty:
+        return np.zeros(len(rows), dtype=bool)
+    keys = [pd.MultiIndex.from_arrays([t["account"], pd.to_datetime(t["day"])]) for t in (rows, account_days)]
+    return np.asarray(keys[0].isin(keys[1]))
 
 
 def _looks_honest(strangeness: Floats, kinds: NDArray[np.str_], *, factor: float) -> NDArray[np.bool_]:

@@ -1,0 +1,43 @@
+"""Training makes of deviations a model, whatever order the database gives them in."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from detector.deviations import DEVIATIONS, NAMES
+from detector.errors import ModelError
+from detector.training import fit_model
+
+
+def made_up(n_rows: int) -> pd.DataFrame:
+    """Deviations of seven days: most of them zero, one column null everywhere."""
+    rng = np.random.default_rng(0)
+    shape = (n_rows, len(NAMES))
+    rows = pd.DataFrame(rng.exponential(2.0, shape) * (rng.random(shape) < 0.05), columns=list(NAMES))
+    days = [date(2026, 3, 2) + timedelta(days=i % 7) for i in range(n_rows)]
+    accounts = [f"a{i // 7}" for i in range(n_rows)]
+    rows = rows.assign(account=accounts, channel="portal", day=days, peer_group="doctor portal", known_days=20)
+    return rows.assign(regularity__own=np.nan)[list(DEVIATIONS.names)]
+
+
+def test_row_order_is_irrelevant() -> None:
+    """The same account-days in another order give the same model."""
+    rows = made_up(350)
+    assert fit_model(rows).version == fit_model(rows.sample(frac=1, random_state=1)).version
+
+
+def test_columns_that_are_null_everywhere_are_left_out() -> None:
+    """The model's columns are the deviations that some account-day has, in their order."""
+    model = fit_model(made_up(350))
+    assert model.columns == tuple(name for name in NAMES if name != "regularity__own")
+    assert len(model.calibration) + len(model.set_aside) == 350
+
+
+def test_too_few_account_days() -> None:
+    """With fewer account-days than a tail needs, the error counts them and says what to do."""
+    with pytest.raises(ModelError, match="199 account-days, at least 200 are needed; learn more days first"):
+        fit_model(made_up(199))
