@@ -10,6 +10,7 @@ import pytest
 
 from detector.deviations import DEVIATIONS, NAMES
 from detector.errors import ModelError
+from detector.model.kept import Model
 from detector.training import fit_model
 
 
@@ -24,15 +25,19 @@ def made_up(n_rows: int) -> pd.DataFrame:
     return rows.assign(regularity__own=np.nan)[list(DEVIATIONS.names)]
 
 
-def test_row_order_is_irrelevant() -> None:
+@pytest.fixture(scope="module")
+def model() -> Model:
+    """A model of them."""
+    return fit_model(made_up(350))
+
+
+def test_row_order_is_irrelevant(model: Model) -> None:
     """The same account-days in another order give the same model."""
-    rows = made_up(350)
-    assert fit_model(rows).version == fit_model(rows.sample(frac=1, random_state=1)).version
+    assert fit_model(made_up(350).sample(frac=1, random_state=1)).version == model.version
 
 
-def test_columns_that_are_null_everywhere_are_left_out() -> None:
+def test_columns_that_are_null_everywhere_are_left_out(model: Model) -> None:
     """The model's columns are the deviations that some account-day has, in their order."""
-    model = fit_model(made_up(350))
     assert model.columns == tuple(name for name in NAMES if name != "regularity__own")
     assert len(model.calibration) + len(model.set_aside) == 350
 
