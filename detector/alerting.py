@@ -24,6 +24,8 @@ class AlertSettings(BaseModel):
     """Aim of the Benjamini–Hochberg procedure, per day and kind of account. What is reached is measured."""
     budget: float = Field(default=1.0, ge=0)
     """Accounts a day, per 3,000 scored, that the slow queue may put before an analyst."""
+    early_rate: float = Field(default=0.03, gt=0, lt=1)
+    """Accounts a day that may be told of early though nothing is the matter; they come on top of the day's own."""
     min_calibration: int = Field(default=100, ge=1)
     """Past account-days of its kind without which an account-day is left to review."""
 
@@ -70,6 +72,16 @@ def judge_day(day: pd.DataFrame, calibration: pd.DataFrame, *, settings: AlertSe
             p_values = conformal_p_values(strangeness, everyone)
             hits = false_discovery_control(p_values) <= settings.false_discovery_rate
             found.loc[rows.index[hits], "queue"] = str(kind)
+    return found
+
+
+def judge_alone(rows: pd.DataFrame, calibration: pd.DataFrame) -> pd.Series:
+    """The p-value of each row (`kind`, `strangeness`) among the past account-days of its kind; one without any."""
+    found = pd.Series(1.0, index=rows.index)
+    for kind, part in rows.groupby("kind"):
+        past = calibration.loc[calibration["kind"] == kind, "strangeness"].to_numpy()
+        if len(past):
+            found.loc[part.index] = conformal_p_values(part["strangeness"].to_numpy(), past)
     return found
 
 

@@ -1,9 +1,9 @@
 """Early warning: the minute at which an account-day would have alerted, had it been judged every minute.
 
 Counts only grow during a day, and so does the tail sum of their deviations: an account is told of in the first minute
-in which what it has done so far is as strange as a whole day must be to alert. Nothing later in the day is looked at,
-the peers' effect of the day is taken for none, and signals that need whole days (gaps, rhythm, fan-out) are left out,
-so the warning comes late rather than wrongly.
+in which what it has done so far is stranger than all but a few whole days of the past. Nothing later in the day is
+looked at, the peers' effect of the day is taken for none, and signals that need whole days (gaps, rhythm, fan-out)
+are left out, so the warning comes late rather than wrongly.
 """
 
 from __future__ import annotations
@@ -42,25 +42,6 @@ EARLY = Table(
     ("account", "day"),
 )
 MINUTE = "min"
-RUNNING = (
-    "lookups",
-    "records",
-    "busiest_hour",
-    "new_records",
-    "foreign_records",
-    "misses",
-    "odd_department_records",
-    "new_source_uses",
-    "new_agent_uses",
-    "new_auth_uses",
-    "reset_then_new_source",
-    "active_hours",
-    "off_hour_uses",
-    "writes",
-    "busiest_write_hour",
-    "foreign_writes",
-)
-"""Signals that can be counted from minute to minute."""
 
 
 def early_alerts(timeline: Timeline, model: Model, day: date, *, thresholds: pd.Series) -> pd.DataFrame:
@@ -75,8 +56,8 @@ def early_alerts(timeline: Timeline, model: Model, day: date, *, thresholds: pd.
     day
         The day.
     thresholds
-        By account, the strangeness from which it alerts. Only accounts that are strange at the end of the day can have
-        been strange within it, so the others need not be asked for.
+        By account, the running tail sum from which it alerts. Only accounts that are strange at the end of the day can
+        have been strange within it, so the others need not be asked for.
 
     Returns
     -------
@@ -119,7 +100,7 @@ def _running(timeline: Timeline, day: date, events: ir.Table, *, accounts: list[
 def count_minutes(
     events: ir.Table, *, records: pd.DataFrame, sources: pd.DataFrame, hours: pd.DataFrame, recent_resets: pd.Series
 ) -> pd.DataFrame:
-    """Running counts of the `RUNNING` signals at the end of every minute with an event.
+    """Running counts of the signals in `detector.training.RUNNING` at the end of every minute with an event.
 
     Parameters
     ----------

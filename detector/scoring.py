@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from detector.alerting import AlertSettings, alert_threshold, judge_day, queue_slow
+from detector.alerting import AlertSettings, alert_threshold, judge_alone, judge_day, queue_slow
 from detector.campaigns import CampaignSettings, find_campaigns
 from detector.checks import CHECKS, FIRED, run_checks
 from detector.deviations import NAMES
@@ -19,11 +19,12 @@ from detector.early import EARLY, early_alerts
 from detector.errors import HistoryError, ModelError
 from detector.explain import Language, Usual, peer_values, reasons_of, span_values, usual_values
 from detector.history import History
+from detector.joins import to_frame
 from detector.model.forest import to_score
 from detector.model.kept import Model
 from detector.schema import CHANNELS, QUEUES, Column, Table
 from detector.timeline import Timeline
-from detector.training import TrainSettings, fit_model, kind_of, to_matrix
+from detector.training import TrainSettings, fit_model, kind_of, running_part, to_matrix
 
 REASON = pa.struct(
     [
@@ -123,8 +124,48 @@ def train_model(
     frames = []
     for day in days:
         progress(f"training: {day}")
-        frames.append(timeline.deviations(day).to_pandas())
-    return fit_model(pd.concat(frames, ignore_index=True), settings=settings)
+        frames.append(to_frame(timeline.deviations(day)))
+    rows = pd.concat(frames, ignore_index=True)
+    model = fit_model(rows, settings=settings)
+    aside = follow_attacks(timeline, model, days=days, progress=progress)
+    if len(aside) == len(model.set_aside):
+        return model
+    return fit_model(rows, settings=settings, set_aside=aside)
+
+
+def follow_attacks(
+    timeline: Timeline, model: Model, *, days: Sequence[date], progress: Callable[[str], None] = lambda text: None
+) -> pd.DataFrame:
+    """Go after the account-days that training set aside: what did the same accounts do on the days after?
+
+    An attack that lasts hides behind itself: its first day is strange, and the ones after it are compared with the
+    first. So each set-aside day is taken out of the account's past, and its next days are judged anew, by a looser
+    measure since there is a reason to doubt them.
+
+    Returns
+    -------
+    pd.DataFrame
+        `account` and `day` of all that is to be set aside. The timeline leaves them out from now on.
+    """
+    found = model.set_aside.assign(day=pd.to_datetime(model.set_aside["day"]).dt.date)
+    timeline.leave_out(found)
+    for day in days:
+        doubtful = found.loc[found["day"] < day, "account"].unique()
+        known = set(found.loc[found["day"] == day, "account"])
+        asked = [account for account in doubtful if account not in known]
+        if not asked:
+            continue
+        progress(f"training: {day}, {len(asked)} accounts once more")
+        rows = measure(to_frame(timeline.deviations(day, accounts=asked)), model)
+        judged = judge_alone(rows, model.calibration)
+        more = rows.loc[judged <= DOUBTFUL_P, ["account"]].drop_duplicates().assign(day=day)
+        timeline.leave_out(more)
+        found = pd.concat([found, more], ignore_index=True)
+    return found
+
+
+DOUBTFUL_P = 0.01
+"""An account that was set aside within the training days is believed only below this p-value."""
 
 
 def training_days(history: History, *, settings: TrainSettings) -> list[date]:
@@ -185,15 +226,16 @@ def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSetti
 
 
 def _thresholds(judged: pd.DataFrame, model: Model, settings: AlertSettings) -> pd.Series:
-    """Strangeness from which each account alerts alone; only for those that reach it by the end of the day."""
+    """Running tail sum from which each account is told of early; only for those that reach it by the end of the day."""
     counts = judged["kind"].value_counts()
-    past = model.calibration.groupby("kind")["strangeness"]
+    past = model.calibration.dropna(subset="running").groupby("kind")["running"]
     limits = {
-        kind: alert_threshold(values.to_numpy(), n_tests=int(counts.get(kind, 1)), rate=settings.false_discovery_rate)
+        kind: alert_threshold(values.to_numpy(), n_tests=int(counts.get(kind, 1)), rate=settings.early_rate)
         for kind, values in past
     }
-    found = judged.set_index("account")["kind"].map(limits).fillna(np.inf)
-    return found[judged.set_index("account")["strangeness"] >= found]
+    rows = judged.set_index("account")
+    found = rows["kind"].map(limits).fillna(np.inf)
+    return found[rows["running"] >= found]
 
 
 def measure(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
@@ -211,6 +253,7 @@ def measure(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
         strangeness=-samples,
         tail_sum=contributions.sum(axis=1),
         forest=model.estimator.forest_surprise(X),
+        running=model.estimator.tail_sum(running_part(X, model.columns)),
         accumulated=contributions[:, slow].sum(axis=1),
         largest_tail=contributions.max(axis=1, initial=0.0),
         plain_sum=X.sum(axis=1),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
 import ibis
@@ -97,12 +97,17 @@ class Timeline:
         """Account-hours of one day, with new and foreign records filled in."""
         return self._build(day).hours if day in self.input_days else self._held(ACCOUNT_HOURS, day, day)
 
-    def deviations(self, day: date) -> ir.Table:
-        """The day's deviations from the strict past; from the peers of the day alone where there is no past to use."""
-        past = self._before(ACCOUNT_DAYS, day)
+    def deviations(self, day: date, *, accounts: Sequence[str] | None = None) -> ir.Table:
+        """The day's deviations from the strict past; from the peers of the day alone where there is no past to use.
+
+        Of some accounts, or of all; of a few alone, hardly any of the day's effect on their peers is taken out.
+        """
+        today = self.account_days(day)
+        if accounts is not None:
+            today = today.filter(today.account.isin(list(accounts)))
         if len(self.days_before(day)) < MIN_PAST_DAYS:
-            return peer_deviations(self.account_days(day), off_days=self._holidays(day))
-        return deviations(self.account_days(day), past, off_days=self._holidays(day))
+            return peer_deviations(today, off_days=self._holidays(day))
+        return deviations(today, self._before(ACCOUNT_DAYS, day), off_days=self._holidays(day))
 
     def today(self, day: date) -> Aggregates:
         """The input's aggregates of one day."""
