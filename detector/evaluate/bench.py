@@ -6,11 +6,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-import duckdb
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from detector.evaluate.cache import fingerprint, kept_folder
+from detector.evaluate.counts import connect
 from detector.evaluate.frames import ACCOUNT_DAY
 from detector.evaluate.labels import is_hijack
 from detector.evaluate.measures import Case, build_case
@@ -121,7 +121,7 @@ def without_column(bench: Bench, *, column: str) -> Bench:
 
 
 def _empty_column(files: Collection[Path], *, column: str, out: Path) -> None:
-    with duckdb.connect() as con:
+    with connect() as con:
         for path in files:
             con.read_parquet(str(path)).select(f"* REPLACE (NULL::VARCHAR AS {column})").write_parquet(
                 str(out / path.name)

@@ -45,6 +45,14 @@ GROUP BY account, day ORDER BY day, account
 """  # noqa: S608 - the only values formatted in are the two constants above
 
 
+def connect() -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB in memory that keeps quiet: a progress bar on standard output would spoil what is printed."""
+    con = duckdb.connect()
+    con.execute("SET enable_progress_bar = false")
+    con.execute("SET TimeZone = 'UTC'")
+    return con
+
+
 def count_days(con: duckdb.DuckDBPyConnection, *, zone: str) -> pd.DataFrame:
     """Count what each account did each day.
 
@@ -58,7 +66,6 @@ def count_days(con: duckdb.DuckDBPyConnection, *, zone: str) -> pd.DataFrame:
     frame with one row per account and day with an event, all channels together: account, day, profession (null:
     unknown), the counts of `COUNTED`, deeds (events other than failed sign-ins) and active (any deed).
     """
-    con.execute("SET TimeZone = 'UTC'")
     return as_frame(con.sql(_DAYS, params={"zone": zone}).to_arrow_table())
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from detector.evaluate.cache import kept_folder, stored_frame
+from detector.evaluate.counts import connect
 from detector.evaluate.frames import ACCOUNT_DAY, as_frame
 
 ADDED = 400
@@ -64,7 +65,7 @@ def enlarge(files: Sequence[Path], *, busy: pd.DataFrame, strangers: Sequence[st
 def _write(files: Sequence[Path], *, busy: pd.DataFrame, strangers: Sequence[str], seed: int, folder: Path) -> None:
     random = np.random.default_rng([seed, ENLARGING_STREAM])
     added = []
-    with duckdb.connect() as con:
+    with connect() as con:
         for path in files:
             day = pd.Timestamp(path.stem)
             accounts = busy.loc[busy["day"] == day, "account"].tolist()

@@ -6,11 +6,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import duckdb
 import pandas as pd
 
 from detector.evaluate.cache import kept_folder, kept_frame
-from detector.evaluate.counts import count_days, read_events, with_outcome
+from detector.evaluate.counts import connect, count_days, read_events, with_outcome
 from detector.evaluate.foreign import count_foreign
 from detector.evaluate.frames import as_days
 from detector.evaluate.truth import Truth
@@ -57,7 +56,7 @@ def split_days(world: Path, *, judged_days: int) -> Split:
 def read_facts(files: Sequence[Path], *, truth: Truth, zone: str, scratch: Path) -> Facts:
     """Count what happened in daily files, named after their day, once; later calls read the counts from `scratch`."""
     days = as_days([path.stem for path in files])
-    with duckdb.connect() as con:
+    with connect() as con:
         read_events(con, files=[str(path) for path in files])
         return Facts(
             counts=kept_frame(scratch / "counts.parquet", make=lambda: count_days(con, zone=zone)),
@@ -80,7 +79,7 @@ def keep_scenarios(files: list[Path], *, malicious: pd.DataFrame, scenarios: Col
 
 
 def _copy_without(files: list[Path], *, dropped: pd.DataFrame, folder: Path) -> None:
-    with duckdb.connect() as con:
+    with connect() as con:
         con.register("dropped", dropped)
         for path in files:
             read_events(con, files=[str(path)])

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
 import pandas as pd
 
 from detector.evaluate import Scored
-from detector.evaluate.counts import count_days, read_events
+from detector.evaluate.counts import connect, count_days, read_events
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class MostRecords:
         """Count records."""
         assert (history / "learned").exists()
         assert (model / "fitted").exists()
-        with duckdb.connect() as con:
+        with connect() as con:
             read_events(con, files=[str(path) for path in dumps])
             counts = count_days(con, zone=self.zone)
         counts = counts[counts["active"]]

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import duckdb
 import pandas as pd
 
-from detector.evaluate.counts import COUNTED, count_days, read_events, with_outcome
+from detector.evaluate.counts import COUNTED, connect, count_days, read_events, with_outcome
 from detector.evaluate.foreign import count_foreign
 from tests.evaluate.portal import write_day
 
 
 def counts(files: list[Path], *, zone: str = "Europe/Paris") -> pd.DataFrame:
     """Count what these files hold, by account and day."""
-    with duckdb.connect() as con:
+    with connect() as con:
         read_events(con, files=[str(file) for file in files])
         return count_days(con, zone=zone).astype({"day": str}).set_index(["account", "day"])
 
@@ -62,7 +61,7 @@ def test_malicious_rows_get_the_outcome_of_the_dump(tmp_path: Path) -> None:
     ]
     name = write_day(tmp_path, "2026-03-02", rows)
     malicious = pd.DataFrame({"source": [name.name, name.name, "other"], "line": [2, 1, 1]})
-    with duckdb.connect() as con:
+    with connect() as con:
         read_events(con, files=[str(name)])
         found = with_outcome(con, malicious=malicious)
     assert found["outcome"].fillna("none").tolist() == ["failure", "success", "none"]
@@ -78,7 +77,7 @@ def test_foreign_records_are_new_and_unknown_around(tmp_path: Path) -> None:
         )
         for day, rows in (("2026-03-02", past), ("2026-03-03", today))
     ]
-    with duckdb.connect() as con:
+    with connect() as con:
         read_events(con, files=[str(file) for file in files])
         found = count_foreign(con, days=[pd.Timestamp("2026-03-03")], zone="UTC")
     assert found[["account", "new_records", "foreign_records"]].to_numpy().tolist() == [["a", 2, 1]]

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +13,7 @@ import pytest
 
 from detector.errors import ReadError
 from detector.evaluate import EvaluateSettings, Evaluation, Scored, evaluate, render
-from detector.evaluate.counts import count_days, read_events
+from detector.evaluate.counts import connect, count_days, read_events
 from detector.evaluate.truth import BENIGN_KINDS, CAMPAIGNS, TRUTH_ACCOUNTS, TRUTH_EVENTS
 from tests.evaluate.portal import write_day
 
@@ -52,7 +51,7 @@ class MostLookups:
         assert (history / "learned").exists()
         assert (model / "fitted").exists()
         self.scored = [path.name for path in dumps]
-        with duckdb.connect() as con:
+        with connect() as con:
             read_events(con, files=[str(path) for path in dumps])
             counts = count_days(con, zone=ZONE)
         scores = counts[["account", "day"]].assign(score=counts["lookups"].astype(float), alert=counts["lookups"] >= 50)
