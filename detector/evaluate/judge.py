@@ -53,14 +53,16 @@ class ProjectDetector:
         train(history=history, model=model / FITTED, settings=self._keyed(history))
 
     def score(self, dumps: Sequence[Path], *, history: Path, model: Path) -> Scored:
-        """Score every day of these dumps, oldest first."""
+        """Score every day of these dumps, oldest first; reasons, which no measure reads, only for queues."""
+        keyed = self._keyed(history)
+        brief = keyed.model_copy(update={"score": keyed.score.model_copy(update={"explained": 0})})
         found = score(
             list(dumps),
             history=history,
             model=model / FITTED,
             mapping=self.mapping,
             complete=True,
-            settings=self._keyed(history),
+            settings=brief,
         )
         scores = found.scores[[*ACCOUNT_DAY, "alert", "queue", "p_value", *METHODS]]
         early = found.early[[*ACCOUNT_DAY, *EARLY_COLUMNS]]
