@@ -24,7 +24,7 @@ class AlertSettings(BaseModel):
     """Aim of the Benjamini–Hochberg procedure, per day and kind of account. What is reached is measured."""
     budget: float = Field(default=1.0, ge=0)
     """Accounts a day, per 3,000 scored, that the slow queue may put before an analyst."""
-    early_rate: float = Field(default=0.03, gt=0, lt=1)
+    early_rate: float = Field(default=0.1, gt=0, lt=1)
     """Accounts a day that may be told of early though nothing is the matter; they come on top of the day's own."""
     min_calibration: int = Field(default=100, ge=1)
     """Past account-days of its kind without which an account-day is left to review."""
@@ -103,14 +103,19 @@ def widen(p_values: Floats) -> Floats:
     return np.minimum(p_values * inflation, 1.0)
 
 
+MIN_STRANGEST = 1_000
+"""Past account-days without which the strangest of them says too little."""
+
+
 def alert_threshold(past: Floats, *, n_tests: int, rate: float) -> float:
     """Strangeness above which one account-day alerts alone among `n_tests`; infinite where the past is too short.
 
     The first step of Benjamini–Hochberg: a p-value of at most `rate` / `n_tests`. More alerts on a day only lower it.
+    Where the past is too short for so small a share, it is the strangest account-day of at least `MIN_STRANGEST`.
     """
-    allowed = int(rate / max(n_tests, 1) * (len(past) + 1)) - 1
-    if allowed < 0:
+    if len(past) < MIN_STRANGEST:
         return float("inf")
+    allowed = max(int(rate / max(n_tests, 1) * (len(past) + 1)) - 1, 0)
     return float(np.nextafter(np.sort(past)[len(past) - 1 - allowed], np.inf))
 
 

@@ -1,0 +1,102 @@
+"""Strangeness becomes p-values, alerts and queues."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from detector.alerting import (
+    AlertSettings,
+    alert_threshold,
+    conformal_p_values,
+    judge_alone,
+    judge_day,
+    queue_slow,
+    widen,
+)
+
+
+def past(n: int = 20_000, kind: str = "known") -> pd.DataFrame:
+    """Past account-days whose strangeness is exponential."""
+    drawn = np.random.default_rng(7).exponential(size=n)
+    return pd.DataFrame({"kind": kind, "strangeness": drawn})
+
+
+def a_day(strangeness: list[float], kind: str = "known") -> pd.DataFrame:
+    """A day with one row per value."""
+    names = [f"a{i}" for i in range(len(strangeness))]
+    return pd.DataFrame({"account": names, "kind": kind, "strangeness": strangeness})
+
+
+def test_p_value_is_the_share_of_the_past_at_least_as_strange() -> None:
+    """Of nine past values three are at or above 7, so with the row itself the share is 4 in 10."""
+    found = conformal_p_values(np.array([7.0]), np.arange(1.0, 10.0))
+    assert found == pytest.approx([0.4])
+
+
+def test_p_values_beyond_the_past_stay_in_order() -> None:
+    """What is stranger than all of the past has a p-value below its smallest share, the stranger the smaller."""
+    found = conformal_p_values(np.array([12.0, 30.0, 60.0]), past()["strangeness"].to_numpy())
+    assert found[0] <= 1 / 20_001
+    assert found[0] > found[1] > found[2]
+
+
+def test_odd_day_widens_p_values() -> None:
+    """When half a day is in the strangest twentieth of the past, p-values grow tenfold; an even day keeps its own."""
+    odd = np.concatenate([np.full(50, 0.01), np.full(50, 0.5)])
+    assert widen(odd)[0] == pytest.approx(0.1)
+    even = np.linspace(0.01, 1, 100)
+    assert widen(even) == pytest.approx(even)
+
+
+def test_only_the_strange_account_alerts() -> None:
+    """Among honest account-days one far beyond the past alerts, in the main queue, and nobody else does."""
+    honest = [float(value) for value in -np.log(np.linspace(0.01, 1, 300))]
+    found = judge_day(a_day([*honest, 60.0]), past(), settings=AlertSettings())
+    assert found.index[found["alert"]].tolist() == [300]
+    assert found.loc[300, "queue"] == "main"
+
+
+def test_without_enough_past_nothing_alerts() -> None:
+    """With fewer past account-days than are needed to tell one in so many, no p-value makes an alert."""
+    found = judge_day(a_day([1.0, 60.0]), past(50), settings=AlertSettings())
+    assert not found["alert"].any()
+    assert found["p_value"].isna().all()
+
+
+def test_newcomer_without_newcomers_before_is_left_to_review() -> None:
+    """A kind of account that the past does not know cannot alert; a strange one waits in the queue of its kind."""
+    day = pd.concat([a_day([1.0] * 50), a_day([60.0], kind="newcomer").assign(account="new")], ignore_index=True)
+    found = judge_day(day, past(), settings=AlertSettings())
+    assert found.loc[50, ["alert", "queue"]].tolist() == [False, "newcomer"]
+
+
+def test_threshold_is_where_one_account_alerts_alone() -> None:
+    """An account-day at the threshold alerts alone among so many, and one just below does not."""
+    calibration = past()
+    limit = alert_threshold(calibration["strangeness"].to_numpy(), n_tests=100, rate=0.1)
+    rest = [0.1] * 99
+    assert judge_day(a_day([*rest, limit]), calibration, settings=AlertSettings())["alert"].iloc[-1]
+    below = np.nextafter(limit, 0) - 1e-9
+    assert not judge_day(a_day([*rest, below]), calibration, settings=AlertSettings())["alert"].any()
+
+
+def test_threshold_of_a_short_past_is_out_of_reach() -> None:
+    """A hundred past account-days say nothing of one in a thousand."""
+    assert alert_threshold(np.arange(100.0), n_tests=10, rate=0.1) == float("inf")
+
+
+def test_judged_alone_without_past_is_believed() -> None:
+    """Where no past of its kind is known, a row's p-value is one."""
+    assert judge_alone(a_day([60.0], kind="robot"), past()).tolist() == [1.0]
+
+
+def test_slow_queue_keeps_to_its_budget() -> None:
+    """One account per 3,000 takes a place in the slow queue: the one that accumulated most and was in no queue yet."""
+    rows = pd.DataFrame(
+        {"account": ["a", "b", "c", "d"], "queue": [None, None, None, "main"], "accumulated": [9.0, 12.0, 11.0, 20.0]}
+    )
+    found = queue_slow(rows, queued={"b"}, settings=AlertSettings(budget=1.0))
+    assert found.fillna("-").tolist() == ["-", "-", "budget", "main"]
+    assert queue_slow(rows, queued=set(), settings=AlertSettings(budget=0.0)).notna().sum() == 1
