@@ -23,6 +23,9 @@ from detector.order import ORDER_COLUMNS, order_signals
 _SUMS = {"sources": "account_sources", "records": "account_records", "hours": "account_hours"}
 """Aggregates and the tables that hold them."""
 
+_EVENTS_VIEW = "history_events_of_day"
+"""One name for the day at hand, so that queries on it are the same from day to day and need not be written anew."""
+
 
 class Settled(NamedTuple):
     """What `settle` did: days whose signals were computed, and days that it closed."""
@@ -101,7 +104,7 @@ def _keep_events(change: Transaction, day: date, events: ir.Table, held: tuple[s
     columns = events.select(*OPEN_EVENTS.names)
     change.set_day(day, state="open")
     change.put(day, OPEN_EVENTS.name, ibis.union(columns, change.rows(day, OPEN_EVENTS.name)) if held else columns)
-    return change.rows(day, OPEN_EVENTS.name)
+    return change.rows(day, OPEN_EVENTS.name, name=_EVENTS_VIEW)
 
 
 def settle(history: History, *, con: Backend, canaries: tuple[str, ...] = (), complete: bool = False) -> Settled:
@@ -156,5 +159,5 @@ def _compute_signals(change: Transaction, day: date, *, canaries: tuple[str, ...
 def _order(change: Transaction, day: date) -> ir.Table:
     """Signals that need the order of events: from the events while there are any, then as they were left by them."""
     if change.manifest.days[day].state == "open":
-        return order_signals(change.rows(day, OPEN_EVENTS.name), zone=change.manifest.zone)
+        return order_signals(change.rows(day, OPEN_EVENTS.name, name=_EVENTS_VIEW), zone=change.manifest.zone)
     return change.rows(day, "account_days").select(*ACCOUNT_DAY, *ORDER_COLUMNS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 from ibis.expr.datatypes import DataType
-from ibis.util import gen_name
 
 from detector.account_days import ACCOUNT_DAYS
 from detector.errors import SchemaError
@@ -32,6 +32,8 @@ _FOLDERS = {OPEN_EVENTS.name: "open"}
 _ROW_GROUP_ROWS = 122_880
 """DuckDB's usual row group: enough for its threads to share a day, small enough to skip."""
 _BATCH_ROWS = 61_440
+_QUERIES = 32
+"""Queries whose SQL is remembered: a few tables, each with and without a clock change."""
 
 
 def folder_of(table: str) -> str:
@@ -72,15 +74,18 @@ def _sorted_batches(rows: ir.Table, table: Table, con: Backend) -> Iterator[pa.R
     DuckDB's own Parquet writer is not used: its bytes depend on how a query was planned. Ibis' batches are not, since
     on DuckDB 2 they fail.
     """
-    view = gen_name("history_rows")
     # The key first, for order and for reading; then the rest, so that a table without a key has one order too.
     order = ", ".join(f'"{name}"' for name in dict.fromkeys((*table.key, *table.names)))
-    con.create_view(view, rows)
-    try:
-        with con.con.sql(f'SELECT * FROM "{view}" ORDER BY {order}').to_arrow_reader(_BATCH_ROWS) as batches:  # noqa: S608
-            yield from batches
-    finally:
-        con.drop_view(view, force=True)
+    con._run_pre_execute_hooks(rows)  # noqa: SLF001 - registers tables in memory, as all that Ibis runs itself does
+    query = f"SELECT * FROM ({_written(con, rows.op())}) ORDER BY {order}"  # noqa: S608 - names are the schema's
+    with con.con.sql(query).to_arrow_reader(_BATCH_ROWS) as batches:
+        yield from batches
+
+
+@functools.lru_cache(maxsize=_QUERIES)
+def _written(con: Backend, rows: ops.Relation) -> str:
+    """A query's SQL, which takes Ibis longer to write than a small day's takes to run; most days ask the same."""
+    return str(con.compile(rows.to_expr()))
 
 
 def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -124,17 +129,19 @@ def _as_stored(values: ir.Column, column: Column) -> ir.Value:
     return values
 
 
-def read_rows(files: Sequence[str], *, table: Table, con: Backend) -> ir.Table:
+def read_rows(files: Sequence[str], *, table: Table, con: Backend, name: str | None = None) -> ir.Table:
     """Read files of a table; columns that were added since they were written are null.
 
     Parameters
     ----------
     files
         Parquet files of the table, maybe none.
+    name
+        Name of the view to read through; whatever was read through that name before is not to be used any more.
     """
     if not files:
         return ibis.memtable(table.empty())
-    rows = con.read_parquet(list(files), union_by_name=True)
+    rows = con.read_parquet(list(files), table_name=name, union_by_name=True)
     types = {column.name: DataType.from_pyarrow(column.type) for column in table.columns}
     absent = {name: ibis.null(kind) for name, kind in types.items() if name not in rows.columns}
     return rows.mutate(**absent).select(*table.names) if absent else rows.select(*table.names)

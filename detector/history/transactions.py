@@ -65,9 +65,9 @@ class Transaction:
         parts = entry.tables[table].parts if entry is not None and table in entry.tables else ()
         return tuple(str(self.history.path_of(table, part)) for part in parts)
 
-    def rows(self, day: date, table: str) -> ir.Table:
-        """Rows of a table of a day, as far as this change has come."""
-        return read_rows(self.files(day, table), table=TABLES[table], con=self.con)
+    def rows(self, day: date, table: str, *, name: str | None = None) -> ir.Table:
+        """Rows of a table of a day, as far as this change has come, through a view of that name."""
+        return read_rows(self.files(day, table), table=TABLES[table], con=self.con, name=name)
 
     def close(self, day: date) -> None:
         """Close a day: its events are dropped, and later ones amend counts only."""
