@@ -22,7 +22,7 @@ FACTS = ("record_sex", "record_decade", "record_department", "record_key_ok")
 CONTENT = tuple(name for name in EVENTS.names if name not in ("source", "line"))
 BOOKKEEPING = ("_part", "_problem", "_ignored", "_text", "_oddity", "_zone", "_print")
 """What stands beside events in scratch: part of a line, why rejected, why ignored, the rejected line, what was odd
-about its time; of some lines, chosen by their hash, the zone that the time names, and that hash, by which repeated
+about its time; of some lines, chosen by their time, the zone that the time names, and that hash, by which repeated
 lines are found."""
 
 _VALUES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -58,7 +58,7 @@ class Meaning:
     skips_anonymous
         Whether a line without account is ignored rather than rejected.
     print_every
-        One line in so many leaves its hash, chosen by that hash, so that repeated lines do or do not together.
+        One line in so many leaves its hash, chosen by its time, so that repeated lines do or do not together.
     """
 
     asked: Mapping
@@ -79,12 +79,18 @@ def conform(rows: Rows, meaning: Meaning, *, path: str) -> str:
     """
     _refuse_absent(rows, meaning.asked, path)
     _refuse_unmapped(rows, meaning.mapping, path)
-    ruled = sql.select(_rule(rows, meaning.mapping), sql.within(rows.query), keep=True)
-    named = sql.select(_named(rows, meaning), sql.within(ruled), keep=True)
-    valued = sql.select(_valued(meaning), sql.within(named), keep=True)
-    judged = sql.select(_ignored(rows, meaning) | {"timestamp": _instant(meaning)}, sql.within(valued), keep=True)
-    faulty = sql.select(_fault(meaning), sql.within(judged), keep=True)
-    return sql.select(_final(rows, meaning), sql.within(faulty))
+    layers = (
+        _rule(rows, meaning.mapping),
+        _named(rows, meaning),
+        _valued(rows, meaning),
+        _timed(rows, meaning.mapping) | _ignored(rows, meaning),
+        {"timestamp": _instant(meaning), "_oddity": oddity_of("_wall", zone=meaning.zone)},
+        _fault(meaning),
+    )
+    query = rows.query
+    for columns in layers:
+        query = sql.select(columns, sql.within(query), keep=True)
+    return sql.select(_final(rows, meaning), sql.within(query))
 
 
 def _refuse_absent(rows: Rows, mapping: Mapping, path: str) -> None:
@@ -137,10 +143,11 @@ def _named(rows: Rows, meaning: Meaning) -> dict[str, str]:
         for column in (*CONTENT, *REQUEST_COLUMNS)
         if column != "timestamp"
     }
-    return named | _time(rows, mapping)
+    return named | {"_when": _time(rows, mapping)[0]}
 
 
-def _time(rows: Rows, mapping: Mapping) -> dict[str, str]:
+def _time(rows: Rows, mapping: Mapping) -> tuple[str, str]:
+    """SQL for the time as the source has it, and its DuckDB type."""
     names = mapping.time.columns or mapping.columns.get("timestamp", ())
     fields = [rows.fields[name] for name in names if name in rows.fields]
     if mapping.time.columns and len(fields) > 1:
@@ -148,9 +155,13 @@ def _time(rows: Rows, mapping: Mapping) -> dict[str, str]:
     if len(fields) > 1:
         fields = [Field(sql.first_of(_clean(field) for field in fields))]
     field = fields[0] if fields else Field(sql.text(mapping.constants.get("timestamp", "")))
-    value = _clean(field) if field.kind == "VARCHAR" else field.sql
-    found = instants(value, kind=field.kind, layout=mapping.time.format)
-    return {"_written": f"({value})::VARCHAR", "_instant": found.zoned, "_wall": found.wall}
+    return (_clean(field) if field.kind == "VARCHAR" else field.sql), field.kind
+
+
+def _timed(rows: Rows, mapping: Mapping) -> dict[str, str]:
+    """The wall clock, looked for only where the time names no zone."""
+    wall = instants("_when", kind=_time(rows, mapping)[1], layout=mapping.time.format).wall
+    return {"_wall": sql.cases([("_instant IS NULL", wall)])}
 
 
 def _source(rows: Rows, mapping: Mapping, column: str) -> str:
@@ -161,7 +172,9 @@ def _source(rows: Rows, mapping: Mapping, column: str) -> str:
 
 
 def _clean(field: Field) -> str:
-    return f"nullif(trim({field.sql if field.kind == 'VARCHAR' else field.sql + '::VARCHAR'}), '')"
+    text = field.sql if field.kind == "VARCHAR" else f"{field.sql}::VARCHAR"
+    padded = f"starts_with({text}, ' ') OR ends_with({text}, ' ')"  # trim is slow, and seldom needed
+    return sql.cases([(f"{text} = ''", sql.NULL), (padded, f"nullif(trim({text}), '')")], otherwise=text)
 
 
 def _from_requests(mapping: Mapping, column: str, otherwise: str, rows: Rows) -> str:
@@ -181,7 +194,7 @@ def _of_rule(rule: Request, column: str, path: str) -> str | None:
     return sql.first_of([*taken, *([sql.text(constant)] if constant else [])]) if taken or constant else None
 
 
-def _valued(meaning: Meaning) -> dict[str, str]:
+def _valued(rows: Rows, meaning: Meaning) -> dict[str, str]:
     """Values under the names that events have for them; `_compact` and `_is_nir` prepare the record."""
     mapping = meaning.mapping
     columns = {
@@ -195,7 +208,8 @@ def _valued(meaning: Meaning) -> dict[str, str]:
         "_compact": compacted,
         "_is_nir": records.is_identifier(compacted),
         "_number": "try_cast(_raw_n_records AS DOUBLE)",
-        "_oddity": oddity_of("_wall", zone=meaning.zone),
+        "_written": "_when::VARCHAR",
+        "_instant": instants("_when", kind=_time(rows, mapping)[1], layout=mapping.time.format).zoned,
         "_address": client_address("_raw_ip", "_raw_forwarded_for", trusted=mapping.trusted_proxies),
     }
 
@@ -274,11 +288,16 @@ def _final(rows: Rows, meaning: Meaning) -> dict[str, str]:
     columns["channel"] = "coalesce(channel, 'portal')"
     columns["account"] = _account(meaning.mapping)
     columns["n_records"] = "_number::INTEGER"
-    columns |= {name: f"left({records.scrub(_kept(name))}, {_LONGEST_TEXT})" for name in _READABLE}
+    columns |= {name: _readable(_kept(name)) for name in _READABLE}
     columns |= {name: records.disguise(f"_raw_{name}", domain=name) for name in _TELLING_APART}
     columns |= _record(meaning.mapping)
     kept = {name: sql.cases([(good, columns[name])]) for name in CONTENT}
     return ({"_line": "_line"} if rows.numbered else {}) | kept | _bookkeeping(rows, meaning, good)
+
+
+def _readable(value: str) -> str:
+    scrubbed = records.scrub(value)
+    return sql.cases([(f"strlen({value}) > {_LONGEST_TEXT}", f"left({scrubbed}, {_LONGEST_TEXT})")], otherwise=scrubbed)
 
 
 def _kept(name: str) -> str:
@@ -309,8 +328,8 @@ def _record(mapping: Mapping) -> dict[str, str]:
 
 
 def _bookkeeping(rows: Rows, meaning: Meaning, good: str) -> dict[str, str]:
-    line = f"hash({rows.text})"
-    printed = f"{good} AND {line} % {meaning.print_every} = 0"
+    # Lines are chosen by their time: repetitions share it, and it is shorter to hash than the line.
+    printed = f"{good} AND hash(_written) % {meaning.print_every} = 0"
     return {
         "_part": "_part",
         "_problem": "_fault",
@@ -318,5 +337,5 @@ def _bookkeeping(rows: Rows, meaning: Meaning, good: str) -> dict[str, str]:
         "_text": sql.cases([("_fault IS NOT NULL", shown(rows.text))], otherwise="NULL::VARCHAR"),
         "_oddity": sql.cases([(f"{good} AND _instant IS NULL", "_oddity")]),
         "_zone": sql.cases([(printed, zone_of("_written", "_instant"))]),
-        "_print": sql.cases([(f"{printed} AND _part = 1", line)]),
+        "_print": sql.cases([(f"{printed} AND _part = 1", f"hash({rows.text})")]),
     }

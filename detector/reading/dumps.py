@@ -104,6 +104,12 @@ class Opened:
             return Tally(sys.stdin.buffer, self.head, count_lines=count_lines)
         return Tally(Path(self.path).open("rb", buffering=0), count_lines=count_lines)
 
+    def is_small(self, most_bytes: int) -> bool:
+        """Whether the file is known to have so many bytes at most."""
+        if len(self.head) < HEAD_BYTES:
+            return True
+        return not self.dump.is_stdin and Path(self.path).stat().st_size <= most_bytes
+
     def head_bytes(self) -> bytes:
         """The first bytes, decompressed."""
         if self.compression is None:

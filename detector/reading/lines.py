@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,13 @@ _KEPT_OF_BAD_LINE = 4096
 _FALLBACK = "cp1252"  # what Windows and older programs in western Europe wrote
 SCHEMA = pa.schema([("_line", pa.int64()), ("_text", pa.string()), ("_problem", pa.string())])
 """One row per line: its number from 1, its text without the line's end, and why it cannot be read (null: it can)."""
+
+
+class Cutter(NamedTuple):
+    """What a format makes of each block of lines before SQL sees it, and the schema that it gives them."""
+
+    schema: pa.Schema
+    cut: Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
 class Lines:
@@ -42,9 +50,11 @@ class Lines:
         self.not_utf8 = 0
         self.failure: ReadError | None = None
 
-    def reader(self) -> pa.RecordBatchReader:
-        """The blocks, for DuckDB to pull; they can be pulled once."""
-        return pa.RecordBatchReader.from_batches(SCHEMA, self._batches())
+    def reader(self, cutter: Cutter | None = None) -> pa.RecordBatchReader:
+        """The blocks, cut further if wanted, for DuckDB to pull; they can be pulled once."""
+        if cutter is None:
+            return pa.RecordBatchReader.from_batches(SCHEMA, self._batches())
+        return pa.RecordBatchReader.from_batches(cutter.schema, map(cutter.cut, self._batches()))
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         try:

@@ -20,7 +20,7 @@ from detector.reading.parts import Part
 from detector.reading.sample import take_sample
 
 EVENT_ROW = "_problem IS NULL AND _ignored IS NULL"
-_SMALL_BYTES = 1 << 26  # below, every line leaves its hash, so that repeated lines are found
+_SMALL_BYTES = 1 << 24  # below, every line leaves its hash, so that repeated lines are found
 _PRINT_EVERY = 64
 _NUMBERS = count(1)
 
@@ -44,7 +44,7 @@ def read_file(
         return part
     asked = dump.input.mapping
     mapping = asked.over(form.default(sample))
-    every = 1 if len(opened.head) < _SMALL_BYTES else _PRINT_EVERY
+    every = 1 if opened.is_small(_SMALL_BYTES) else _PRINT_EVERY
     meaning = Meaning(asked, mapping, mapping.time.zone or zone, supplied_elsewhere, form.skips_anonymous, every)
     target = scratch / f"events-{next(_NUMBERS)}.parquet"
     return _stage(form, Source(opened, sample, con, mapping), meaning, target)

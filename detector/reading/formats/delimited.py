@@ -10,10 +10,16 @@ import csv
 from collections import Counter
 from collections.abc import Iterator
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+
 from detector.errors import ConfigError, ReadError
 from detector.reading import sql
 from detector.reading.formats.source import BLANK, HEADER, Field, Format, Rows, Source
-from detector.reading.lines import LONGEST_LINE_BYTES
+from detector.reading.lines import LONGEST_LINE_BYTES, Cutter
+from detector.reading.lines import SCHEMA as LINES
 from detector.reading.mapping import MAPPABLE, Mapping
 from detector.reading.sample import Sample
 
@@ -74,50 +80,82 @@ def _fast(source: Source, names: list[str], delimiter: str, fields: dict[str, Fi
 
 
 def _careful(source: Source, names: list[str], delimiter: str, fields: dict[str, Field]) -> Rows:
-    cells = sql.select(
-        {"_cells": _split("_text", delimiter), "_broken": _broken("_text", delimiter)}, source.line_table(), keep=True
-    )
-    number = len(names)
-    found = f"len(_cells) - (len(_cells) = {number + 1} AND _cells[-1] = '')::INTEGER"
-    problems = [
-        ("_problem IS NOT NULL", "_problem"),
-        ("_broken", "'a quote is opened and not closed, or closed within a field'"),
-        (f"{found} <> {number}", f"({found})::VARCHAR || ' columns, expected {number}'"),
-    ]
+    """Lines whose cells Arrow's reader takes apart, block by block, once each is known to be a whole row."""
+    table = source.table_of_lines(_cells(delimiter, width=_width(source.sample, len(names), delimiter)))
     ignored = [("trim(_text) = ''", sql.text(BLANK))]
     if source.mapping.csv.header:
         ignored.append((f"_text = {sql.text(source.sample.lines[0])}", sql.text(HEADER)))
-    columns = {
-        "_line": "_line",
-        "_text": "_text",
-        "_part": "1",
-        "_problem": sql.cases(problems),
-        "_ignored": sql.cases(ignored),
-    } | {f"_c{place}": f"_cells[{place + 1}]" for place in range(number)}
-    return Rows(sql.select(columns, sql.within(cells)), fields, "_text")
+    kept = {name: name for name in ("_line", "_text", "_problem", *(_cell(place) for place in range(len(names))))}
+    columns = kept | {"_part": "1", "_ignored": sql.cases(ignored, otherwise="NULL::VARCHAR")}
+    return Rows(sql.select(columns, table), fields, "_text")
 
 
-def _split(line: str, delimiter: str) -> str:
-    """SQL for the cells of a line; only lines with a quote pay for quotes."""
-    found = f"regexp_extract_all({sql.text(delimiter)} || {line}, {sql.text(_cell_pattern(delimiter))}, 1)"
-    unquote = """CASE WHEN cell[1] = '"' THEN replace(cell[2:-2], '""', '"') ELSE cell END"""
-    unquoted = f"list_transform({found}, lambda cell: {unquote})"
-    return sql.cases([(_quoted(line), unquoted)], otherwise=f"string_split({line}, {sql.text(delimiter)})")
+def _width(sample: Sample, named: int, delimiter: str) -> int:
+    """The columns of a row: those that are named, and one without name where most lines end with a delimiter."""
+    widths = [len(row) for row in csv.reader(sample.lines[1:], delimiter=delimiter)]
+    return named + (widths.count(named + 1) > widths.count(named))
 
 
-def _broken(line: str, delimiter: str) -> str:
-    whole = f"{sql.text(delimiter)} || {line}"
-    rest = f"array_to_string(regexp_extract_all({whole}, {sql.text(_cell_pattern(delimiter))}), '') <> {whole}"
-    return sql.cases([(_quoted(line), rest)], otherwise="false")
+def _cells(delimiter: str, *, width: int) -> Cutter:
+    """Cut blocks of lines into `width` cells; a line that is no row has no cells, and a problem."""
+    schema = pa.schema([*LINES, *(pa.field(_cell(place), pa.string()) for place in range(width))])
+
+    def cut(lines: pa.RecordBatch) -> pa.RecordBatch:
+        problems = _with_broken_quotes(lines, delimiter)
+        whole = pc.is_null(problems)
+        rows, wrong = _parsed(lines.column("_text").filter(whole), delimiter, width)
+        places = np.flatnonzero(whole.to_numpy(zero_copy_only=False))
+        said = problems.to_pylist() if wrong else []
+        for row, found in wrong.items():
+            said[places[row]] = f"{found} columns, expected {width}"
+        positions = np.full(len(lines), -1)
+        positions[np.delete(places, list(wrong))] = np.arange(rows.num_rows)
+        taken = rows.take(pa.array(positions, mask=positions < 0)).combine_chunks()
+        cells = [column.combine_chunks() for column in taken.columns]
+        problems = pa.array(said, pa.string()) if wrong else problems
+        return pa.record_batch([lines.column("_line"), lines.column("_text"), problems, *cells], schema=schema)
+
+    return Cutter(schema, cut)
 
 
-def _quoted(line: str) -> str:
-    return f"""contains({line}, '"')"""
+def _with_broken_quotes(lines: pa.RecordBatch, delimiter: str) -> pa.Array:
+    """The problems of lines; one more is a quote that would swallow the next lines."""
+    texts = lines.column("_text")
+    broken = pc.and_(
+        pc.match_substring(texts, '"'), pc.invert(pc.match_substring_regex(texts, _row_pattern(delimiter)))
+    )
+    told = pc.if_else(
+        broken, "a quote is opened and not closed, or closed within a field", pa.scalar(None, pa.string())
+    )
+    return pc.coalesce(lines.column("_problem"), told)
 
 
-def _cell_pattern(delimiter: str) -> str:
+def _row_pattern(delimiter: str) -> str:
     mark = rf"\x{{{ord(delimiter):x}}}"
-    return rf'{mark}("(?:[^"]|"")*"|[^"{mark}][^{mark}]*|)'
+    cell = rf'(?:"(?:[^"]|"")*"|[^"{mark}][^{mark}]*|)'
+    return rf"^{cell}(?:{mark}{cell})*$"
+
+
+def _parsed(texts: pa.Array, delimiter: str, width: int) -> tuple[pa.Table, dict[int, int]]:
+    """The cells of lines that are whole rows, and the lines (from 0) that have another number of cells, with it."""
+    wrong: dict[int, int] = {}
+    if not len(texts):
+        return pa.table({_cell(place): pa.array([], pa.string()) for place in range(width)}), wrong
+
+    def skip(row: arrow_csv.InvalidRow) -> str:
+        wrong[row.number - 1] = row.actual_columns
+        return "skip"
+
+    ended = pa.concat_arrays([texts, pa.array([""])])  # the last line may be empty, and must end to count
+    body = pc.binary_join(pa.ListArray.from_arrays([0, len(ended)], ended), "\n")[0].as_buffer()
+    names = [_cell(place) for place in range(width)]
+    parsed = arrow_csv.read_csv(
+        pa.BufferReader(body),
+        arrow_csv.ReadOptions(use_threads=False, column_names=names, block_size=body.size + 1),
+        arrow_csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False, invalid_row_handler=skip),
+        arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
+    )
+    return parsed, wrong
 
 
 def _cell(place: int) -> str:

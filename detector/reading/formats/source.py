@@ -11,7 +11,7 @@ import duckdb
 
 from detector.reading import sql, syslog
 from detector.reading.dumps import Opened
-from detector.reading.lines import Lines
+from detector.reading.lines import Cutter, Lines
 from detector.reading.mapping import Mapping as SourceMapping
 from detector.reading.sample import Sample
 
@@ -64,11 +64,11 @@ class Source:
         """Source columns that the mapping reads."""
         return self.mapping.source_columns
 
-    def line_table(self) -> str:
-        """The name of a relation of the file's lines (`_line`, `_text`, `_problem`); it can be read once."""
+    def table_of_lines(self, cutter: Cutter | None = None) -> str:
+        """The name of a relation of the file's lines (`_line`, `_text`, `_problem`, and cells); it can be read once."""
         self.lines = Lines(self.opened, self.sample.encoding)
         self._table = f"detector_lines_{next(_NUMBERS)}"
-        self.con.register(self._table, self.lines.reader())
+        self.con.register(self._table, self.lines.reader(cutter))
         return self._table
 
     def release(self) -> None:
@@ -81,7 +81,7 @@ class Source:
     def bodies(self) -> str:
         """SQL for the file's lines with `_body`, the text without a syslog envelope if the file's lines have one."""
         body = syslog.message("_text") if self.sample.is_wrapped else "_text"
-        return sql.within(sql.select({"_body": f"trim({body})"}, self.line_table(), keep=True))
+        return sql.within(sql.select({"_body": f"trim({body})"}, self.table_of_lines(), keep=True))
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def _default(_: Sample) -> Mapping:
 
 
 def _rows(source: Source) -> Iterator[Rows]:
-    parts = sql.select(syslog.envelope("_text"), source.line_table(), keep=True)
+    parts = sql.select(syslog.envelope("_text"), source.table_of_lines(), keep=True)
     said = sql.select(_said(), sql.within(parts), keep=True)
     tried = sql.select(_tried(), sql.within(said), keep=True)
     timed = sql.select(_order(), sql.within(tried), keep=True)
