@@ -29,6 +29,7 @@ from detector.errors import HistoryError
 from detector.history import Disk, History, RetentionSettings
 from detector.learning import Learned, LearnSettings, learn
 from detector.novelty import Past
+from detector.prepared import hold
 from detector.reading import Input, Mapping
 from detector.schema import INSTANT
 from tests.history.made import FailingDisk, Killed, fingerprint
@@ -43,12 +44,19 @@ COLUMNS = ("timestamp", "account", "action", "outcome", "ip", "record", "session
 
 def quick_account_days(_day: date, *, today: Aggregates, past: Past, **_rest: object) -> DayTables:
     """Stand in for the real signals, whose many columns take a second: a few that depend on the sums and the past."""
-    known = past.records.select("account", "record").distinct()
-    new = today.records.anti_join(known, ["account", "record"]).group_by("account").aggregate(new_records=_.count())
-    sums = today.sources.group_by(ACCOUNT_DAY).aggregate(lookups=_.lookups.sum(), logins=_.logins.sum())
-    found = sums.left_join(new, "account").drop("account_right").mutate(past_days=ibis.literal(past.n_days, "int32"))
-    absent = {c.name: ibis.null(ibis.dtype(c.type)) for c in ACCOUNT_DAYS.columns if c.name not in found.columns}
-    return DayTables(found.mutate(**absent), today.hours.mutate(new_records=ibis.literal(past.n_days, "int64")))
+    found = hold(_quick_signals, today.sources, today.records, past.records)
+    account_days = found.mutate(past_days=ibis.literal(past.n_days, "int32"))
+    return DayTables(account_days, today.hours.mutate(new_records=ibis.literal(past.n_days, "int64")))
+
+
+def _quick_signals(sources: ir.Table, records: ir.Table, past: ir.Table) -> ir.Table:
+    known = past.select("account", "record").distinct()
+    new = records.anti_join(known, ["account", "record"]).group_by("account").aggregate(new_records=_.count())
+    sums = sources.group_by(ACCOUNT_DAY).aggregate(lookups=_.lookups.sum(), logins=_.logins.sum())
+    found = sums.left_join(new, "account").drop("account_right")
+    return found.mutate(
+        **{c.name: ibis.null(ibis.dtype(c.type)) for c in ACCOUNT_DAYS.columns if c.name not in found.columns}
+    )
 
 
 def quick_with_order(day: date, *, order: ir.Table, **rest: Any) -> DayTables:
@@ -63,6 +71,7 @@ def quick_with_order(day: date, *, order: ir.Table, **rest: Any) -> DayTables:
 @pytest.fixture
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("detector.history.days.build_account_days", quick_account_days)
+    monkeypatch.setattr("detector.history.days.order_signals", lambda events, **_zone: events)
 
 
 quick = pytest.mark.usefixtures("_quick")
