@@ -136,7 +136,8 @@ ID_DIGITS = 20
 
 
 def _fired_on(fired: pd.DataFrame, row: Mapping[Any, Any]) -> pd.DataFrame:
-    return fired[(fired["account"] == row["account"]) & (fired["day"] == row["day"])]
+    found: pd.DataFrame = fired[(fired["account"] == row["account"]) & (fired["day"] == row["day"])]
+    return found
 
 
 def _of_portal(row: Mapping[Any, Any]) -> dict[str, Any]:

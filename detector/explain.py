@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any, Literal, NamedTuple
 
+import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
-from ibis import _
 from numpy.typing import NDArray
 
 from detector.deviations import MONTHLY, WEEK, WEEKLY
@@ -33,6 +33,8 @@ TOLD_TOGETHER: tuple[tuple[str, ...], ...] = (
 """Signals that say the same in different words: one reason is made of each line, from its weightiest signal."""
 _TOPIC = {signal: line[0] for line in TOLD_TOGETHER for signal in line}
 PEERS_HIGH = 0.99
+EVERYONE = "everyone"
+"""Stands for the profession where none is known."""
 SPANS: dict[str, dict[Language, str]] = {
     "week": {"en": "over the last 7 days: ", "fr": "sur les 7 derniers jours : "},
     "month": {"en": "over the last 28 days: ", "fr": "sur les 28 derniers jours : "},
@@ -132,7 +134,8 @@ def _reason(view: str, row: dict[str, Any], *, contribution: float, usual: Usual
     else:
         value, before = row[signal], _look_up(usual.own, key, signal)
     number = float("nan") if value is None else float(value)
-    peers = None if span else _look_up(usual.peers, row["peer_group"], signal)
+    group = row["peer_group"] if row["peer_group"] in usual.peers.index else f"{EVERYONE} {row['channel']}"
+    peers = None if span else _look_up(usual.peers, group, signal)
     text = sentence(BY_NAME[signal], value=number, usual=before, peers=peers, language=language)
     return {
         "signal": signal,
@@ -169,8 +172,8 @@ def sentence(
     elif "{usual}" in text:
         text = head
     if peers is not None and value > peers and (usual is None or value <= MIN_RATIO * usual):
-        text = head + PEERS[language]
         shown["peers"] = _number(peers, declared, language)
+        text = head + PEERS[language] if shown["peers"] != shown["value"] else text
     return text.format(**shown)
 
 
@@ -223,7 +226,10 @@ def span_values(past: ir.Table, rows: pd.DataFrame, *, day: date) -> pd.DataFram
 
 
 def peer_values(past: ir.Table, signals: Sequence[str]) -> pd.DataFrame:
-    """99th percentile of each signal among the peers, indexed by profession and channel as peer groups are named."""
-    group = (past.profession + " " + past.channel).name("peer_group")
-    highs = past.group_by(group).aggregate(**{name: past[name].quantile(PEERS_HIGH) for name in signals})
-    return to_frame(highs.filter(_.peer_group.notnull())).set_index("peer_group")
+    """99th percentile of each signal among the peers, indexed by profession and channel as peer groups are named.
+
+    Where nobody's profession is known, among all accounts of the channel, indexed by `EVERYONE` and the channel.
+    """
+    highs = {name: past[name].quantile(PEERS_HIGH) for name in signals}
+    group = ibis.coalesce(past.profession, EVERYONE) + " " + past.channel
+    return to_frame(past.group_by(peer_group=group).aggregate(**highs)).set_index("peer_group")

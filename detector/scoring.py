@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import NamedTuple
 
+import ibis
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -212,23 +213,40 @@ def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSetti
     signals = timeline.account_days(day).cache()
     deviations = timeline.deviations(day).cache()
     rows = deviations.to_pandas().merge(signals.to_pandas(), on=["account", "channel", "day"])
+    rows = _without_strangers(rows, timeline, day)
     rows = measure(rows, model).sort_values(["strangeness", "account"], ascending=[False, True])
     rows = rows.drop_duplicates("account").reset_index(drop=True)
-    judged = rows.join(judge_day(rows, model.calibration, settings=settings.alerts))
+    # What a cold model was calibrated on are other portals: it ranks, and only checks alert.
+    calibration = model.calibration.iloc[:0] if model.cold else model.calibration
+    judged = rows.join(judge_day(rows, calibration, settings=settings.alerts))
     fired = run_checks(signals, timeline.events_of(day), names=settings.checks)
     judged = _add_campaigns(_add_checks(judged, fired), timeline, day, settings)
     judged = judged.assign(queue=queue_slow(judged, queued=queued, settings=settings.alerts))
     judged = _rank(judged)
     judged = judged.assign(model_version=model.version, cold=model.cold)
     judged = judged.assign(reasons=_reasons(timeline, model, judged, day, settings))
-    early = early_alerts(timeline, model, day, thresholds=_thresholds(judged, model, settings.alerts))
+    early = early_alerts(timeline, model, day, thresholds=_thresholds(judged, calibration, settings.alerts))
     return Scored(to_scores(judged), early, fired)
 
 
-def _thresholds(judged: pd.DataFrame, model: Model, settings: AlertSettings) -> pd.Series:
+DEEDS = ("logins", "lookups", "writes", "resets")
+
+
+def _without_strangers(rows: pd.DataFrame, timeline: Timeline, day: date) -> pd.DataFrame:
+    """Leave out names that only ever failed to sign in: they say something of who tries them, nothing of an account."""
+    idle = rows[list(DEEDS)].fillna(0).sum(axis=1) == 0
+    if not idle.any():
+        return rows
+    past = timeline.past(day).account_days
+    did = past.filter(ibis.or_(*(past[name] > 0 for name in DEEDS)))
+    known = did.select("account").distinct().to_pandas()["account"]
+    return rows[~idle | rows["account"].isin(known)]
+
+
+def _thresholds(judged: pd.DataFrame, calibration: pd.DataFrame, settings: AlertSettings) -> pd.Series:
     """Running tail sum from which each account is told of early; only for those that reach it by the end of the day."""
     counts = judged["kind"].value_counts()
-    past = model.calibration.dropna(subset="running").groupby("kind")["running"]
+    past = calibration.dropna(subset="running").groupby("kind")["running"]
     limits = {
         kind: alert_threshold(values.to_numpy(), n_tests=int(counts.get(kind, 1)), rate=settings.early_rate)
         for kind, values in past
@@ -286,7 +304,11 @@ def _rank(judged: pd.DataFrame) -> pd.DataFrame:
 def _reasons(timeline: Timeline, model: Model, judged: pd.DataFrame, day: date, settings: ScoreSettings) -> pd.Series:
     wanted = judged["queue"].notna() | judged["alert"] | (judged["rank"] <= settings.explained)
     rows = judged[wanted & (judged["tail_sum"] > 0)]
-    contributions = model.estimator.contributions(to_matrix(rows, model.columns)) if len(rows) else np.zeros((0, 0))
+    contributions = (
+        model.estimator.contributions(to_matrix(rows, model.columns))
+        if len(rows)
+        else np.zeros((0, len(model.columns)))
+    )
     signals = list(dict.fromkeys(name.split("__")[0] for name in model.columns))
     past = timeline.past(day).account_days
     peers = past if not model.cold else timeline.account_days(day)

@@ -37,7 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("learning", "story"),
     ("settings",),
     ("workspace",),
-    ("verbs",),
+    ("verbs", "steps"),
     ("simulate", "evaluate", "drill", "shipping"),
     ("output",),
     ("ledger",),

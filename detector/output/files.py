@@ -63,9 +63,15 @@ def write_results(scored: Scored, out: Path, *, started_with: Sequence[str] = ()
 
 
 def _write_table(frame: pd.DataFrame, table: Table, path: Path) -> None:
-    # The frame's own schema has lists of nothing where no row has a reason; the table's is what is promised.
-    rows = pa.Table.from_pandas(frame, schema=table.arrow, preserve_index=False).replace_schema_metadata(None)
-    pq.write_table(table.check(rows), path, compression="zstd", store_schema=False)
+    rows = pa.Table.from_pandas(_with_lists(frame, table), schema=table.arrow, preserve_index=False)
+    pq.write_table(table.check(rows.replace_schema_metadata(None)), path, compression="zstd", store_schema=False)
+
+
+def _with_lists(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+    """A column of lists that has none is a column of NaN to pandas, which Arrow does not take for lists."""
+    names = [column.name for column in table.columns if pa.types.is_list(column.type) and column.name in frame]
+    lists = {name: pd.Series(list(frame[name]), dtype="object", index=frame.index) for name in names}
+    return frame.assign(**{name: values.where(values.notna(), None) for name, values in lists.items()})
 
 
 def report_run(scored: Scored, *, started_with: Sequence[str], now: datetime) -> dict[str, Any]:

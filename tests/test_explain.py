@@ -1,0 +1,111 @@
+"""Sentences say what is true, with numbers that a person can check, and each thing once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from detector.explain import MAX_REASONS, Language, Usual, reasons_of, sentence, topic_of
+from detector.features import BY_NAME, CATALOGUE
+
+NOBODY = pd.DataFrame()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "usual", "peers", "words"),
+    [
+        ("records", 1204, 31, 90, "1,204 different records, 39 × its usual 31"),
+        ("records", 40, 31, 20, "40 different records (99 in 100 peers: at most 20)"),
+        ("records", 40, 31, 90, "40 different records (usually 31)"),
+        ("records", 40, 0, 90, "40 different records (usually 0)"),
+        ("records", 40, 0.3, 90, "40 different records (usually 0)"),
+        ("records", 40, None, None, "40 different records"),
+        ("records", 20, 31, 19, "20 different records (99 in 100 peers: at most 19)"),
+        ("longest_run_min", 1439.9, None, 1439.6, "1,440 minutes without a pause"),
+        ("off_hour_uses", 435, None, None, "435 look-ups at hours at which it never works"),
+        (
+            "regularity",
+            0.91,
+            None,
+            0.24,
+            "91% of its pauses are of the same length, as a machine's (99 in 100 peers: at most 24%)",
+        ),
+    ],
+)
+def test_a_sentence_compares_with_what_is_known(
+    name: str, value: float, usual: float | None, peers: float | None, words: str
+) -> None:
+    """A multiple only of something, a usual value only where there is one, peers only where it is above them."""
+    assert sentence(BY_NAME[name], value=value, usual=usual, peers=peers) == words
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_every_signal_can_be_told_in_every_language(language: Language) -> None:
+    """No sentence is left with a placeholder, whatever is known."""
+    for declared in CATALOGUE:
+        for usual in (None, 0.0, 2.0):
+            for peers in (None, 3.0):
+                told = sentence(declared, value=50.0, usual=usual, peers=peers, language=language)
+                assert "{" not in told
+                assert "nan" not in told
+
+
+def test_french_numbers_are_written_in_french() -> None:
+    """A comma for decimals, narrow spaces between thousands."""
+    told = sentence(BY_NAME["records"], value=1204, usual=300, peers=None, language="fr")
+    assert told == "1\u202f204 dossiers différents, 4,0 × ses 300 habituels"
+
+
+def explained(weights: dict[str, float], *, values: dict[str, float] | None = None) -> list[dict[str, object]]:
+    """Reasons of one account-day whose deviations weigh this much."""
+    signals = {name.split("__")[0]: 10.0 for name in weights} | (values or {})
+    row = pd.DataFrame([{"account": "a", "channel": "portal", "peer_group": "nurse portal", **signals}])
+    peers = pd.DataFrame({"records": [4.0]}, index=["everyone portal"])
+    spans = pd.DataFrame(
+        {"records__week": [900.0], "records__usual_week": [30.0]}, index=pd.MultiIndex.from_tuples([("a", "portal")])
+    )
+    (reasons,) = reasons_of(
+        row, np.array([list(weights.values())]), columns=list(weights), usual=Usual(NOBODY, peers, spans)
+    )
+    return reasons
+
+
+def test_signals_that_say_the_same_are_told_once_by_the_weightiest() -> None:
+    """Look-ups, records and the busiest hour are one reason, and its contribution is theirs together."""
+    reasons = explained({"records__own": 2.0, "busiest_hour__own": 3.0, "lookups__peers": 1.0, "misses__own": 5.0})
+    assert [(reason["signal"], reason["contribution"]) for reason in reasons] == [
+        ("busiest_hour", 6.0),
+        ("misses", 5.0),
+    ]
+
+
+def test_no_contribution_is_lost_while_there_is_room() -> None:
+    """What reasons add up to is the tail sum."""
+    weights = {"records__own": 2.0, "records__week": 1.0, "foreign_records__own": 4.0, "failures__own": 0.5}
+    assert sum(float(str(reason["contribution"])) for reason in explained(weights)) == sum(weights.values())
+
+
+def test_there_are_at_most_so_many_reasons_and_none_without_weight() -> None:
+    """A deviation that adds nothing is no reason."""
+    names = ("records", "foreign_records", "misses", "writes", "failures", "regularity", "off_hour_uses")
+    assert len(explained({f"{name}__own": 1.0 for name in names})) == MAX_REASONS
+    assert explained({"records__own": 0.0}) == []
+
+
+def test_a_week_is_told_as_a_week() -> None:
+    """What has added up is compared with what a week usually holds."""
+    (reason,) = explained({"records__week": 2.0})
+    assert reason["sentence"] == "over the last 7 days: 900 different records, 30 × its usual 30"
+
+
+def test_without_its_profession_an_account_is_compared_with_everyone() -> None:
+    """Portals that log no profession still tell what is usual."""
+    (reason,) = explained({"records__peers": 2.0})
+    assert reason["sentence"] == "10 different records (99 in 100 peers: at most 4)"
+
+
+def test_the_topic_of_a_signal_is_the_first_of_its_line() -> None:
+    """Views of a signal share its topic; a signal that stands alone is its own."""
+    assert topic_of("busiest_hour__own") == topic_of("records__week") == "records"
+    assert topic_of("regularity") == "regularity"
