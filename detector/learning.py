@@ -168,7 +168,8 @@ def _batches(dumps: list[Dump], *, size: int) -> Iterator[list[Dump]]:
 
 
 def _size(dump: Dump) -> int:
-    return 0 if dump.is_stdin else Path(dump.path).stat().st_size
+    path = Path(dump.path)
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _merge(reports: Sequence[Learned]) -> Learned:
