@@ -190,7 +190,9 @@ def _content(model: Model) -> Iterator[bytes]:
             yield array.tobytes()
     for table in _TABLES.values():
         for column in _to_arrow(table, getattr(model, table.name)).columns:
-            yield _column_bytes(column)
+            # A column that was never computed says nothing: models from before it was thought of keep their version.
+            if not len(column) or column.null_count < len(column):
+                yield _column_bytes(column)
 
 
 def _to_card(model: Model, files: Mapping[str, bytes]) -> bytes:
@@ -211,7 +213,7 @@ def _sha256(content: bytes) -> str:
 
 
 def _to_arrow(table: Table, rows: pd.DataFrame) -> pa.Table:
-    held = pa.Table.from_pandas(rows[list(table.names)], preserve_index=False)
+    held = pa.Table.from_pandas(rows[[name for name in table.names if name in rows]], preserve_index=False)
     return table.check(held.replace_schema_metadata())
 
 
