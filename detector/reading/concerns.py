@@ -96,7 +96,7 @@ def _clock(part: Part, con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     jumps, first, far_s, last_s = con.execute(sql.select(asked, sql.within(moments))).fetchall()[0]
     if 0 < jumps <= max(1, _JUMPING_SHARE * steps):
         yield f"the clock goes back {jumps} times, by {far_s / 60:.0f} minutes at most, first on line {first}"
-    if not part.dump.is_stdin and last_s is not None:
+    if not part.dump.is_stream and last_s is not None:
         written = datetime.fromtimestamp(Path(part.dump.path).stat().st_mtime, UTC)
         last = datetime.fromtimestamp(last_s, UTC)
         if last > written + _AHEAD:

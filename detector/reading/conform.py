@@ -101,7 +101,7 @@ def _refuse_absent(rows: Rows, mapping: Mapping, path: str) -> None:
     ]
     absent += [f"[time] columns {name!r}" for name in mapping.time.columns if name not in rows.fields]
     if absent:
-        known = ", ".join(map(repr, rows.fields)) or "none that is called as a column of events"
+        known = _shown_columns(rows) or "none"
         raise ConfigError(
             f"{path}: the mapping names columns that the file has not: {'; '.join(absent)}; it has {known}"
         )
@@ -114,11 +114,16 @@ def _refuse_unmapped(rows: Rows, mapping: Mapping, path: str) -> None:
         found |= {*re.compile(rule.path).groupindex, *({"action"} if rule.action else ())}
     for column in ("timestamp", "account", "action"):
         if column not in found:
-            known = ", ".join(map(repr, rows.fields)) or "none"
+            known = _shown_columns(rows) or "none"
             raise ConfigError(
                 f"{path}: nothing gives the {column} of its events; expected a column {column!r}, or a mapping that "
                 f"says which column, constant or request it is; the file's columns: {known}"
             )
+
+
+def _shown_columns(rows: Rows) -> str:
+    """Names of a file's columns; in a file without header, the first line's cells stand there, so they are masked."""
+    return records.masked(", ".join(map(repr, rows.fields)))
 
 
 def _rule(rows: Rows, mapping: Mapping) -> dict[str, str]:

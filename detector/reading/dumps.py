@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from detector.errors import ReadError
+from detector.errors import ConfigError, ReadError
 from detector.reading.mapping import STDIN, Input
 
 HEAD_BYTES = 1 << 18  # what formats are recognised by
@@ -31,9 +31,9 @@ class Dump:
     position: int
 
     @property
-    def is_stdin(self) -> bool:
-        """Whether this is the standard input, which can be read only once."""
-        return self.path == STDIN
+    def is_stream(self) -> bool:
+        """Whether this can be read only once: the standard input, or a pipe."""
+        return self.path == STDIN or not Path(self.path).is_file()
 
 
 class Tally(io.RawIOBase):
@@ -90,7 +90,8 @@ class Opened:
 
     def __init__(self, dump: Dump) -> None:
         self.dump = dump
-        self.head = _head(dump)
+        self._stream = _stream(dump) if dump.is_stream else None
+        self.head = self._stream.read(HEAD_BYTES) if self._stream else _head(dump.path)
         self.compression = _compression(self.head, dump.path)
 
     @property
@@ -100,15 +101,15 @@ class Opened:
 
     def tally(self, *, count_lines: bool = False) -> Tally:
         """The bytes as they lie on the disk."""
-        if self.dump.is_stdin:
-            return Tally(sys.stdin.buffer, self.head, count_lines=count_lines)
+        if self._stream:
+            return Tally(self._stream, self.head, count_lines=count_lines)
         return Tally(Path(self.path).open("rb", buffering=0), count_lines=count_lines)
 
     def is_small(self, most_bytes: int) -> bool:
         """Whether the file is known to have so many bytes at most."""
         if len(self.head) < HEAD_BYTES:
             return True
-        return not self.dump.is_stdin and Path(self.path).stat().st_size <= most_bytes
+        return not self._stream and Path(self.path).stat().st_size <= most_bytes
 
     def head_bytes(self) -> bytes:
         """The first bytes, decompressed."""
@@ -158,6 +159,8 @@ def expand(inputs: Iterable[Input]) -> list[Dump]:
     ------
     ReadError
         If an input means no file.
+    ConfigError
+        If two inputs mean the same file and do not agree on its mapping or format.
     """
     found: dict[str, Dump] = {}
     for position, source in enumerate(inputs):
@@ -167,7 +170,10 @@ def expand(inputs: Iterable[Input]) -> list[Dump]:
                 f"{source.path}: no such file; expected a file, a folder with files, a glob, or - for standard input"
             )
         for path in paths:
-            found.setdefault(path if path == STDIN else str(Path(path).resolve()), Dump(path, source, position))
+            name = path if path == STDIN else str(Path(path).resolve())
+            known = found.setdefault(name, Dump(path, source, position)).input
+            if (known.mapping, known.format) != (source.mapping, source.format):
+                raise ConfigError(f"{path}: two inputs mean this file, each with a mapping of its own; leave one out")
     return list(found.values())
 
 
@@ -186,14 +192,16 @@ def _hidden(file: Path, folder: str) -> bool:
     return any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
-def _head(dump: Dump) -> bytes:
-    if dump.is_stdin:
-        return sys.stdin.buffer.read(HEAD_BYTES)
+def _stream(dump: Dump) -> BinaryIO:
+    return sys.stdin.buffer if dump.path == STDIN else Path(dump.path).open("rb")
+
+
+def _head(path: str) -> bytes:
     try:
-        with Path(dump.path).open("rb") as file:
+        with Path(path).open("rb") as file:
             return file.read(HEAD_BYTES)
     except OSError as error:
-        raise ReadError(f"{dump.path}: cannot be read ({error.strerror})") from error
+        raise ReadError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _compression(head: bytes, path: str) -> str | None:

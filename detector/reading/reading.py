@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
+from uuid import uuid4
 
 import duckdb
 import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
-from detector.errors import ReadError
+from detector.errors import ConfigError, ReadError
 from detector.reading import sql
 from detector.reading.concerns import warnings_of
 from detector.reading.counts import FileCount
@@ -30,7 +30,6 @@ Progress = Callable[[str, int, int], None]
 _MOST_REJECTED_OF_A_FILE = 0.5
 _REASONS_TOLD = 3
 _FILES_TOLD = 3
-_NUMBERS = count(1)
 
 
 @dataclass(frozen=True)
@@ -90,6 +89,8 @@ def read(
         If a mapping does not fit its file.
     """
     given = [entry if isinstance(entry, Input) else Input(path=str(entry)) for entry in inputs]
+    if not given:
+        raise ConfigError("no input; expected a path, or an [[input]] in the configuration")
     dumps = [dump for dump in expand(given) if dump.path not in skip]
     scratch.mkdir(parents=True, exist_ok=True)
     with keyed(con.con, key), _in_order(con.con):
@@ -108,7 +109,7 @@ def read(
 
 
 def _told(dumps: list[Dump], progress: Progress | None) -> Iterator[Dump]:
-    sizes = [0 if dump.is_stdin else Path(dump.path).stat().st_size for dump in dumps]
+    sizes = [0 if dump.is_stream else Path(dump.path).stat().st_size for dump in dumps]
     for place, dump in enumerate(dumps):
         if progress:
             progress(dump.path, sum(sizes[:place]), sum(sizes))
@@ -152,7 +153,7 @@ def _in_order(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def _view(parts: list[Part], con: Backend) -> ir.Table:
-    view = f"detector_events_{next(_NUMBERS)}"
+    view = f"detector_events_{uuid4().hex}"
     con.con.execute(f"CREATE TEMPORARY VIEW {sql.name(view)} AS {' UNION ALL '.join(events_of(parts))}")
     return con.table(view)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -37,6 +38,7 @@ _GROUPS = rf"[1-8]{_GAP}\d\d{_GAP}\d\d{_GAP}(?:\d\d|2[ABab]){_GAP}\d\d\d{_GAP}\d
 _EMBEDDED = rf"(^|[^0-9]){_GROUPS}($|[^0-9])"
 _SEPARATORS = r"\.0$|[\s.\-_\x{a0}]"
 _LONG_NUMBER = r"[0-9]{13,}"
+_PYTHON_FORM = re.compile(rf"(?<![0-9])(?:{_GROUPS})(?![0-9])|{_LONG_NUMBER}".replace(r"\x{a0}", "\xa0"))
 _SHORTEST = 13
 _LONGEST_WRITTEN = 30  # 15 digits with gaps; tokens of 32 are spared the search
 # Digests and UUIDs: in 1 of 50 of them some 13 decimal digits stand in a row, between letters.
@@ -129,6 +131,11 @@ def disguise(value: str, *, domain: str) -> str:
 def mask(value: str) -> str:
     """SQL for a text of any origin with identifiers, and every number of 13 digits or more, masked."""
     return sql.replace_all(_without_identifiers(value), _LONG_NUMBER, MASK)
+
+
+def masked(text: str) -> str:
+    """A text with identifiers, and every number of 13 digits or more, masked: `mask`, for messages made in Python."""
+    return _PYTHON_FORM.sub(MASK, text)
 
 
 def _without_identifiers(value: str) -> str:

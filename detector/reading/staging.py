@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import count
 from pathlib import Path
+from uuid import uuid4
 
 import duckdb
 import pyarrow as pa
@@ -22,7 +22,6 @@ from detector.reading.sample import take_sample
 EVENT_ROW = "_problem IS NULL AND _ignored IS NULL"
 _SMALL_BYTES = 1 << 24  # below, every line leaves its hash, so that repeated lines are found
 _PRINT_EVERY = 64
-_NUMBERS = count(1)
 
 
 def read_file(
@@ -46,7 +45,7 @@ def read_file(
     mapping = asked.over(form.default(sample))
     every = 1 if opened.is_small(_SMALL_BYTES) else _PRINT_EVERY
     meaning = Meaning(asked, mapping, mapping.time.zone or zone, supplied_elsewhere, form.skips_anonymous, every)
-    target = scratch / f"events-{next(_NUMBERS)}.parquet"
+    target = scratch / f"events-{uuid4().hex}.parquet"
     return _stage(form, Source(opened, sample, con, mapping), meaning, target)
 
 
@@ -83,7 +82,7 @@ def rejects_of(parts: list[Part], *, con: duckdb.DuckDBPyConnection) -> pa.Table
 
 
 def _lying(opened: Opened, con: duckdb.DuckDBPyConnection) -> Part | None:
-    if opened.dump.is_stdin or opened.compression:
+    if opened.dump.is_stream or opened.compression:
         return None
     shape = direct.shape_of(opened.path, opened.dump.input.mapping, con=con)
     checked = direct.check(opened.path, shape, con=con) if shape else None

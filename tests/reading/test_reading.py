@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,32 @@ def test_standard_input_is_read(reads: Read, monkeypatch: pytest.MonkeyPatch) ->
         reading = reads("-")
         assert (reading.files[0].path, reading.files[0].lines, reading.files[0].events) == ("-", 51, 50)
         assert reading.files[0].size == len(content)
+
+
+def test_a_pipe_is_read(reads: Read, tmp_path: Path) -> None:
+    """A named pipe, as a shell's process substitution makes, is read once, from its first byte."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    body = HEADER + "".join(row(n % 60, account=str(n)) for n in range(20_000))
+    writer = threading.Thread(target=pipe.write_text, args=(body,))
+    writer.start()
+    reading = reads(pipe)
+    writer.join()
+    assert (reading.files[0].events, reading.files[0].size) == (20_000, len(body))
+
+
+def test_one_file_with_two_mappings_is_refused(reads: Read, tmp_path: Path) -> None:
+    """Which of two mappings is meant cannot be known; the same twice is no question."""
+    path = str(write(tmp_path, HEADER + row(1)))
+    assert reads(path, path).files[0].events == 1
+    with pytest.raises(ConfigError, match="two inputs mean this file"):
+        reads(path, Input(path=path, mapping=mapping(constants={"service": "x"})))
+
+
+def test_no_input_is_refused(reads: Read) -> None:
+    """Nothing to read is an error."""
+    with pytest.raises(ConfigError, match="no input"):
+        reads()
 
 
 def test_how_lines_are_cut_into_files_changes_nothing(reads: Read, tmp_path: Path) -> None:
@@ -228,6 +255,13 @@ def test_an_error_shows_no_identifier(reads: Read, tmp_path: Path) -> None:
         reads(path)
     assert NIR not in str(caught.value)
     assert NIR not in str(caught.value.__cause__)
+
+
+def test_a_missing_header_shows_no_identifier(reads: Read, tmp_path: Path) -> None:
+    """In a file without header the first line's cells are taken for names: an error that lists them masks them."""
+    path = write(tmp_path, f"2026-03-01T09:00:00Z,A,{NIR},1 84 12 76 451 000\n" * 3)
+    with pytest.raises(ConfigError, match=r"'\[masked\]', '\[masked\]'"):
+        reads(path)
 
 
 def test_hashed_accounts_are_tokens(reads: Read, tmp_path: Path) -> None:

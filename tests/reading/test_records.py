@@ -126,6 +126,7 @@ def test_identifiers_are_masked_within_texts(con: Backend, text: str, masked: st
     """What has the form of an identifier is masked wherever it stands; versions and addresses stay."""
     assert ask(con, records.scrub("v"), text) == masked
     assert ask(con, records.mask("v"), text) == masked
+    assert records.masked(text) == masked
 
 
 def test_what_tells_things_apart_still_does_after_masking(con: Backend) -> None:

@@ -46,7 +46,7 @@ def rows(source: Source) -> Iterator[Rows]:
     names, delimiter = _names(source.sample), _delimiter_of(source.sample)
     _refuse_repeated(source, names)
     fields = {column: Field(_cell(place)) for place, column in enumerate(names)}
-    if not source.opened.dump.is_stdin and source.sample.encoding == "utf-8":
+    if not source.opened.dump.is_stream and source.sample.encoding == "utf-8":
         yield _fast(source, names, delimiter, fields)
     yield _careful(source, names, delimiter, fields)
 

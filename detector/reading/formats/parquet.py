@@ -26,10 +26,8 @@ def default(sample: Sample) -> Mapping:
 def rows(source: Source) -> Iterator[Rows]:
     """DuckDB's reader; a row's number is its line."""
     path = source.opened.path
-    if source.opened.dump.is_stdin or source.opened.compression:
-        raise ReadError(
-            f"{path}: Parquet must be a file, neither standard input nor compressed once more; save it first"
-        )
+    if source.opened.dump.is_stream or source.opened.compression:
+        raise ReadError(f"{path}: Parquet must be a file, neither a stream nor compressed once more; save it first")
     kinds = columns_of(path, con=source.con)
     fields = {name: place for name in dict.fromkeys((*kinds, *source.wanted)) if (place := _place(name, kinds))}
     columns = {"_part": "1", "_problem": "NULL::VARCHAR", "_ignored": "NULL::VARCHAR"}

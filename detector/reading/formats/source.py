@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import count
 from typing import NamedTuple
+from uuid import uuid4
 
 import duckdb
 
@@ -18,7 +18,6 @@ from detector.reading.sample import Sample
 BLANK = "blank"
 HEADER = "header"
 """The `_ignored` of a line that repeats the column names; it counts as header."""
-_NUMBERS = count(1)
 
 
 class Field(NamedTuple):
@@ -67,7 +66,7 @@ class Source:
     def table_of_lines(self, cutter: Cutter | None = None) -> str:
         """The name of a relation of the file's lines (`_line`, `_text`, `_problem`, and cells); it can be read once."""
         self.lines = Lines(self.opened, self.sample.encoding)
-        self._table = f"detector_lines_{next(_NUMBERS)}"
+        self._table = f"detector_lines_{uuid4().hex}"
         self.con.register(self._table, self.lines.reader(cutter))
         return self._table
 

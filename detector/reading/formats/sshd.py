@@ -118,7 +118,7 @@ def _dated(source: Source) -> str:
 def _year_of(source: Source) -> int:
     if not any((parts := syslog.opened(line)) and parts[0][0].isalpha() for line in source.sample.lines):
         return datetime.now(UTC).year  # no line needs it
-    if source.opened.dump.is_stdin:
+    if source.opened.dump.is_stream:
         raise ConfigError(f"{source.opened.path}: its times have no year; say it in the mapping: [time] year")
     year = datetime.fromtimestamp(Path(source.opened.path).stat().st_mtime, UTC).year
     source.notes.append(
