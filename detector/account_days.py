@@ -17,7 +17,7 @@ from detector.aggregates import ACCOUNT_DAY, Aggregates
 from detector.features import CATALOGUE
 from detector.features.declaration import Feature, Grain
 from detector.joins import attach
-from detector.novelty import Past, mark_hours, mark_records, mark_sources
+from detector.novelty import Past, mark_hours, mark_records, mark_sources, used_at_all
 from detector.prepared import hold
 from detector.schema import ABSENT, ACCOUNT_HOURS, Column, Table, account_day_columns
 
@@ -124,10 +124,12 @@ def _join(left: ir.Table, right: ir.Table) -> ir.Table:
 
 
 def _own_past(facts: ir.Table, past: ir.Table) -> ir.Table:
-    """Age, dormancy and recent resets, over all channels of the account."""
-    today = facts.day.max().as_scalar()
-    resets = ibis.ifelse(today.delta(past.day, unit="day") <= RECENT_DAYS, past.resets, 0)
-    own = past.group_by("account").aggregate(first=past.day.min(), last=past.day.max(), recent_resets=resets.sum())
+    """Age, dormancy and recent resets, over all channels of the account; failing to sign in is no activity."""
+    active = used_at_all(past)
+    resets = ibis.ifelse(facts.day.max().as_scalar().delta(active.day, unit="day") <= RECENT_DAYS, active.resets, 0)
+    own = active.group_by("account").aggregate(
+        first=active.day.min(), last=active.day.max(), recent_resets=resets.sum()
+    )
     joined = attach(facts.select(*ACCOUNT_DAY), own, "account")
     return joined.select(
         *ACCOUNT_DAY,

@@ -11,7 +11,8 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from detector.clock import HOUR_US, MINUTE_US, epoch_us, instant_of, local_days
+from detector.clock import HOUR_US, MINUTE_US, ClockChanges, clock_changes, days_of, epoch_us, instant_of
+from detector.prepared import hold
 from detector.schema import ACCOUNT_HOURS, ACCOUNT_RECORDS, ACCOUNT_SOURCES, Table
 
 WRITES = ("write", "export")
@@ -41,10 +42,10 @@ def aggregate(events: ir.Table, *, zone: str) -> Aggregates:
     Returns
     -------
     Aggregates
-        Lazy tables; `new_records` and `foreign_records` are null until novelty is computed against a past.
+        Held by the backend; `new_records` and `foreign_records` are null until novelty is computed against a past.
     """
-    named = prepare(events, zone=zone)
-    return Aggregates(_sources(named), _records(named), _hours(named))
+    changes = clock_changes(events.timestamp, zone=zone)
+    return Aggregates(*(hold(make, events, changes=changes) for make in (_sources, _records, _hours)))
 
 
 def combine(first: Aggregates, second: Aggregates) -> Aggregates:
@@ -59,7 +60,7 @@ def combine(first: Aggregates, second: Aggregates) -> Aggregates:
     )
 
 
-def prepare(events: ir.Table, *, zone: str) -> ir.Table:
+def prepare(events: ir.Table, *, changes: ClockChanges) -> ir.Table:
     """Events of named accounts with `channel` filled, and `instant_us`, `day`, `success` and `n_shown` added.
 
     `instant_us` counts microseconds since the epoch (UTC); `n_shown` is the records shown by a look-up: one on
@@ -70,11 +71,12 @@ def prepare(events: ir.Table, *, zone: str) -> ir.Table:
         instant_us=epoch_us(events.timestamp),
         success=_.outcome == "success",
     )
-    days = local_days(events.timestamp, zone=zone)
-    return named.mutate(day=days(named.instant_us), n_shown=ibis.ifelse(_.success, _.n_records.fill_null(1), 0))
+    n_shown = ibis.ifelse(named.success, named.n_records.fill_null(1), 0)
+    return named.mutate(day=days_of(changes)(named.instant_us), n_shown=n_shown)
 
 
-def _sources(named: ir.Table) -> ir.Table:
+def _sources(events: ir.Table, *, changes: ClockChanges) -> ir.Table:
+    named = prepare(events, changes=changes)
     grouped = named.group_by(list(ACCOUNT_SOURCES.key)).aggregate(
         **_sign_ins(),
         lookups=_count(_.action == "lookup"),
@@ -85,15 +87,16 @@ def _sources(named: ir.Table) -> ir.Table:
     return grouped.select(*ACCOUNT_SOURCES.names)
 
 
-def _records(named: ir.Table) -> ir.Table:
+def _records(events: ir.Table, *, changes: ClockChanges) -> ir.Table:
+    named = prepare(events, changes=changes)
     lookup = _.action == "lookup"
-    typed = (lookup & _.success & (_.record_id_mode == "typed")).cast("int64")
+    typed = ibis.ifelse(_.record_id_mode.isnull(), None, lookup & _.success & (_.record_id_mode == "typed"))
     grouped = (
         named.filter(_.record.notnull() & _.action.isin(("lookup", *WRITES)))
         .group_by(list(ACCOUNT_RECORDS.key))
         .aggregate(
             lookups=_count(lookup & _.success),
-            typed_lookups=typed.sum(),
+            typed_lookups=typed.cast("int64").sum(),
             misses=_count(lookup & ~_.success),
             writes=_count(~lookup & _.success),
             n_records=ibis.ifelse(lookup, _.n_shown, 0).sum(),
@@ -105,8 +108,9 @@ def _records(named: ir.Table) -> ir.Table:
     return grouped.select(*ACCOUNT_RECORDS.names)
 
 
-def _hours(named: ir.Table) -> ir.Table:
+def _hours(events: ir.Table, *, changes: ClockChanges) -> ir.Table:
     """Minutes first, then hours of them, so that the busiest minute costs no second pass over the events."""
+    named = prepare(events, changes=changes)
     minutes = (
         named.mutate(minute=_.instant_us // MINUTE_US)
         .group_by([*ACCOUNT_DAY, "minute"])

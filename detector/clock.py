@@ -50,7 +50,12 @@ def local_days(instants: ir.TimestampColumn, *, zone: str) -> Callable[[ir.Integ
 
     The span of `instants` is read at once (from a Parquet file's statistics where there are any).
     """
-    wall = wall_clock(clock_changes(instants, zone=zone))
+    return days_of(clock_changes(instants, zone=zone))
+
+
+def days_of(changes: ClockChanges) -> Callable[[ir.IntegerValue], ir.DateValue]:
+    """A function from microseconds since the epoch to the calendar day."""
+    wall = wall_clock(changes)
 
     def day_of(instant_us: ir.IntegerValue) -> ir.DateValue:
         return _naive_of(wall(instant_us)).cast("date")

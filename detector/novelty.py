@@ -135,8 +135,8 @@ def _mark_departments(marked: ir.Table, departments: ir.Table) -> ir.Table:
 def mark_sources(today: ir.Table, past: Past) -> ir.Table:
     """The day's account-sources with networks, and whether each address, network, agent and way of signing in is new.
 
-    Digits of user agents are left out, so that a browser's update is no new agent. Null for an account without a past:
-    it is judged as a newcomer, not for being new.
+    Digits of user agents are left out, so that a browser's update is no new agent. Null for an account of whose past
+    nothing of the kind is known: it is judged as a newcomer, not for being new.
     """
     if past.tells:
         return hold(_mark_sources, today, hold(_used, past.sources))
@@ -144,7 +144,12 @@ def mark_sources(today: ir.Table, past: Past) -> ir.Table:
 
 
 def _used(sources: ir.Table) -> ir.Table:
-    return with_network(sources.select("account", "ip", "user_agent", "auth_mode").distinct())
+    return with_network(used_at_all(sources).select("account", "ip", "user_agent", "auth_mode").distinct())
+
+
+def used_at_all(rows: ir.Table) -> ir.Table:
+    """Rows in which an account did more than fail to sign in: else whoever tries its password would be known to it."""
+    return rows.filter((_.failures == 0) | (_.logins + _.lookups + _.writes + _.resets > 0))
 
 
 def _name_sources(today: ir.Table) -> ir.Table:
@@ -155,17 +160,18 @@ def _name_sources(today: ir.Table) -> ir.Table:
 
 
 def _mark_sources(today: ir.Table, used: ir.Table) -> ir.Table:
-    accounts = used.select("account").distinct().mutate(has_past=True)
-    named = attach(_name_sources(today), accounts, "account")
+    known = used.group_by("account").aggregate(**{f"has_{column}": _[column].count() for column in NEW_MARKS.values()})
+    named = attach(_name_sources(today), known, "account")
     for mark, column in NEW_MARKS.items():
         named = _mark_new(named, used, column=column, mark=mark)
-    return _mark_rare(named, used).drop("has_past")
+    return _mark_rare(named, used).drop(*(f"has_{column}" for column in NEW_MARKS.values()))
 
 
 def _mark_new(named: ir.Table, used: ir.Table, *, column: str, mark: str) -> ir.Table:
+    """What an account did not use that used some other; null where nothing of the kind is known of either."""
     seen = used.select("account", column).filter(_[column].notnull()).distinct().mutate(was_seen=True)
     joined = attach(named, seen, ["account", column])
-    known = joined.has_past.notnull() & joined[column].notnull()
+    known = (joined[f"has_{column}"].fill_null(0) > 0) & joined[column].notnull()
     return joined.mutate(ibis.ifelse(known, joined.was_seen.isnull(), ibis.null("boolean")).name(mark)).drop("was_seen")
 
 
@@ -180,9 +186,14 @@ def _mark_rare(named: ir.Table, used: ir.Table) -> ir.Table:
 
 
 def with_network(sources: ir.Table) -> ir.Table:
-    """IPv4 /24 and IPv6 /48, as text; null for what is no address. Agents without their digits."""
-    v4 = sources.ip.re_extract(r"^(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}$", 1)
-    v6 = sources.ip.re_extract(r"^([0-9a-fA-F]{1,4}:[0-9a-fA-F]{1,4}:[0-9a-fA-F]{0,4}):", 1)
+    """IPv4 /24 (mapped into IPv6 or not) and IPv6 /48, as text; null for what is no address.
+
+    And agents without their digits.
+    """
+    address = sources.ip.lower()
+    v4 = address.re_extract(r"^(?:::ffff:)?(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}$", 1)
+    # A group of zeros may be written 0, 0000 or not at all.
+    v6 = address.re_replace(r":0+", ":").re_extract(r"^([0-9a-f]{1,4}:[0-9a-f]{0,4}:[0-9a-f]{0,4})", 1)
     network = ibis.coalesce(v4.nullif(""), v6.nullif(""))
     return sources.mutate(network=network, agent=sources.user_agent.re_replace(r"[0-9][0-9._]*", ""))
 
@@ -190,8 +201,8 @@ def with_network(sources: ir.Table) -> ir.Table:
 def mark_hours(today: ir.Table, records: ir.Table, past: Past, *, zone: str) -> ir.Table:
     """The day's account-hours with `new_records`, `foreign_records` and `is_off_hour`.
 
-    An hour of the clock is *off* when the account was never active in it, nor in the one before or after, in the past.
-    Null for accounts without a past.
+    An hour of the clock is *off* when the account was never active in it, nor in the one before or after, in the past;
+    failing to sign in is no activity. Null for accounts without a past.
     """
     hours = today.drop("new_records", "foreign_records")
     if not past.tells:
@@ -210,11 +221,13 @@ def _count_new(hours: ir.Table, records: ir.Table) -> ir.Table:
     keys = ["account", "channel", "hour_number"]
     counts = first.group_by(keys).aggregate(new_records=_.count(), foreign_records=_.is_foreign.cast("int64").sum())
     joined = attach(hours.mutate(hour_number=epoch_us(hours.hour) // HOUR_US), counts, keys).drop("hour_number")
-    return joined.mutate(new_records=_.new_records.fill_null(0), foreign_records=_.foreign_records.fill_null(0))
+    none = ibis.ifelse(records.count().as_scalar() > 0, 0, ibis.null("int64"))
+    return joined.mutate(new_records=_.new_records.fill_null(none), foreign_records=_.foreign_records.fill_null(none))
 
 
 def _mark_off_hours(hours: ir.Table, past_hours: ir.Table, changes: ClockChanges) -> ir.Table:
-    active = past_hours.select("account", clock_hour=_clock_hour(past_hours, changes)).distinct()
+    used = used_at_all(past_hours)
+    active = used.select("account", clock_hour=_clock_hour(used, changes)).distinct()
     near = active.mutate(shift=ibis.array([-1, 0, 1]).unnest())
     near = near.select("account", clock_hour=(_.clock_hour + _["shift"] + 24) % 24).distinct().mutate(is_usual=True)
     known = active.select("account").distinct().mutate(has_past=True)

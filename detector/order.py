@@ -12,8 +12,9 @@ import ibis.expr.types as ir
 from ibis import _
 
 from detector.aggregates import ACCOUNT_DAY, prepare
-from detector.clock import MINUTE_US, SECOND_US
+from detector.clock import MINUTE_US, SECOND_US, ClockChanges, clock_changes
 from detector.joins import attach
+from detector.prepared import hold
 
 MIN_LOOKUPS = 20
 """Gaps of fewer look-ups than this are too few to tell a rhythm from."""
@@ -38,15 +39,17 @@ def order_signals(events: ir.Table, *, zone: str) -> ir.Table:
     Returns
     -------
     ir.Table
-        Null where a signal has nothing to say: no look-up, no session, too few look-ups for a rhythm.
+        Null where a signal has nothing to say: no look-up, no session, no address, too few look-ups for a rhythm.
     """
-    named = prepare(events, zone=zone)
+    return hold(_order_signals, events, changes=clock_changes(events.timestamp, zone=zone))
+
+
+def _order_signals(events: ir.Table, *, changes: ClockChanges) -> ir.Table:
+    named = prepare(events, changes=changes)
     days = named.select(*ACCOUNT_DAY).distinct()
     parts = (_bursts(named), _sessions(named), _gaps(named), _guessing(named), _concurrent(named))
     joined = functools.reduce(_join, parts, days)
-    return joined.mutate(fail_then_ok=_.fail_then_ok.fill_null(0), concurrent_ips=_.concurrent_ips.fill_null(1)).select(
-        *ACCOUNT_DAY, *ORDER_COLUMNS
-    )
+    return joined.mutate(fail_then_ok=_.fail_then_ok.fill_null(0)).select(*ACCOUNT_DAY, *ORDER_COLUMNS)
 
 
 def _join(left: ir.Table, right: ir.Table) -> ir.Table:
@@ -76,7 +79,9 @@ def _gaps(named: ir.Table) -> ir.Table:
     lookups = named.filter(_.action == "lookup").select(*ACCOUNT_DAY, "instant_us")
     busy = lookups.group_by(ACCOUNT_DAY).having(_.count() >= MIN_LOOKUPS).aggregate(n=_.count())
     in_order = ibis.window(group_by=ACCOUNT_DAY, order_by="instant_us")
-    gaps = lookups.semi_join(busy, ACCOUNT_DAY).mutate(gap_us=_.instant_us - _.instant_us.lag().over(in_order))
+    # Look-ups at one instant have no order: each instant once, or the pause before them may fall between them.
+    instants = lookups.semi_join(busy, ACCOUNT_DAY).distinct()
+    gaps = instants.mutate(gap_us=_.instant_us - _.instant_us.lag().over(in_order))
     starts = (gaps.gap_us.isnull() | (gaps.gap_us >= PAUSE_US)).cast("int64")
     runs = gaps.mutate(run=starts.sum().over(ibis.window(group_by=ACCOUNT_DAY, order_by="instant_us", following=0)))
     lengths = runs.group_by([*ACCOUNT_DAY, "run"]).aggregate(length_us=_.instant_us.max() - _.instant_us.min())
@@ -115,7 +120,10 @@ def _guessing(named: ir.Table) -> ir.Table:
 
 
 def _concurrent(named: ir.Table) -> ir.Table:
+    """Only accounts with several addresses are counted by the five minutes; the others have one at a time."""
     seen = named.filter(_.ip.notnull()).select(*ACCOUNT_DAY, "ip", bin=_.instant_us // (5 * MINUTE_US))
-    several = seen.group_by(ACCOUNT_DAY).having(_.ip.min() != _.ip.max()).aggregate(n=_.count())
-    bins = seen.semi_join(several, ACCOUNT_DAY).group_by([*ACCOUNT_DAY, "bin"]).aggregate(n=_.ip.nunique())
-    return bins.group_by(ACCOUNT_DAY).aggregate(concurrent_ips=_.n.max())
+    spans = seen.group_by(ACCOUNT_DAY).aggregate(is_one=_.ip.min() == _.ip.max())
+    bins = seen.semi_join(spans.filter(~_.is_one), ACCOUNT_DAY)
+    counts = bins.group_by([*ACCOUNT_DAY, "bin"]).aggregate(n=_.ip.nunique())
+    most = _join(spans, counts.group_by(ACCOUNT_DAY).aggregate(n=_.n.max()))
+    return most.select(*ACCOUNT_DAY, concurrent_ips=most.n.fill_null(1))

@@ -77,7 +77,7 @@ class Timeline:
         self._off_days = off_days
         self._events = events
         self._today = _held_aggregates(events, zone)
-        self._order = None if events is None else order_signals(events, zone=zone).cache()
+        self._order = None if events is None else order_signals(events, zone=zone)
         self.input_days = [] if events is None else _days_of(self._today.hours)
         self._built: dict[date, DayTables] = {}
         self._all_built = con.create_table(gen_name("account_days"), schema=_schema(ACCOUNT_DAYS), temp=True)
@@ -176,7 +176,7 @@ class Timeline:
     def _held(self, table: Table, first: date, last: date) -> ir.Table:
         if self.history is None:
             return _empty(table)
-        rows = self.history.table(self.con, table.name, first, last)
+        rows = self.history.table(self.con, table.name, first, last).cast(_schema(table))
         return rows.filter(rows.day.notin(self.input_days)) if self.input_days else rows
 
     def _of_input(self, table: Table, days: list[date]) -> ir.Table:
@@ -190,7 +190,7 @@ class Timeline:
 def _held_aggregates(events: ir.Table | None, zone: str) -> Aggregates:
     if events is None:
         return Aggregates(*(_empty(table) for table in AGGREGATES))
-    return Aggregates(*(table.cache() for table in aggregate(events, zone=zone)))
+    return aggregate(events, zone=zone)
 
 
 def _days_of(hours: ir.Table) -> list[date]:
@@ -203,4 +203,5 @@ def _empty(table: Table) -> ir.Table:
 
 
 def _schema(table: Table) -> ibis.Schema:
-    return ibis.Schema.from_pyarrow(table.arrow)
+    # Nullable all of it, as what DuckDB computes or reads from Parquet is: rows of unlike schemas form no union.
+    return ibis.Schema({name: kind.copy(nullable=True) for name, kind in ibis.Schema.from_pyarrow(table.arrow).items()})

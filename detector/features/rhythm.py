@@ -36,7 +36,7 @@ FEATURES = (
     Feature(
         "longest_run_min",
         "minutes",
-        "longest stretch of look-ups without a pause of 15 minutes",
+        "longest stretch of look-ups without a pause of 15 minutes; null under 20 look-ups",
         "rhythm",
         "more",
         "order",
@@ -49,7 +49,7 @@ FEATURES = (
     Feature(
         "regularity",
         "share",
-        "share of the gaps between look-ups that lie within ±10 % of their median gap; null under 20 look-ups",
+        "share of the gaps of a second or more between look-ups within ±10 % of their median; null under 19 gaps",
         "rhythm",
         "more",
         "order",
