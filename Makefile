@@ -7,7 +7,7 @@ supported = $(1) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <=
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-emit-index-url --custom-compile-command 'make pins'
-CODE := detector tests docs $(wildcard notebooks)
+CODE := detector tests docs benchmarks $(wildcard notebooks)
 # Tests that need Spark bring their own Java process; two at a time are too many for a small machine.
 LONG := long or spark or browser or postgres
 
@@ -60,7 +60,7 @@ long: env-spark ## the tests that take longer, Spark and browser included
 	$(BIN)/python -m pytest -m "$(LONG)" --timeout 1800
 
 bench: env ## time and memory on a large day, beside plain DuckDB
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m benchmarks.score_day
 
 quality: env ## measure detection on simulated portals, and rewrite the measured pages
 	$(BIN)/python -m detector.evaluate.quality --jobs 2
