@@ -14,7 +14,7 @@ from detector.evaluate.counts import connect
 from detector.evaluate.frames import ACCOUNT_DAY
 from detector.evaluate.labels import is_hijack
 from detector.evaluate.measures import Case, build_case
-from detector.evaluate.placing import contaminate, place_attacks
+from detector.evaluate.placing import contaminate, place_attacks, place_occasions
 from detector.evaluate.truth import read_truth
 from detector.evaluate.worlds import Facts, Split, keep_scenarios, read_facts, split_days
 from detector.simulate.settings import Attack, World
@@ -83,7 +83,8 @@ def _world(seed: int, *, settings: StudySettings) -> World:
         seed=seed,
     )
     # The earlier ones come last: victims are chosen in this order, so the judged attacks keep theirs.
-    return World(seed=seed, accounts=settings.accounts, days=settings.days, attacks=(*attacks, *earlier))
+    occasions = place_occasions(days=settings.days, judged_days=judged, seed=seed)
+    return World(seed=seed, accounts=settings.accounts, days=settings.days, attacks=(*attacks, *earlier), **occasions)
 
 
 def _simulate(world: World, out: Path) -> None:

@@ -19,7 +19,7 @@ from detector.evaluate.plots import draw_curves, draw_gone, draw_scenarios, save
 from detector.evaluate.recall import FALSE_ACCOUNTS_ANY_SIZE, FALSE_ACCOUNTS_PER_3000, FALSE_DAY_SHARES
 from detector.evaluate.summary import mean_account_recall, over_seeds, pivot
 from detector.evaluate.survey import Quality
-from detector.evaluate.targets import SHARE, compare, false_discoveries, gone_of, quiet_kinds
+from detector.evaluate.targets import SHARE, compare, false_discoveries, gone_apart, gone_of, quiet_kinds
 
 DRAWN = ["score", "own_lookups_z", "forest_counts"]
 """Methods drawn by scenario: the detector and two that everybody knows."""
@@ -79,17 +79,16 @@ def write_page(quality: Quality, *, provenance: Provenance, docs: Path, notes: s
 
 
 def _figures(quality: Quality) -> dict[str, Figure]:
-    alone = quality.gone[quality.gone["world"] == quality.gone["scenario"]]
     return {
         "recall_curves": draw_curves(mean_account_recall(quality.order)),
         "recall_scenarios": draw_scenarios(quality.order, share=SHARE, methods=DRAWN),
-        "gone": draw_gone(alone),
+        "gone": draw_gone(gone_apart(quality)),
     }
 
 
 def _parts(quality: Quality, *, provenance: Provenance, notes: str) -> Iterator[str]:
     yield from _head(provenance)
-    yield from ("## Targets\n", markdown_table(compare(quality)), notes)
+    yield from ("## Targets\n", markdown_table(compare(quality), digits=3), notes)
     yield from _order(quality)
     yield from _alerts(quality)
     yield from _parts_of_the_detector(quality)
@@ -123,9 +122,8 @@ def _order(quality: Quality) -> Iterator[str]:
 
 
 def _seeds(table: pd.DataFrame) -> str:
-    """Name the seeds on which each scenario was planted alone."""
-    alone = table[table["world"] == table["scenario"]] if "world" in table else table
-    return "seeds " + ", ".join(str(seed) for seed in sorted(alone["seed"].unique()))
+    """Name the seeds that a table is of."""
+    return "seeds " + ", ".join(str(seed) for seed in sorted(table["seed"].unique()))
 
 
 def _spread(summary: pd.DataFrame) -> pd.DataFrame:
@@ -142,7 +140,7 @@ def _spread(summary: pd.DataFrame) -> pd.DataFrame:
 
 def _alerts(quality: Quality) -> Iterator[str]:
     yield "## What notifies\n"
-    yield f"One scenario planted at a time, {_seeds(quality.gone)} pooled; without attack, settings are the same.\n"
+    yield f"One scenario planted at a time, {_seeds(gone_apart(quality))} pooled; the same settings throughout.\n"
     yield markdown_table(false_discoveries(quality))
     yield "## Gone before the first alert\n"
     yield "Shares of the campaign's records, per account (of its writes, where it writes); hours from the first one.\n"

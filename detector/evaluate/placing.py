@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
 
 import numpy as np
 
-from detector.simulate.settings import Attack
+from detector.simulate.calendar import RELEASE_EVERY_DAYS, day_facts
+from detector.simulate.settings import Attack, World
 
 PLACING_STREAM = 4
 """Keeps these draws apart from others made with the same seed."""
+
+WORKING_DAYS = 5
+"""The judged days begin on a Monday, as the simulated portal's life does, and a campaign falls on a working day."""
 
 
 def place_attacks(attacks: Sequence[Attack], *, judged_days: int, seed: int) -> tuple[Attack, ...]:
@@ -25,6 +31,23 @@ def place_attacks(attacks: Sequence[Attack], *, judged_days: int, seed: int) -> 
         first = -int(random.integers(days, judged_days + 1))
         placed.append(attack.model_copy(update={"first_day": first, "days": days}))
     return tuple(placed)
+
+
+def place_occasions(*, days: int, judged_days: int, seed: int) -> dict[str, Any]:
+    """Return settings of a world that make something happen to everybody on its judged days; what, goes by seed.
+
+    A vaccination campaign, a wave of forced resets, or a week in which browsers are updated: all three are honest, each
+    is odd in another way, and left to chance most would fall on days that nobody judges.
+    """
+    kind, turn = seed % 3, seed // 3
+    day = days - judged_days + turn % min(judged_days, WORKING_DAYS)
+    if kind == 0:
+        return {"vaccination_day": day}
+    if kind == 1:
+        return {"forced_reset_day": day}
+    usual = World(days=days)
+    judged = day_facts(usual, days - judged_days)
+    return {"start": usual.start + timedelta(days=-judged.number % RELEASE_EVERY_DAYS)}
 
 
 def contaminate(

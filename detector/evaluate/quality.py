@@ -12,14 +12,14 @@ import pandas as pd
 import typer
 
 from detector.evaluate.bench import StudySettings
-from detector.evaluate.exposure import summarise_gone
 from detector.evaluate.hardness import SHARE, check_hardness
 from detector.evaluate.judge import ProjectDetector
 from detector.evaluate.markup import markdown_table
 from detector.evaluate.measures import ALL
 from detector.evaluate.page import Provenance, write_page
 from detector.evaluate.summary import mean_account_recall, over_seeds, pivot
-from detector.evaluate.survey import EVERYTHING, NOTHING, Plan, Quality, measure_quality
+from detector.evaluate.survey import NOTHING, Plan, Quality, measure_quality
+from detector.evaluate.targets import gone_of
 from detector.simulate.scenarios import SCENARIOS
 
 DEVELOPMENT_SEEDS = tuple(range(1, 13))
@@ -52,16 +52,13 @@ def show_alerts(quality: Quality) -> str:
     measured = quality.alerts.drop(columns=["method", "level"])
     sums = measured.groupby(["world", "measure", "scenario"], as_index=False)["value"].mean()
     wholes = sums[sums["scenario"] == ALL].pivot_table(index="world", columns="measure", values="value")
-    alone = quality.gone["world"] == (
-        quality.gone["scenario"] if set(wholes.index) - {EVERYTHING, NOTHING} else EVERYTHING
-    )
     calm = quality.benign[quality.benign["world"] == NOTHING]
     kinds = calm.groupby("kind")[["days", "notified"]].sum()
     own = sums[sums["measure"] == "own_recall"].pivot_table(index="scenario", columns="world", values="value")
     parts = [
         ("What notifies, mean over seeds", wholes),
         ("Recall of what notifies, by scenario and world", own),
-        ("Gone before the first alert", summarise_gone(quality.gone[alone])),
+        ("Gone before the first alert", gone_of(quality)),
         ("Honest but odd days, without attack", kinds.assign(share=kinds["notified"] / kinds["days"])),
     ]
     return "\n".join(f"## {title}\n\n{markdown_table(table)}" for title, table in parts)
@@ -91,7 +88,7 @@ def _last_commit(*paths: str) -> str:
 
 def main(
     *,
-    dev: Annotated[bool, typer.Option(help="Measure development seeds and print; nothing is written to docs.")] = False,
+    dev: Annotated[bool, typer.Option(help="Measure development seeds; the page goes to the scratch folder.")] = False,
     seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.")] = "",
     accounts: Annotated[int, typer.Option(help="Accounts of each world.")] = 3_000,
     scratch: Annotated[Path, typer.Option(help="Where worlds and scores are kept.")] = Path("build/quality"),
@@ -118,9 +115,10 @@ def main(
     sys.stdout.write(show_order(quality.order))
     if len(quality.alerts):
         sys.stdout.write("\n" + show_alerts(quality))
-    if not dev and not baselines:
+    if not baselines:
         notes = (DOCS / NOTES).read_text(encoding="utf-8") if (DOCS / NOTES).exists() else ""
-        path = write_page(quality, provenance=provenance_of(chosen, settings=settings), docs=DOCS, notes=notes)
+        provenance = provenance_of(chosen, settings=settings)
+        path = write_page(quality, provenance=provenance, docs=scratch if dev else DOCS, notes=notes)
         sys.stderr.write(f"wrote {path}\n")
 
 

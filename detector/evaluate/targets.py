@@ -10,7 +10,7 @@ import pandas as pd
 
 from detector.evaluate.exposure import summarise_gone
 from detector.evaluate.labels import FLOORLESS
-from detector.evaluate.summary import mean_account_recall
+from detector.evaluate.summary import mean_account_recall, scenario_order
 from detector.evaluate.survey import EVERYTHING, NOTHING, Quality
 
 SHARE = 0.003
@@ -20,6 +20,9 @@ SMASH_AND_GRAB = ("S1", "S5")
 
 QUIET_KINDS = ("new_account", "duty_night", "screening_day", "vaccination_day", "forced_reset", "browser_update")
 """Honest but odd days of which next to none may notify."""
+
+
+FALSE_DISCOVERIES = ["scenario", "notified_true", "notified_false", "false_discovery_rate", "own_recall"]
 
 
 class Target(NamedTuple):
@@ -73,13 +76,16 @@ def false_discoveries(quality: Quality) -> pd.DataFrame:
     own_recall.
     """
     alone = quality.alerts[~quality.alerts["world"].isin([EVERYTHING, NOTHING])]
+    if alone.empty:
+        return pd.DataFrame(columns=FALSE_DISCOVERIES).astype(dict.fromkeys(FALSE_DISCOVERIES[1:], float))
     sums = alone.pivot_table(index="world", columns="measure", values="value", aggfunc="sum")
     told = sums["notified_true"] + sums["notified_false"]
     recalls = alone[alone["measure"] == "own_recall"].groupby("world")["value"].mean()
     found = sums[["notified_true", "notified_false"]].assign(
         false_discovery_rate=(sums["notified_false"] / told).where(told > 0, 0.0), own_recall=recalls
     )
-    return found.rename_axis(index="scenario", columns=None).reset_index()
+    named = found.rename_axis(index="scenario", columns=None).reset_index()
+    return named.sort_values("scenario", key=lambda names: names.map(scenario_order), ignore_index=True)
 
 
 def worst_false_discovery(quality: Quality) -> float:
@@ -116,9 +122,16 @@ def _own(alerts: pd.DataFrame) -> float:
     return float(means.loc[means["measure"] == "own_recall", "value"].mean())
 
 
+def gone_apart(quality: Quality) -> pd.DataFrame:
+    """Return what was gone, account by account, each scenario planted alone; together where that was left out."""
+    alone = quality.gone["world"] == quality.gone["scenario"]
+    return quality.gone[alone if alone.any() else quality.gone["world"] == EVERYTHING]
+
+
 def gone_of(quality: Quality) -> pd.DataFrame:
-    """Return what was gone before the first alert, one scenario planted at a time: median and worst of its accounts."""
-    return summarise_gone(quality.gone[quality.gone["world"] == quality.gone["scenario"]])
+    """Return what was gone before the first alert: median and worst of each scenario's accounts."""
+    found = summarise_gone(gone_apart(quality))
+    return found.sort_values("scenario", key=lambda names: names.map(scenario_order), ignore_index=True)
 
 
 def gone_grabbed(quality: Quality) -> float:

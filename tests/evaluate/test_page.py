@@ -166,3 +166,16 @@ def test_cells_cannot_break_the_table() -> None:
     """A bar is escaped, nothing is a dash, truth is a word, numbers are rounded."""
     frame = pd.DataFrame({"a_b": ["x|y"], "c": [None], "d": [True], "e": [0.126]}).astype({"c": object, "d": object})
     assert markdown_table(frame).splitlines()[2].replace(" ", "") == "|x\\|y|–|yes|0.13|"
+
+
+def test_a_page_without_scenarios_alone_is_whole(quality: Quality, tmp_path: Path) -> None:
+    """Where no scenario was planted alone, what was gone is that of all together, and the rate is left open."""
+    together = quality._replace(
+        gone=quality.gone.assign(world=EVERYTHING),
+        alerts=quality.alerts[quality.alerts["world"].isin([EVERYTHING, NOTHING])],
+    )
+    found = compare(together).set_index("measure")
+    assert found["met"]["false-discovery rate of what notifies, worst scenario planted alone"] is None
+    assert found["measured"]["gone before the first alert, median, worst other scenario"] == pytest.approx(0.2)
+    provenance = Provenance(seeds=[1], settings=StudySettings(), simulator="a", commit="b")
+    assert "| S1 " in write_page(together, provenance=provenance, docs=tmp_path).read_text(encoding="utf-8")

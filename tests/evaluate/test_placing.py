@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from detector.evaluate.placing import contaminate, place_attacks
-from detector.simulate.settings import Attack
+from detector.evaluate.placing import contaminate, place_attacks, place_occasions
+from detector.simulate.calendar import RELEASE_EVERY_DAYS, campaign_day, day_facts, forced_reset_day
+from detector.simulate.settings import Attack, World
 
 KINDS = (
     Attack(scenario="S1"),
@@ -36,3 +37,14 @@ def test_contamination_has_the_asked_share() -> None:
     found = contaminate(KINDS, share=0.002, active_per_day=1500, days=42, seed=1)
     assert len(found) == 126
     assert all(10 <= attack.first_day < 42 and attack.days == 1 and attack.accounts == 1 for attack in found)
+
+
+def test_what_happens_to_everybody_happens_on_judged_days() -> None:
+    """By turns the campaign, the wave of resets and the browsers' release fall on a judged day, on different ones."""
+    days: dict[int, set[int | None]] = {kind: set() for kind in range(3)}
+    for seed in range(30):
+        world = World(seed=seed, days=49, **place_occasions(days=49, judged_days=7, seed=seed))
+        numbers = [day_facts(world, index).number % RELEASE_EVERY_DAYS for index in range(42, 49)]
+        release = 42 + numbers.index(0) if 0 in numbers else None
+        days[seed % 3].add((campaign_day(world), forced_reset_day(world), release)[seed % 3])
+    assert days == {0: set(range(42, 47)), 1: set(range(42, 47)), 2: {42}}
