@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from detector import schema
+from detector.features.page import features_page
 from detector.schema import Column, Table
 from detector.simulate.page import scenarios_page
 
@@ -42,6 +43,7 @@ def _column_line(column: Column) -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
+    "features.md": features_page,
     "tables.md": tables_page,
     "scenarios.md": scenarios_page,
 }
