@@ -183,11 +183,6 @@ def _coprime(count: int) -> int:
     return step
 
 
-def born_in(geography: Geography, person: Integers) -> Integers:
-    """Return the department of birth, as an index into `departments`."""
-    return geography.commune_department[commune_of(geography, place_of(geography, person))]
-
-
 # Within a commune code, neighbouring places have unlike birth dates; the step is coprime to 2,400.
 _DATE_STEP = 1447
 _DATE_BACK = pow(_DATE_STEP, -1, PLACES_PER_CODE)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from detector.simulate.calendar import DayFacts, releases
-from detector.simulate.draws import Flags, Integers, Salt, below, mix
+from detector.simulate.draws import Integers, Salt, below, mix
 from detector.simulate.professions import PROFESSIONS
 from detector.simulate.settings import Traits
 
@@ -153,8 +153,3 @@ def address_texts(address: Integers) -> pa.Array:
 def _hexadecimal(word: Integers) -> pa.Array:
     texts = pa.array([f"{value:x}" for value in range(65_536)])
     return texts.take(pa.array(word))
-
-
-def is_shared(network: npt.NDArray[np.int8]) -> Flags:
-    """Tell networks whose addresses many accounts share."""
-    return np.isin(network, (MOBILE, HOSPITAL, VPN))
