@@ -11,7 +11,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-import ibis
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
@@ -94,7 +93,7 @@ def aggregate(events: Tabular, *, settings: Settings | None = None) -> SumTables
         If the table is not what `EVENTS` says.
     """
     with workspace(settings or Settings()) as place:
-        sums = aggregates.aggregate(_table(events, EVENTS), zone=place.zone)
+        sums = aggregates.aggregate(_table(events, EVENTS, place), zone=place.zone)
         return SumTables(*(_sorted(place.con.to_pandas(table)) for table in sums))
 
 
@@ -124,7 +123,7 @@ def build_account_days(
         held = chosen.history.model_copy(update={"folder": Path(history)})
         chosen = chosen.model_copy(update={"history": held})
     with workspace(chosen) as place:
-        timeline = place.timeline(place.history(), events=_table(events, EVENTS))
+        timeline = place.timeline(place.history(), events=_table(events, EVENTS, place))
         wanted = list(days) or timeline.input_days
         parts = [_sorted(timeline.account_days(day).to_pandas()) for day in wanted]
     return pd.concat(parts, ignore_index=True)
@@ -149,7 +148,7 @@ def compute_deviations(account_days: Tabular, past: Tabular, *, settings: Settin
     """
     chosen = settings or Settings()
     with workspace(chosen) as place:
-        today, before = _table(account_days, ACCOUNT_DAYS), _table(past, ACCOUNT_DAYS)
+        today, before = _table(account_days, ACCOUNT_DAYS, place), _table(past, ACCOUNT_DAYS, place)
         days = _days(place, before), _days(place, today)
         of_year = holidays_of(chosen.portal.country)
         off_days = tuple(day for year in sorted({day.year for part in days for day in part}) for day in of_year(year))
@@ -160,10 +159,10 @@ def compute_deviations(account_days: Tabular, past: Tabular, *, settings: Settin
         return _sorted(place.con.to_pandas(found))
 
 
-def _table(rows: Tabular, table: Table) -> ir.Table:
-    """The rows, checked, as Ibis has them."""
+def _table(rows: Tabular, table: Table, place: Workspace) -> ir.Table:
+    """The rows, checked, in the workspace's DuckDB."""
     arrow = pa.Table.from_pandas(rows, preserve_index=False) if isinstance(rows, pd.DataFrame) else pa.table(rows)
-    return ibis.memtable(table.check(_with_days(arrow).replace_schema_metadata(None)))
+    return place.hold(table.check(_with_days(arrow).replace_schema_metadata(None)))
 
 
 def _with_days(rows: pa.Table) -> pa.Table:

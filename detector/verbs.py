@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-import ibis
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
@@ -284,7 +283,7 @@ def _events_of(
     progress: Progress | None,
 ) -> _Source:
     if isinstance(dumps, pd.DataFrame | pa.Table):
-        return _Source(to_events(dumps), None, REJECTS.empty())
+        return _Source(place.hold(to_events(dumps)), None, REJECTS.empty())
     inputs = to_inputs(dumps, settings=place.settings, mapping=mapping)
     reading = read_inputs(
         inputs,
@@ -300,8 +299,8 @@ def _events_of(
     return _Source(reading.events, inputs, reading.rejects, reading.files, (*reading.warnings, *notice))
 
 
-def to_events(table: pd.DataFrame | pa.Table) -> ir.Table:
-    """A table of events, checked, as the steps use it.
+def to_events(table: pd.DataFrame | pa.Table) -> pa.Table:
+    """A table of events, checked.
 
     Raises
     ------
@@ -309,7 +308,8 @@ def to_events(table: pd.DataFrame | pa.Table) -> ir.Table:
         If it does not have the columns, types and values of `EVENTS`.
     """
     rows = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
-    return ibis.memtable(EVENTS.check(rows.replace_schema_metadata(None)))
+    checked: pa.Table = EVENTS.check(rows.replace_schema_metadata(None))
+    return checked
 
 
 def _chosen_days(timeline: Timeline, days: Sequence[date]) -> list[date]:

@@ -14,7 +14,9 @@ from typing import TypeAlias
 
 import duckdb
 import ibis
+import pyarrow as pa
 from ibis.backends.duckdb import Backend
+from ibis.util import gen_name
 
 from detector.errors import ConfigError, ModelError
 from detector.history import History
@@ -115,6 +117,10 @@ class Workspace:
         if history is not None and (history / MODEL).is_dir():
             return history / MODEL
         return models_dir() / SHIPPED
+
+    def hold(self, rows: pa.Table) -> ibis.Table:
+        """Put a table into this workspace's DuckDB: what Ibis caches of it must be there too, and not elsewhere."""
+        return self.con.create_table(gen_name("given"), rows, temp=True)
 
     def timeline(
         self, history: History | None, *, events: ibis.Table | None = None, model: Model | None = None
