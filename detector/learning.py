@@ -132,7 +132,7 @@ def learn(
     settings
         How to learn.
     progress
-        Told of each file before it is read.
+        Told of each file before it is read, and of each day before its signals are computed.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def learn(
     learner = _Learner(history, con, scratch, key, now, chosen, progress)
     with history.writing():
         reports = [learner.add(given, batch) for batch in _batches(expand(given), size=chosen.batch_bytes)]
-        settled = settle(history, con=con, canaries=chosen.canaries, complete=chosen.complete)
+        settled = settle(history, con=con, canaries=chosen.canaries, complete=chosen.complete, progress=progress)
         expired = expire(history, con=con, settings=chosen.retention)
         sweep(history, now_s=now.timestamp(), settings=chosen.retention)
     reports.append(Learned(refreshed=settled.refreshed, closed=settled.closed, expired=expired))

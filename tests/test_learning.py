@@ -491,3 +491,20 @@ def test_unknown_setting_is_refused() -> None:
     """A setting that is not known is an error, not ignored."""
     with pytest.raises(ValueError, match="Extra inputs are not permitted"):
         LearnSettings.model_validate({"replcae": True})
+
+
+@quick
+def test_progress_tells_files_and_days(desk: Desk) -> None:
+    """Whoever waits is told of each file before it is read, and of each day before its signals are computed."""
+    dumps = the_days(desk, 2)
+    told: list[str] = []
+    learn(
+        [Input(path=str(path), mapping=TOKENS) for path in dumps],
+        history=desk.history(),
+        con=desk.con,
+        scratch=desk.folder / "scratch",
+        key=b"k" * 32,
+        now=NOW,
+        progress=lambda text, _before, _total: told.append(text),
+    )
+    assert told == [*map(str, dumps), f"signals of {day_number(0)}", f"signals of {day_number(1)}"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -107,7 +107,14 @@ def _keep_events(change: Transaction, day: date, events: ir.Table, held: tuple[s
     return change.rows(day, OPEN_EVENTS.name, name=_EVENTS_VIEW)
 
 
-def settle(history: History, *, con: Backend, canaries: tuple[str, ...] = (), complete: bool = False) -> Settled:
+def settle(
+    history: History,
+    *,
+    con: Backend,
+    canaries: tuple[str, ...] = (),
+    complete: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Settled:
     """Compute what is stale, oldest day first, and close days that are over; one commit a day.
 
     Parameters
@@ -120,18 +127,23 @@ def settle(history: History, *, con: Backend, canaries: tuple[str, ...] = (), co
         Tokens of records that nobody has a reason to look up.
     complete
         Close the newest day too; without it, a day closes when a later one is held.
+    progress
+        Told of each day before its signals are computed, with the days computed before it and all of them.
 
     Raises
     ------
     HistoryError
         If another writer is at work, the disk is full, or the folder cannot be written.
     """
-    refreshed, closed = [], []
+    refreshed: list[date] = []
+    closed: list[date] = []
     with history.writing():
         stale = set(history.stale)
         for day in history.days:
             over = complete or day < history.days[-1]
             with transaction(history, con=con) as change:
+                if day in stale and progress:
+                    progress(f"signals of {day}", len(refreshed), len(stale))
                 if day in stale:
                     _compute_signals(change, day, canaries=canaries)
                     refreshed.append(day)
