@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Environment
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -222,5 +222,7 @@ def _connect(engine: EngineSettings, spill: Path) -> Backend:
             f"[engine]: DuckDB refuses {limits} ({error}); expected, say, memory_limit = '4GB'"
         ) from error
     con.con.execute("SET TimeZone = 'UTC'")
-    con.con.execute("SET enable_progress_bar = false")
+    # In a notebook without its widgets DuckDB shows no bar, and refuses to be told so.
+    with suppress(duckdb.InvalidInputException):
+        con.con.execute("SET enable_progress_bar = false")
     return con
