@@ -10,6 +10,7 @@ from types import FrameType
 import typer
 
 from detector import __version__
+from detector.cli.drilling import drill
 from detector.cli.judging import score, show
 from detector.cli.learning import learn, train
 from detector.cli.portal import evaluate, simulate
@@ -18,7 +19,7 @@ from detector.errors import ConfigError, DetectorError
 FAILED, MISUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 DEBUG = "DETECTOR_DEBUG"
 
-VERBS = (learn, train, score, show, simulate, evaluate)
+VERBS = (learn, train, score, show, simulate, evaluate, drill)
 """In the order in which `--help` lists them."""
 
 app = typer.Typer(
