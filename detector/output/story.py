@@ -22,7 +22,7 @@ HEADINGS = {
     "new_records": "new",
     "foreign_records": "foreign",
     "n_ips": "addresses",
-    "failures": "failed sign-ins",
+    "failures": "failed",
     "writes": "writes",
 }
 COMPARISONS = {

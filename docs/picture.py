@@ -1,0 +1,30 @@
+"""Draw the picture in the README: what `detector score` prints for the demo's last day (after `make demo`)."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from detector.output.table import render_days
+from detector.verbs import score
+
+FOLDER = Path(__file__).resolve().parent
+DEMO = FOLDER.parent / "demo"
+WIDTH = 100
+SHOWN = 6
+
+
+def main() -> None:
+    """Score the demo's last day again, and write docs/img/demo.svg."""
+    last = sorted((DEMO / "portal" / "events").glob("*.parquet"))[-1]
+    scored = score(last, mapping=DEMO / "portal" / "mapping.toml", history=DEMO / "history", complete=True)
+    console = Console(file=io.StringIO(), record=True, width=WIDTH, force_terminal=True, markup=False, highlight=False)
+    console.print(render_days(scored.scores, scored.fired, top=SHOWN, width=WIDTH))
+    console.save_svg(str(FOLDER / "img" / "demo.svg"), title="detector score", unique_id="demo")
+    print("docs/img/demo.svg")
+
+
+if __name__ == "__main__":
+    main()
