@@ -50,7 +50,7 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 LONGEST_FUNCTION = 60
 """Lines of code without the docstring; the usual function has under ten."""
 
-LONGEST_MODULE = 500
+LONGEST_MODULE = 520
 """Lines; a colleague reads a file once, top to bottom."""
 
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}

@@ -15,7 +15,7 @@ TIMEOUT_S = 600
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_stored_with_its_outputs(path: Path) -> None:
     """Whoever reads it on a web page sees results, and no error among them."""
-    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]  # type: ignore[no-untyped-call]
     outputs = [output for cell in cells for output in cell.outputs]
     assert len(outputs) >= len(cells) // 2
     assert not [output for output in outputs if output.output_type == "error"]
@@ -26,12 +26,12 @@ def test_a_notebook_is_stored_with_its_outputs(path: Path) -> None:
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
     """No cell fails on a fresh kernel, in a folder of its own."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     NotebookClient(notebook, timeout=TIMEOUT_S, resources={"metadata": {"path": str(tmp_path)}}).execute()
 
 
 def test_the_day_of_logs_finds_the_account_that_was_attacked() -> None:
     """The first notebook ends with the victim on top."""
     (path,) = [path for path in NOTEBOOKS if path.stem == "01_a_day_of_logs"]
-    last = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"][-1]
+    last = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"][-1]  # type: ignore[no-untyped-call]
     assert "'true': True" in last.outputs[0]["data"]["text/plain"]

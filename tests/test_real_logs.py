@@ -65,13 +65,13 @@ def test_each_address_on_top_of_edgar_is_a_bulk_reader_by_every_published_rule(
     scored, facts = edgar
     top = scored.scores.nsmallest(TOP, "rank")["account"]
     for name, rule in RULES.items():
-        assert rule(facts.loc[top]).all(), name
-        assert rule(facts).mean() < 0.1, name
+        assert rule(facts.loc[top]).all(), name  # type: ignore[no-untyped-call]
+        assert rule(facts).mean() < 0.1, name  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.timeout(300)
 def test_bursts_count_on_edgar_as_well_as_totals(edgar: tuple[Scored, pd.DataFrame]) -> None:
-    """Some addresses on top are there for their pace: by the day's total they would not be; and pace orders as totals do."""
+    """Some addresses on top are there for their pace: by the day's total they would not be."""
     scored, facts = edgar
     ranked = facts.join(scored.scores.set_index("account")[["rank", "strangeness"]])
     by_total = ranked["requests"].rank(ascending=False)
