@@ -25,6 +25,7 @@ print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_m
 _COPY = """
 import sys, time
 import duckdb
+duckdb.sql("SET enable_progress_bar = false")  # it would be among the numbers
 start = time.perf_counter()
 (rows,), = duckdb.sql(f"COPY (FROM '{sys.argv[1]}') TO '{sys.argv[2]}' (FORMAT parquet)").fetchall()
 print(time.perf_counter() - start, rows)
