@@ -371,6 +371,8 @@ def _expect(
     long = _long(asked, tuple(name for name in SIGNALS if name in rows.columns))
     known = attach(long, references, ["group", "kind", "signal"])
     known = attach(known, own.drop("group"), ["code", "signal"])
+    # A signal of which the past knows nothing, as on the first day of a new column, has nothing to be compared with.
+    known = known.mutate(**{name: ibis.ifelse(known.mean.isnull(), None, known[name]) for name in ("x", "g")})
     n = known.n.fill_null(0)
     ownness = known.t / (n * known.t + known.w)
     within = (known.w * PRIOR_DAYS + known.q.fill_null(0.0)) / (ibis.greatest(n - 1, 0) + PRIOR_DAYS)
