@@ -19,7 +19,7 @@ import resource, sys, time
 from pathlib import Path
 from detector.simulate import World, simulate
 start = time.perf_counter()
-simulate(World(accounts=400_000, days=1, seed=1, volume=1.75), Path(sys.argv[1]))
+simulate(World(accounts=400_000, days=1, seed=1, volume=1.32), Path(sys.argv[1]))
 print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 _COPY = """
