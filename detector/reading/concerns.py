@@ -112,7 +112,7 @@ def _moments(part: Part, con: duckdb.DuckDBPyConnection) -> tuple[str, int]:
     else:
         return _of_row_groups(part.dump.path), _row_groups(part.dump.path, con)
     moment = '"timestamp"'
-    columns = {"moment": moment, "latest": moment, "before": f"lag({moment}) OVER ()", "line": line}
+    columns = {"moment": moment, "latest": moment, "before": f"lag({moment}) OVER (ORDER BY {line})", "line": line}
     return sql.select(columns, source, where=where), part.counted.events
 
 
