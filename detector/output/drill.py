@@ -41,7 +41,7 @@ def _title(drilled: Drilled) -> str:
 
 def _attacks(drilled: Drilled) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("attack", header_style="dim", overflow="fold")
+    table.add_column("attack", header_style="dim", no_wrap=True)
     heads = ["records", "caught", "review", "rank", "gone by day", "gone by minute", "time to alert"]
     for head in heads + (["days if capped"] if drilled.settings.cap else []):
         table.add_column(head, justify="right", header_style="dim")
@@ -56,7 +56,7 @@ def _attacks(drilled: Drilled) -> Table:
             _hours(row["hours_by_minute"] if drilled.from_events else row["hours_by_day"]),
         ]
         table.add_row(
-            Text.assemble(visible(row["scenario"]), (f"\n{visible(row['title'])}", "dim")),
+            visible(row["scenario"]),
             *cells,
             *([str(row["capped_days"])] if drilled.settings.cap else []),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, date, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,12 +14,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from detector.alerting import AlertSettings
 from detector.cli.app import app
 from detector.drill import Drilled, DrillSettings, drill
 from detector.errors import ConfigError
+from detector.output.drill import render_drill
 from detector.reading import Mapping
 from detector.reading.mapping import Records
 from detector.scoring import ScoreSettings
@@ -131,12 +134,24 @@ def test_the_load_is_that_of_the_untouched_days(from_history: Drilled, from_dump
 
 
 def test_a_cap_hits_the_honest_and_stretches_the_attack(from_history: Drilled, portal: Portal) -> None:
-    """The honest are counted in the dumps themselves; 2,000 records at ten a day take 200 days."""
+    """The honest that do not alert are counted in the dumps; 2,000 records at ten a day take 200 days."""
     used = pd.read_parquet(portal.dumps[-1]).groupby("account")["record"].nunique()
-    assert from_history.cap["hit"].tolist() == [int((used > 10).sum())]
-    assert 0 < int((used > 10).sum()) < ACCOUNTS
+    over, alerts, hit = int((used > 10).sum()), from_history.load["alerts"][0], from_history.cap["hit"][0]
+    assert from_history.cap["accounts"].tolist() == [ACCOUNTS - alerts]
+    assert 0 < over - alerts <= hit <= over < ACCOUNTS
     records = from_history.summary["records"][0]
     assert from_history.summary["capped_days"][0] == np.ceil(records / 10)
+
+
+def test_the_table_tells_what_was_caught_at_which_load_and_what_a_cap_would_do(from_dumps: Drilled) -> None:
+    """One line an attack, the false-alert load, and the cap, within 100 columns."""
+    console = Console(width=100, file=StringIO(), record=True)
+    console.print(render_drill(from_dumps))
+    text = console.export_text()
+    row = next(line.split() for line in text.splitlines() if line.startswith("night"))
+    assert row[1:3] == ["2,000", "2/2"]
+    assert "Untouched, these days raise" in text
+    assert "A cap of 10 records a day would have hit" in text
 
 
 def test_the_command_prints_json_and_writes_a_picture(portal: Portal, tmp_path: Path) -> None:
