@@ -36,6 +36,7 @@ _PUBLIC: dict[str, str] = {
     "score": "detector.verbs",
     "show": "detector.verbs",
     "train": "detector.verbs",
+    "write_report": "detector.report.page",
     "write_results": "detector.output.files",
 }
 """Public name → the module that defines it; a new public name is one line here."""

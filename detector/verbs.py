@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from detector.alerts import build_alerts, find_evidence
+from detector.details import DETAILS, find_details
 from detector.errors import ConfigError
 from detector.history import History
 from detector.learning import Learned
@@ -64,6 +65,8 @@ class Scored:
         Deterministic checks that fired, one row each.
     alerts
         `ALERTS`.
+    details
+        `DETAILS`: what a report shows of each alerted account-day.
     rejects
         `REJECTS`.
     days
@@ -80,6 +83,7 @@ class Scored:
     early: pd.DataFrame
     fired: pd.DataFrame
     alerts: pd.DataFrame
+    details: pd.DataFrame
     rejects: pd.DataFrame
     days: tuple[JudgedDay, ...]
     files: tuple[FileCount, ...]
@@ -215,12 +219,14 @@ def score(
         tell = progress or _silent
         found = score_days(timeline, fitted, days=wanted, settings=chosen.score, progress=lambda text: tell(text, None))
         alerts = build_alerts(found.scores, found.fired, _evidence(timeline, found.scores))
+        details = _details(timeline, found.scores)
         judged = _judged_days(timeline, wanted, complete=complete)
     return Scored(
         scores=found.scores.astype({"day": DAY}),
         early=found.early.astype({"day": DAY}),
         fired=found.fired.astype({"day": DAY}),
         alerts=alerts.astype({"day": DAY}),
+        details=details.astype({"day": DAY}),
         rejects=source.rejects.to_pandas(),
         days=judged,
         files=source.files,
@@ -333,6 +339,15 @@ def _evidence(timeline: Timeline, scores: pd.DataFrame) -> pd.DataFrame:
         if events is not None:
             parts.append(find_evidence(events, rows["account"].tolist()).assign(day=day))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _details(timeline: Timeline, scores: pd.DataFrame) -> pd.DataFrame:
+    """What a report shows of the alerted accounts, on all days."""
+    parts = [
+        find_details(timeline, pd.Timestamp(str(day)).date(), rows["account"].tolist())
+        for day, rows in scores[scores["alert"]].groupby("day")
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else DETAILS.empty().to_pandas()
 
 
 def _judged_days(timeline: Timeline, days: Sequence[date], *, complete: bool) -> tuple[JudgedDay, ...]:

@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("timeline",),
     ("model",),
     ("training", "checks", "alerting", "early", "explain", "campaigns"),
-    ("scoring", "alerts"),
+    ("scoring", "alerts", "details"),
     ("learning", "story"),
     ("settings",),
     ("workspace",),

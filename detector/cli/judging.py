@@ -17,9 +17,11 @@ from detector.cli.options import (
     Format,
     HistoryFolder,
     KeyFile,
+    Language,
     MappingFile,
     MaxRejects,
     ModelFolder,
+    Spoken,
     changes,
 )
 
@@ -65,6 +67,7 @@ def score(
     top: Annotated[int, typer.Option(min=0, help="Accounts a day in the table, at least.")] = SHOWN,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Record nothing in the history's ledger.")] = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 3 if anything alerts.")] = False,
+    language: Language = Spoken.EN,
     key_file: KeyFile = None,
     max_reject_share: MaxRejects = None,
     config: Config = None,
@@ -73,6 +76,7 @@ def score(
     from detector import verbs
     from detector.cli.messages import progress, warn
     from detector.output.files import write_results
+    from detector.report import write_report
     from detector.settings import load_settings
     from detector.workspace import to_inputs
 
@@ -88,6 +92,7 @@ def score(
         )
     if out is not None:
         write_results(scored, out, started_with=sys.argv[1:])
+        write_report(out, language=language.value)
     warn(scored.warnings)
     if dry_run:
         typer.echo("dry run: nothing was recorded in the history", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -46,6 +47,16 @@ MaxRejects: TypeAlias = Annotated[
         "--max-reject-share", min=0, max=1, help="Stop above this share of unreadable lines (0.05).", show_default=False
     ),
 ]
+
+
+class Spoken(StrEnum):
+    """Languages of pages for people."""
+
+    EN = "en"
+    FR = "fr"
+
+
+Language: TypeAlias = Annotated[Spoken, typer.Option("--language", help="Of the report: en or fr.")]
 Complete: TypeAlias = Annotated[bool, typer.Option("--complete", help="The newest day is over: no more will come.")]
 
 

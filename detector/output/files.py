@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from detector import __version__
+from detector.details import DETAILS
 from detector.early import EARLY
 from detector.output.folders import whole_folder
 from detector.output.ocsf import to_jsonl
@@ -55,6 +56,7 @@ def write_results(scored: Scored, out: Path, *, started_with: Sequence[str] = ()
     with whole_folder(out, mark=RUN) as folder:
         _write_table(scored.scores, SCORES, folder / "scores.parquet")
         _write_table(scored.early, EARLY, folder / "early.parquet")
+        _write_table(scored.details, DETAILS, folder / "details.parquet")
         _write_table(scored.rejects, REJECTS, folder / "rejects.parquet")
         (folder / "alerts.jsonl").write_text(to_jsonl(scored.alerts, scored.scores, zone=zone), encoding="utf-8")
         report = report_run(scored, started_with=started_with, now=now or datetime.now(UTC))

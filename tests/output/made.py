@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from detector.checks import FIRED
+from detector.details import DETAILS
 from detector.early import EARLY
 from detector.model.kept import Model
 from detector.schema import REJECTS
@@ -55,6 +56,7 @@ def scored(found: pd.DataFrame, alerts: pd.DataFrame, *, model: Model) -> Scored
         early=EARLY.empty().to_pandas(),
         fired=fired(),
         alerts=alerts,
+        details=DETAILS.empty().to_pandas(),
         rejects=REJECTS.empty().to_pandas(),
         days=(JudgedDay(DAY, True, datetime(2026, 2, 12, 22, tzinfo=UTC)),),
         files=(),

@@ -1,0 +1,225 @@
+"""From a folder of results to `report.html` and `queue.csv` in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from detector.errors import ConfigError
+from detector.explain import SPANS, sentence
+from detector.features import BY_NAME
+from detector.output.rows import to_csv
+from detector.output.table import REVIEWS, STORY
+from detector.report import words
+from detector.report.articles import article
+from detector.report.rendering import TEMPLATES, environment, policy
+from detector.report.results import Results, read_results
+from detector.report.words import LANGUAGES, LIMITS, Language, say
+
+REPORT, QUEUE = "report.html", "queue.csv"
+MOST_ALERTS, MOST_ROWS, MOST_FILES = 150, 400, 30
+"""What a person, and a mail, can take; the rest is counted, and stands in the tables beside."""
+HERE = Path(__file__).parent / TEMPLATES
+
+
+def write_report(out: str | Path, *, language: Language = "en") -> Path:
+    """Write `report.html`, and `queue.csv` with the accounts it lists, into a folder of results.
+
+    The same results give the same bytes.
+
+    Parameters
+    ----------
+    out
+        A folder that `detector.write_results`, or `detector score --out`, wrote.
+    language
+        `en` or `fr`.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds no results, or cannot be written.
+    """
+    if language not in LANGUAGES:
+        raise ConfigError(f"--language {language}: not one of {', '.join(LANGUAGES)}")
+    results = read_results(Path(out))
+    page = render_report(results, language=language)
+    _put(Path(out) / QUEUE, to_csv(queue_of(results.scores)))
+    return _put(Path(out) / REPORT, page)
+
+
+def _put(path: Path, text: str) -> Path:
+    """Write a file that is whole or not there."""
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.rename(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror})") from error
+    return path
+
+
+def queue_of(scores: pd.DataFrame) -> pd.DataFrame:
+    """The accounts that alert or wait for review, and those next to them, the strangest of each day first."""
+    listed = scores[scores["alert"] | scores["queue"].notna() | (scores["rank"] <= NEXT)]
+    return listed.sort_values(["day", "rank"])
+
+
+NEXT = 10
+"""Accounts of each day that are listed at least."""
+
+
+def render_report(results: Results, *, language: Language) -> str:
+    """The page of some results."""
+    env = environment(HERE)
+    style = (HERE / "report.css").read_text(encoding="utf-8")
+    return env.get_template("report.html.j2").render(
+        t=lambda key: say(key, language),
+        language=language,
+        style=style,
+        policy=policy([style]),
+        **_head(results, language),
+        days=list(_days(results, language)),
+        articles=list(_articles(results, language)),
+        n_more=max(int(results.scores["alert"].sum()) - MOST_ALERTS, 0),
+        portal=[finding["finding_info"]["title"] for finding in results.findings if "resources" not in finding],
+        queue=_queue(results, language),
+        limits=[pair[LANGUAGES.index(language)] for pair in LIMITS],
+        **_how(results, language),
+    )
+
+
+def _head(results: Results, language: Language) -> dict[str, Any]:
+    scores = results.scores
+    days = [date.fromisoformat(day["day"]) for day in results.run["days"]]
+    span = [words.long_day(days[0], language)] if days else []
+    span += [words.long_day(days[-1], language)] if len(days) > 1 else []
+    return {
+        "span": " – ".join(span),
+        "summary": say("summary_told", language).format(
+            alerts=words.number(float(scores["alert"].sum()), language),
+            reviews=words.number(float((~scores["alert"] & scores["queue"].isin(list(REVIEWS))).sum()), language),
+            accounts=words.number(float(len(scores)), language),
+        ),
+    }
+
+
+def _days(results: Results, language: Language) -> Iterator[dict[str, str]]:
+    zone = results.run["settings"]["portal"]["zone"]
+    for day in results.run["days"]:
+        at = words.clock(datetime.fromisoformat(day["last_event_at"]), zone)
+        yield {
+            "day": words.long_day(date.fromisoformat(day["day"]), language),
+            "state": say("complete", language) if day["complete"] else say("so_far", language).format(at),
+            "accounts": words.number(day["accounts"], language),
+            "alerts": words.number(day["alerts"], language),
+            "review": words.number(sum(day["queues"].get(name, 0) for name in REVIEWS), language),
+        }
+
+
+def reasons_in(row: Mapping[Any, Any], language: Language) -> list[dict[str, Any]]:
+    """Reasons with their sentences in a language, whatever they were stored in."""
+    return [{**reason, "sentence": _sentence(reason, language)} for reason in row["reasons"]]
+
+
+def _sentence(reason: Mapping[str, Any], language: Language) -> str:
+    spans = [name for name, told in SPANS.items() if reason["sentence"].startswith(tuple(told.values()))]
+    usual, peers = (None if pd.isna(reason[name]) else float(reason[name]) for name in ("usual", "peers"))
+    text = sentence(
+        BY_NAME[reason["signal"]], value=float(reason["value"]), usual=usual, peers=peers, language=language
+    )
+    return SPANS[spans[0]][language] + text if spans else text
+
+
+def _queue(results: Results, language: Language) -> list[dict[str, Any]]:
+    return [
+        {
+            "day": words.short_day(row["day"], language),
+            "rank": str(row["rank"]),
+            "account": row["account"],
+            "anchor": f"a{row['day']}-{row['rank']}" if row["alert"] and row["rank"] <= MOST_ALERTS else None,
+            "profession": row["profession"].replace("_", " ") if isinstance(row["profession"], str) else "",
+            "queue": say(row["queue"], language) if isinstance(row["queue"], str) else "",
+            "alert": row["alert"],
+            "score": words.decimal(row["score"], language),
+            "records": words.number(None if pd.isna(row["records"]) else row["records"], language),
+            "why": why(row, language),
+        }
+        for row in queue_of(results.scores).head(MOST_ROWS).to_dict("records")
+    ]
+
+
+def why(row: Mapping[Any, Any], language: Language, *, most: int = 3) -> list[str]:
+    """What checks saw and the weightiest reasons, in the order of a story."""
+    checks = row["checks"] if isinstance(row["checks"], Iterable) else ()
+    weightiest = reasons_in(row, language)[:most]
+    told = sorted(weightiest, key=lambda reason: STORY.index(BY_NAME[reason["signal"]].family))
+    found = [*(say(check, language) for check in checks), *(reason["sentence"] for reason in told)]
+    return found or [say("usual", language)]
+
+
+def _articles(results: Results, language: Language) -> Iterator[dict[str, Any]]:
+    details = {(row["account"], row["day"]): row for row in results.details.to_dict("records")}
+    early = {(row["account"], row["day"]): row for row in results.early.to_dict("records")}
+    findings = {_key(finding): finding for finding in results.findings if "resources" in finding}
+    campaigns = results.scores.dropna(subset="campaign").groupby("campaign")["account"].agg(lambda a: sorted(set(a)))
+    alerts = results.scores[results.scores["alert"]].sort_values(["day", "rank"]).head(MOST_ALERTS)
+    zone = results.run["settings"]["portal"]["zone"]
+    for row in alerts.to_dict("records"):
+        key = (row["account"], row["day"])
+        yield article(
+            {**row, "reasons": reasons_in(row, language)},
+            detail=details.get(key),
+            early=early.get(key),
+            finding=findings.get(key),
+            fellows=[a for a in campaigns.get(row["campaign"], []) if a != row["account"]],
+            zone=zone,
+            language=language,
+        )
+
+
+def _key(finding: Mapping[str, Any]) -> tuple[str, date]:
+    return finding["resources"][0]["uid"], date.fromisoformat(finding["unmapped"]["day"])
+
+
+def _how(results: Results, language: Language) -> dict[str, Any]:
+    run = results.run
+    card, settings = run["model"]["card"], run["settings"]
+    model = run["model"]["version"]
+    if not run["model"]["cold"]:
+        first, last = (words.short_day(date.fromisoformat(card[n]), language) for n in ("first_day", "last_day"))
+        rows = words.number(card["account_days"], language)
+        model = say("model_told", language).format(version=model, rows=rows, first=first, last=last)
+    rate = settings["score"]["alerts"]["false_discovery_rate"]
+    history = settings["history"]["folder"] or say("no_history", language)
+    how = [
+        ("history", history),
+        ("model", model + (f" ({say('cold', language)})" if run["model"]["cold"] else "")),
+        ("false_discovery_rate", words.percent(rate, language)),
+        ("zone", settings["portal"]["zone"]),
+        ("versions", ", ".join(f"{name} {version}" for name, version in run["versions"].items())),
+    ]
+    files = run["files"]
+    return {
+        "how": [(say(key, language), value) for key, value in how],
+        "warnings": run["warnings"],
+        "files": [_file(file, language) for file in files[:MOST_FILES]],
+        "n_more_files": max(len(files) - MOST_FILES, 0),
+        "made": say("made", language).format(
+            f"{datetime.fromisoformat(run['written_at']).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        ),
+    }
+
+
+def _file(file: Mapping[str, Any], language: Language) -> dict[str, str]:
+    counts = {"lines": file["lines"], "events": file["events"], "rejected": file["rejected"]}
+    counts["ignored"] = sum(file["ignored"].values())
+    return {"path": file["path"], **{name: words.number(count, language) for name, count in counts.items()}}

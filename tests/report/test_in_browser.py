@@ -1,0 +1,93 @@
+"""The report as a browser shows it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from detector.report import write_report
+from tests.browser import Browser, chromium
+from tests.report.made import write_made
+
+pytestmark = pytest.mark.browser
+AXE = "axe-core@4.10.3"
+TEXTS = "return [...document.querySelectorAll(arguments[0])].map(e => e.textContent.trim())"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests here."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with a hundred alerts, one of whose accounts is hostile."""
+    folder = tmp_path_factory.mktemp("report") / "out"
+    return write_report(write_made(folder, alerts=100, agent="<script>document.title = 'taken'</script>"))
+
+
+def test_the_page_opens_whole_and_asks_for_nothing_else(browser: Browser, page: Path) -> None:
+    """Title, sections, tables and pictures are there; the console is silent; no request leaves the file."""
+    browser.complaints(), browser.requests()
+    browser.open(page)
+    assert browser.run("return document.title").startswith("Unusual activity of professional accounts")
+    assert browser.run(TEXTS, "h2") == ["The queue", "Alerts", "What was scored", "What this method cannot see"]
+    assert len(browser.run(TEXTS, "article")) == 100
+    assert browser.run("return [...document.querySelectorAll('svg')].every(e => e.getBBox().height > 50)")
+    assert browser.run("return getComputedStyle(document.querySelector('.beyond')).fill") == "rgb(179, 38, 30)"
+    assert browser.complaints() == []
+    assert {url.partition("#")[0] for url in browser.requests()} == {page.resolve().as_uri()}
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_cut_off_at_the_side(browser: Browser, page: Path, width: int, tmp_path: Path) -> None:
+    """At the width of a phone and of a screen the page scrolls down only."""
+    browser.open(page, width=width)
+    assert browser.run("return document.documentElement.scrollWidth") <= width
+    browser.picture(tmp_path / "page.png")
+    assert (tmp_path / "page.png").stat().st_size > 50_000
+
+
+def test_dark_is_dark(browser: Browser, page: Path) -> None:
+    """The page follows what the reader prefers."""
+    ask = "return getComputedStyle(document.body).backgroundColor"
+    browser.open(page, dark=True)
+    dark = browser.run(ask)
+    browser.open(page)
+    assert (dark, browser.run(ask)) == ("rgb(22, 24, 28)", "rgb(255, 255, 255)")
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core, from npm; the test skips where it cannot be had."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("no accessibility check: npm is not there to get axe-core")
+    folder = tmp_path_factory.mktemp("axe")
+    command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), AXE]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=90, env=dict(os.environ))
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"no accessibility check: npm does not give {AXE} in time")
+    source = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if done.returncode or not source.is_file():
+        pytest.skip(f"no accessibility check: npm does not give {AXE} ({done.stderr.strip()[-200:]})")
+    return source.read_text()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_page_is_accessible(browser: Browser, tmp_path: Path, axe: str, *, dark: bool) -> None:
+    """Axe finds nothing serious, contrast included."""
+    browser.open(write_report(write_made(tmp_path / "out", alerts=3)), dark=dark)
+    browser.run(axe + "\nwindow.axe = axe;")
+    found = browser.run_async("axe.run().then(arguments[0])")
+    assert found["passes"]
+    grave = [rule for rule in found["violations"] if rule["impact"] in ("serious", "critical")]
+    assert not [(rule["id"], [node["html"][:120] for node in rule["nodes"][:3]]) for rule in grave]
