@@ -130,7 +130,8 @@ def test_a_day_is_scored_without_history(dump: Path) -> None:
     assert "warning: no history" in done.stderr
     assert "warning: 2026-02-12 was judged as it stands (last event 16:" in done.stderr
     names = {path.name for path in (dump.parent / "out").iterdir()}
-    assert names == {"scores.parquet", "early.parquet", "alerts.jsonl", "rejects.parquet", "run.json"}
+    tables = {"scores.parquet", "early.parquet", "details.parquet", "rejects.parquet", "queue.csv"}
+    assert names == tables | {"alerts.jsonl", "report.html", "run.json"}
     report = json.loads((dump.parent / "out" / "run.json").read_text())
     (file,) = report["files"]
     assert file["lines"] == file["header"] + file["read"] + sum(file["ignored"].values()) + file["rejected"] == 301
