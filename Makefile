@@ -70,7 +70,7 @@ docs: env ## rewrite the pages that are made from the code
 
 pins: | $(BIN)/python ## choose the newest versions again and pin them with their hashes
 	@test -x $(BIN)/uv || $(PIP) install uv
-	$(COMPILE) setup.cfg --extra dev --extra notebooks --output-file requirements-dev.txt
+	$(COMPILE) setup.cfg --extra dev --extra notebooks --extra postgres --output-file requirements-dev.txt
 	$(COMPILE) setup.cfg --constraint requirements-dev.txt --output-file requirements.txt
 	$(COMPILE) setup.cfg --constraint requirements-dev.txt --extra spark --output-file requirements-spark.txt
 

@@ -32,6 +32,7 @@ _PUBLIC: dict[str, str] = {
     "load_settings": "detector.settings",
     "models_dir": "detector.shipped",
     "read": "detector.steps",
+    "record": "detector.verbs",
     "save_model": "detector.model.kept",
     "score": "detector.verbs",
     "show": "detector.verbs",

@@ -23,3 +23,7 @@ class HistoryError(DetectorError):
 
 class ModelError(DetectorError):
     """A model is missing, was tampered with, or does not fit the data."""
+
+
+class LedgerError(DetectorError):
+    """The ledger cannot be opened, read or written, or does not have what was asked for."""

@@ -127,7 +127,8 @@ def train_model(
         progress(f"training: {day}")
         frames.append(to_frame(timeline.deviations(day)))
     rows = pd.concat(frames, ignore_index=True)
-    model = fit_model(rows, settings=settings)
+    # What the ledger says was an attack is left out, beside what looks like one.
+    model = fit_model(rows, settings=settings, set_aside=timeline.set_aside)
     aside = follow_attacks(timeline, model, days=days, progress=progress)
     if len(aside) == len(model.set_aside):
         return model

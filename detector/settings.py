@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from detector.errors import ConfigError
 from detector.learning import LearnSettings
@@ -66,6 +66,14 @@ class HistorySettings(_Stage):
     """The model; null = `model` in the history, or the shipped one."""
 
 
+class LedgerSettings(_Stage):
+    """Where alerts and verdicts are kept."""
+
+    url: SecretStr | None = None
+    """A team's PostgreSQL, as in postgresql://USER@HOST/DATABASE (its password in ~/.pgpass, or in the environment);
+    null = `ledger.sqlite` in the history. The environment's DETECTOR_LEDGER_URL comes first."""
+
+
 class EngineSettings(_Stage):
     """What DuckDB may use."""
 
@@ -82,6 +90,7 @@ class Settings(_Stage):
 
     portal: PortalSettings = PortalSettings()
     history: HistorySettings = HistorySettings()
+    ledger: LedgerSettings = LedgerSettings()
     engine: EngineSettings = EngineSettings()
     learn: LearnSettings = LearnSettings()
     train: TrainSettings = TrainSettings()

@@ -82,6 +82,12 @@ class Timeline:
         self._built: dict[date, DayTables] = {}
         self._all_built = con.create_table(gen_name("account_days"), schema=_schema(ACCOUNT_DAYS), temp=True)
 
+    @property
+    def set_aside(self) -> pd.DataFrame:
+        """Account-days (account, day) that are no part of any past."""
+        rows: pd.DataFrame = self._set_aside.to_pandas()
+        return rows
+
     def leave_out(self, account_days: pd.DataFrame) -> None:
         """Take these account-days (account, day) out of every later day's past."""
         more = pa.Table.from_pandas(account_days[["account", "day"]], schema=SET_ASIDE, preserve_index=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -18,6 +19,7 @@ from detector.errors import ConfigError
 from detector.history import History
 from detector.learning import Learned
 from detector.learning import learn as learn_inputs
+from detector.ledger import Recorded, excuse, to_rows
 from detector.model.kept import Model, save_model
 from detector.novelty import PAST_DAYS
 from detector.reading import FileCount, Input, Mapping
@@ -27,7 +29,7 @@ from detector.scoring import score_days, train_model
 from detector.settings import Settings
 from detector.story import Story, tell_story
 from detector.timeline import Timeline
-from detector.workspace import MODEL, Dumps, Workspace, to_inputs, workspace
+from detector.workspace import MODEL, Dumps, Workspace, ledger_of, to_inputs, workspace
 
 Progress: TypeAlias = Callable[[str, float | None], None]
 """Told what is being done, and the share of it that is done (None: unknown)."""
@@ -218,6 +220,7 @@ def score(
         _require_fresh(held, wanted)
         tell = progress or _silent
         found = score_days(timeline, fitted, days=wanted, settings=chosen.score, progress=lambda text: tell(text, None))
+        found = found._replace(scores=_excused(found.scores, place))
         alerts = build_alerts(found.scores, found.fired, _evidence(timeline, found.scores))
         details = _details(timeline, found.scores)
         judged = _judged_days(timeline, wanted, complete=complete)
@@ -234,6 +237,29 @@ def score(
         model=fitted,
         settings=chosen,
     )
+
+
+def record(scored: Scored, *, now: datetime | None = None) -> Recorded:
+    """Record the alerts of scored days in the ledger, so that they can be judged and are part of no later day's past.
+
+    Without a history or a ledger in its settings, nothing is recorded; done again, nothing changes.
+
+    Parameters
+    ----------
+    scored
+        What `score` returned.
+    now
+        The time, with its zone; None: the clock's.
+
+    Raises
+    ------
+    LedgerError
+        If the ledger cannot be written.
+    """
+    ledger = ledger_of(scored.settings, env=os.environ, create=True)
+    if ledger is None:
+        return Recorded()
+    return ledger.record(to_rows(scored.alerts, scored.scores, scored.early), at=now or datetime.now(UTC))
 
 
 def show(
@@ -329,6 +355,11 @@ def _chosen_days(timeline: Timeline, days: Sequence[date]) -> list[date]:
 def _require_fresh(history: History | None, days: Sequence[date]) -> None:
     if history is not None and days:
         history.require_fresh(days[0] - timedelta(days=PAST_DAYS), days[-1] - timedelta(days=1))
+
+
+def _excused(scores: pd.DataFrame, place: Workspace) -> pd.DataFrame:
+    ledger = place.ledger()
+    return scores if ledger is None else excuse(scores, levels=ledger.excused(), robots=ledger.robots())
 
 
 def _evidence(timeline: Timeline, scores: pd.DataFrame) -> pd.DataFrame:

@@ -14,12 +14,16 @@ from typing import TypeAlias
 
 import duckdb
 import ibis
+import pandas as pd
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 from ibis.util import gen_name
 
 from detector.errors import ConfigError, ModelError
 from detector.history import History
+from detector.ledger import Ledger, open_ledger
+from detector.ledger.opening import LEDGER
+from detector.ledger.store import BENIGN, EXTRACTION
 from detector.model.kept import Model, load_model
 from detector.reading import Input, LoadedKey, Mapping, key_id, load_key, load_mapping
 from detector.reading.records import RECORD_DOMAIN, token
@@ -27,6 +31,8 @@ from detector.settings import EngineSettings, Settings, holidays_of
 from detector.shipped import models_dir
 from detector.timeline import Timeline
 
+LEDGER_URL = "DETECTOR_LEDGER_URL"
+"""Environment variable with the ledger's URL, which may hold a password."""
 MODEL = "model"
 """Where a history keeps its own model."""
 SHIPPED = "default"
@@ -118,6 +124,27 @@ class Workspace:
             return history / MODEL
         return models_dir() / SHIPPED
 
+    def ledger(self, *, create: bool = False) -> Ledger | None:
+        """The ledger of the settings, else that of the history; None where there is none and none shall be made.
+
+        Raises
+        ------
+        LedgerError
+            If it cannot be opened.
+        """
+        return ledger_of(self.settings, env=self.env, create=create)
+
+    def set_aside(self, model: Model | None) -> pd.DataFrame:
+        """Account-days that are no part of any past: alerted or left out of training, and not judged benign."""
+        ledger = self.ledger()
+        parts = [model.set_aside[["account", "day"]]] if model else []
+        if ledger is None:
+            return pd.concat(parts) if parts else pd.DataFrame(columns=["account", "day"])
+        benign = {(each.account, each.day) for each in ledger.alerts(verdict=BENIGN, kind=EXTRACTION)}
+        rows = pd.concat([*parts, ledger.set_aside()])
+        keys = zip(rows["account"], pd.to_datetime(rows["day"]).dt.date, strict=True)
+        return rows[[key not in benign for key in keys]]
+
     def hold(self, rows: pa.Table) -> ibis.Table:
         """Put a table into this workspace's DuckDB: what Ibis caches of it must be there too, and not elsewhere."""
         return self.con.create_table(gen_name("given"), rows, temp=True)
@@ -125,16 +152,38 @@ class Workspace:
     def timeline(
         self, history: History | None, *, events: ibis.Table | None = None, model: Model | None = None
     ) -> Timeline:
-        """History and input as one sequence of days; what the model set aside in training is no part of any past."""
+        """History and input as one sequence of days; what is set aside is no part of any past."""
         return Timeline(
             self.con,
             events=events,
             history=history,
             zone=self.zone,
             canaries=self.canaries,
-            set_aside=model.set_aside if model else None,
+            set_aside=self.set_aside(model),
             off_days=holidays_of(self.settings.portal.country),
         )
+
+
+def ledger_of(settings: Settings, *, env: Environment[str, str], create: bool = False) -> Ledger | None:
+    """The ledger that the settings name, without anything else of a workspace.
+
+    Parameters
+    ----------
+    settings, env
+        Where it is.
+    create
+        Make the history's own where there is none.
+
+    Raises
+    ------
+    LedgerError, ConfigError
+        If it cannot be opened.
+    """
+    secret, folder = settings.ledger.url, settings.history.folder
+    url = env.get(LEDGER_URL) or (secret.get_secret_value() if secret else None)
+    if url is None and (folder is None or not (create or (folder / LEDGER).exists())):
+        return None
+    return open_ledger(history=folder, url=url)
 
 
 def key_beside(history: Path | None) -> Path | None:

@@ -96,6 +96,8 @@ def score(
     warn(scored.warnings)
     if dry_run:
         typer.echo("dry run: nothing was recorded in the history", err=True)
+    else:
+        verbs.record(scored)
     _print(scored, form=form, top=top)
     if exit_code and scored.scores["alert"].any():
         raise typer.Exit(ALERTS_FOUND)

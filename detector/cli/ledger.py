@@ -1,0 +1,169 @@
+"""`detector alerts`, `verdict` and `robots`: what was found, what people say of it, and who is known."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from detector.cli.judging import Form
+from detector.cli.options import Config, HistoryFolder, changes
+from detector.errors import ConfigError
+
+if TYPE_CHECKING:
+    from detector.history import History
+    from detector.ledger import Ledger
+    from detector.settings import Settings
+
+Author: TypeAlias = Annotated[
+    str | None, typer.Option("--by", help="Who says so; else the user of this machine.", show_default=False)
+]
+
+
+class Severity(StrEnum):
+    """From which on."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class Judgement(StrEnum):
+    """What a person says of an alert."""
+
+    MALICIOUS = "malicious"
+    BENIGN = "benign"
+    UNKNOWN = "unknown"
+
+
+class Judged(StrEnum):
+    """Alerts by their latest verdict; open ones have none."""
+
+    OPEN = "open"
+    MALICIOUS = "malicious"
+    BENIGN = "benign"
+    UNKNOWN = "unknown"
+
+
+def alerts(
+    alert: Annotated[str | None, typer.Argument(help="Only this one, by the beginning of its id.")] = None,
+    *,
+    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day.", show_default=False)] = None,
+    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day.", show_default=False)] = None,
+    account: Annotated[str | None, typer.Option(help="Only of this account.", show_default=False)] = None,
+    severity: Annotated[Severity | None, typer.Option(help="From this on.", show_default=False)] = None,
+    verdict: Annotated[Judged | None, typer.Option(help="Only with this verdict.", show_default=False)] = None,
+    form: Annotated[Form, typer.Option("--format", help="Of what is printed.")] = Form.TABLE,
+    history: HistoryFolder = None,
+    config: Config = None,
+) -> None:
+    """List the alerts in the ledger, the newest day first."""
+    from detector.output import ledger as output
+    from detector.output.terminal import terminal
+
+    held = _ledger(history, config)
+    if alert is not None:
+        found = [held.alert(alert)]
+    else:
+        found = held.alerts(
+            since=since.date() if since else None,
+            until=until.date() if until else None,
+            account=account,
+            severity=severity.value if severity else None,
+            verdict=verdict.value if verdict else None,
+        )
+    if form is Form.TABLE:
+        terminal().print(output.render_alerts(found))
+    else:
+        sys.stdout.write(output.alerts_to_json(found) if form is Form.JSON else output.alerts_to_csv(found))
+
+
+def verdict(
+    alert: Annotated[str, typer.Argument(help="The beginning of its id.", show_default=False)],
+    judgement: Annotated[Judgement, typer.Argument(metavar="malicious|benign|unknown", help="What it is.")],
+    *,
+    note: Annotated[str, typer.Option(help="Why.", show_default=False)],
+    by: Author = None,
+    history: HistoryFolder = None,
+    config: Config = None,
+) -> None:
+    """Say what an alert is. What is benign is not told again up to the level seen; checks are never silenced."""
+    from detector.history import record_action
+
+    settings = _settings(history, config)
+    held = _open(settings)
+    found = held.alert(alert)
+    author, now = by or getpass.getuser(), datetime.now(UTC)
+    if (place := _history(settings)) is not None:
+        record_action(place, verb="verdict", at=now, by=author, why=note, alert=found.alert_id, verdict=judgement.value)
+    held.judge(found.alert_id, judgement.value, author=author, note=note, at=now)
+    typer.echo(f"{found.alert_id}: {judgement.value}, says {author}")
+
+
+def robots(
+    account: Annotated[str | None, typer.Argument(help="Add this account, or change its entry.")] = None,
+    *,
+    ceiling: Annotated[
+        int | None, typer.Option(min=1, help="Look-ups a day up to which it is excused.", show_default=False)
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day on which it is.", show_default=False)
+    ] = None,
+    note: Annotated[str | None, typer.Option(help="Why.", show_default=False)] = None,
+    by: Author = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take it off the list.")] = False,
+    history: HistoryFolder = None,
+    config: Config = None,
+) -> None:
+    """List the robots that are known, or add one: with a reason, a ceiling and an end. Checks are never silenced."""
+    from detector.ledger import Robot
+    from detector.output.ledger import render_robots
+    from detector.output.terminal import terminal
+
+    held = _ledger(history, config)
+    if account is None:
+        terminal().print(render_robots(held.robots()))
+    elif remove:
+        held.disallow(account)
+    elif ceiling is None or until is None or note is None:
+        raise ConfigError("a known robot needs --ceiling, --until and --note")
+    else:
+        author = by or getpass.getuser()
+        held.allow(Robot(account, note, ceiling, until.date(), author, datetime.now(UTC)))
+
+
+def _settings(history: Path | None, config: Path | None) -> Settings:
+    from detector.settings import load_settings
+
+    return load_settings(config, over=changes(history=history))
+
+
+def _ledger(history: Path | None, config: Path | None) -> Ledger:
+    return _open(_settings(history, config))
+
+
+def _open(settings: Settings) -> Ledger:
+    from detector.workspace import ledger_of
+
+    found = ledger_of(settings, env=os.environ)
+    if found is None:
+        raise ConfigError(
+            "no ledger: name the history whose alerts it holds (--history DIR, or [history] folder), or [ledger] url; "
+            "`detector score --history DIR` and `detector run` make one"
+        )
+    return found
+
+
+def _history(settings: Settings) -> History | None:
+    """The history, whose log tells who judged; a shared ledger may have none here."""
+    from detector.history import History
+
+    folder = settings.history.folder
+    return History.open(folder) if folder is not None and (folder / "manifest.json").is_file() else None
