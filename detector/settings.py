@@ -85,6 +85,29 @@ class EngineSettings(_Stage):
     """For intermediate files, which may grow to several times the dumps; null = the system's."""
 
 
+SHOWN = ("name", "birth_date", "sex", "nir", "doctor", "c2s", "ame", "full_cover")
+"""What the look-up service of March 2022 showed of a person (the operator's own notice)."""
+
+
+class IncidentSettings(_Stage):
+    """What a dossier says of the operator, and how it weighs the data."""
+
+    controller: str = ""
+    """Who answers for the data; empty = to be filled in by a person."""
+    contact: str = ""
+    """The data protection officer, or whom the regulator may ask."""
+    helpline: str = ""
+    """Where persons concerned may call or write."""
+    deadline_hours: Annotated[int, Field(ge=1)] = 72
+    """From the moment of awareness to the notice (GDPR art. 33)."""
+    dpc: Annotated[float, Field(ge=1, le=4)] = 3.0
+    """Context of the data after ENISA: 1 simple to 4 sensitive; rights to health cover hint at income and illness."""
+    ei: Annotated[float, Field(ge=0.25, le=1)] = 1.0
+    """Ease of identification after ENISA: names and numbers identify at once."""
+    templates: Path | None = None
+    """A folder whose templates take the place of those that are shipped."""
+
+
 class Settings(_Stage):
     """Everything that a verb may be told, resolved: defaults, then the file, then the command line."""
 
@@ -95,6 +118,9 @@ class Settings(_Stage):
     learn: LearnSettings = LearnSettings()
     train: TrainSettings = TrainSettings()
     score: ScoreSettings = ScoreSettings()
+    incident: IncidentSettings = IncidentSettings()
+    shown: dict[str, tuple[str, ...]] = {"infopatient": SHOWN}
+    """Service → the data that it displays, as names that `detector incident` knows, or in words of your own."""
     input: tuple[Input, ...] = ()
     """Dumps and their mappings, where the command line names none."""
 
@@ -136,6 +162,7 @@ _PATHS = (
     ("history", "key_file"),
     ("history", "model"),
     ("engine", "temp_folder"),
+    ("incident", "templates"),
 )
 
 

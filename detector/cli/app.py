@@ -11,6 +11,7 @@ import typer
 
 from detector import __version__
 from detector.cli.drilling import drill
+from detector.cli.incidents import incident, tokens
 from detector.cli.judging import score, show
 from detector.cli.learning import learn, train
 from detector.cli.ledger import alerts, robots, verdict
@@ -21,7 +22,7 @@ from detector.errors import ConfigError, DetectorError
 FAILED, MISUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 DEBUG = "DETECTOR_DEBUG"
 
-VERBS = (learn, train, score, show, report, alerts, verdict, robots, simulate, evaluate, drill)
+VERBS = (learn, train, score, show, report, alerts, verdict, robots, incident, tokens, simulate, evaluate, drill)
 """In the order in which `--help` lists them."""
 
 app = typer.Typer(

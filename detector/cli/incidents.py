@@ -1,0 +1,159 @@
+"""`detector incident` and `detector tokens`: the dossier after an alert, and the join table to persons."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from detector.cli.options import Config, Dumps, Format, HistoryFolder, KeyFile, MappingFile, MaxRejects, changes
+from detector.errors import ConfigError
+
+if TYPE_CHECKING:
+    from detector.incident import Dossier
+    from detector.settings import Settings
+
+Day = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="First day, if not that of the alerts.", show_default=False),
+]
+By = Annotated[str | None, typer.Option(help="Who asks, for the log of actions; else your login.", show_default=False)]
+Why = Annotated[str, typer.Option(help="Why, for the log of actions.", show_default=False)]
+
+
+def incident(
+    out: Annotated[Path, typer.Argument(help="The dossier's folder.", metavar="OUT", show_default=False)],
+    dumps: Dumps = None,
+    *,
+    results: Annotated[
+        Path | None,
+        typer.Option(help="Take the alerts of this folder of results.", show_default=False, metavar="DIR"),
+    ] = None,
+    alert: Annotated[
+        list[str] | None,
+        typer.Option(help="Of the results, only this alert (its uid); may be repeated.", show_default=False),
+    ] = None,
+    account: Annotated[
+        list[str] | None, typer.Option(help="An account, without an alert; may be repeated.", show_default=False)
+    ] = None,
+    since: Day = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Last day, if not that of the alerts.", show_default=False),
+    ] = None,
+    aware_at: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M"], help="When you became aware, by the portal's clock.", show_default=False
+        ),
+    ] = None,
+    why: Why = "",
+    by: By = None,
+    history: HistoryFolder = None,
+    mapping: MappingFile = None,
+    input_format: Format = None,
+    key_file: KeyFile = None,
+    max_reject_share: MaxRejects = None,
+    config: Config = None,
+) -> None:
+    """Prepare the dossier of an incident: accounts, addresses, records, evidence, notices and letters.
+
+    With the dumps, what the evidence ties to the attack; with the history alone, an upper bound. Doing it again with
+    more dumps amends the dossier in OUT and tells what has changed.
+    """
+    from detector.cli.messages import warn
+    from detector.incident import Case
+    from detector.incident import incident as prepare
+    from detector.incident.alerted import alerted
+    from detector.settings import load_settings
+    from detector.workspace import to_inputs
+
+    said = changes(history=history, key_file=key_file, max_reject_share=max_reject_share)
+    settings = load_settings(config, over=said)
+    accounts, days = alerted(results, alert or ()) if results is not None else ([], [])
+    if alert and results is None:
+        raise ConfigError("--alert: needs --results, the folder of results that holds it")
+    first, last = _window(days, since, until)
+    inputs = to_inputs(dumps, settings=settings, mapping=mapping, form=input_format) if dumps else ()
+    case = Case(
+        [*accounts, *(account or ())],
+        first,
+        last,
+        aware_at=None if aware_at is None else aware_at.replace(tzinfo=ZoneInfo(settings.portal.zone)),
+        by=by or _login(),
+        why=why,
+    )
+    dossier = prepare(case, out=out, dumps=inputs, settings=settings)
+    warn(english for english, _french in dossier.remarks)
+    _tell(dossier, out, settings)
+
+
+def _window(days: list[date], since: datetime | None, until: datetime | None) -> tuple[date, date]:
+    first = since.date() if since else min(days, default=None)
+    last = until.date() if until else max(days, default=None)
+    if first is None or last is None:
+        raise ConfigError(
+            "no window: take alerts (--results DIR), or name accounts and days (--account, --since, --until)"
+        )
+    return first, last
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return f"uid {os.getuid()}"
+
+
+def _tell(dossier: Dossier, out: Path, settings: Settings) -> None:
+    counts = dossier.counts
+    lower = "unknown (no dumps)" if counts["records_lower"] is None else f"{counts['records_lower']:,}"
+    typer.echo(f"{len(dossier.accounts)} accounts, {dossier.start} to {dossier.end}: {out}")
+    typer.echo(f"persons: at least {lower}, at most {counts['records_upper']:,}")
+    decisions = dossier.addresses["decision"].value_counts()
+    typer.echo(f"addresses: {decisions.get('block', 0)} to block, {decisions.get('keep', 0)} not to be blocked")
+    if dossier.aware_at is None:
+        typer.echo(f"notify within {settings.incident.deadline_hours} hours of awareness (--aware-at)")
+
+
+def tokens(
+    *,
+    key_file: KeyFile = None,
+    why: Why = "",
+    by: By = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(help="The log of actions; else one beside the key file.", show_default=False, metavar="FILE"),
+    ] = None,
+) -> None:
+    """Read identifiers, one a line, from standard input; print each with its token, as CSV.
+
+    The table makes persons of a dossier's tokens: keep it where the identifiers are, and nowhere near the dossier.
+    """
+    import csv
+
+    from detector.incident.tokens import LOG_SUFFIX, join_tokens, log_tokens
+    from detector.output.text import cell
+    from detector.reading import load_key
+
+    if key_file is None:
+        raise ConfigError("tokens: name the portal's key (--key-file FILE)")
+    loaded = load_key(key_file, env={}, history_dir=None)
+    place = log or key_file.with_name(key_file.name + LOG_SUFFIX)
+    log_tokens(place, key=loaded.key, at=datetime.now(UTC), by=by or _login(), why=why)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["identifier", "record"])
+    strange = 0
+    for joined in join_tokens((line.strip() for line in sys.stdin), key=loaded.key):
+        strange += not joined.is_identifier
+        writer.writerow([cell(joined.identifier), joined.token])
+    if strange:
+        typer.echo(
+            f"warning: {strange:,} lines do not have the form of an identifier; are they what was logged?", err=True
+        )

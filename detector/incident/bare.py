@@ -1,0 +1,126 @@
+"""A dossier from history alone: an upper bound, and no lower one, since sums do not say who read a record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import ibis.expr.types as ir
+import pandas as pd
+from ibis import _
+
+from detector.errors import ConfigError
+from detector.incident.facts import POSSIBLE, with_exposures
+from detector.incident.ground import Ground
+from detector.joins import to_frame
+from detector.novelty import PAST_DAYS, with_network
+from detector.schema import ACCOUNT_RECORDS, ACCOUNT_SOURCES, EVENTS
+
+UNKNOWN = (
+    "From history alone, without the dumps, the lower bound is unknown: give the dumps of these days.",
+    "À partir du seul historique, sans les journaux, la borne basse est inconnue : fournir les journaux de ces jours.",
+)
+
+
+def from_history(ground: Ground, accounts: Sequence[str], *, first: date, last: date) -> dict[str, Any]:
+    """The tables of a dossier, from the sums of some days.
+
+    Raises
+    ------
+    ConfigError
+        If the history holds nothing of these accounts on these days.
+    """
+    chosen = sorted(set(accounts))
+    records, exposures = with_exposures(_records(_of(ground, ACCOUNT_RECORDS.name, chosen, first, last)))
+    if records.empty:
+        raise ConfigError(f"the history holds no record of these accounts from {first} to {last}; give the dumps")
+    sources = with_network(_of(ground, ACCOUNT_SOURCES.name, chosen, first, last))
+    return {
+        "accounts": _accounts(chosen, records, sources),
+        "addresses": _addresses(ground, chosen, sources, first, last),
+        "records": records,
+        "exposures": exposures,
+        "timeline": pd.DataFrame(columns=["at", "account", "deed", "ip", "lookups"]),
+        "evidence": EVENTS.empty().to_pandas().assign(original=[]),
+        "counts": _counts(records),
+        "remarks": (UNKNOWN,),
+    }
+
+
+def _of(ground: Ground, name: str, accounts: list[str], first: date, last: date) -> ir.Table:
+    table = ACCOUNT_RECORDS if name == ACCOUNT_RECORDS.name else ACCOUNT_SOURCES
+    rows = ground.between(table, first, last)
+    return rows.filter(rows.account.isin(accounts))
+
+
+def _records(rows: ir.Table) -> pd.DataFrame:
+    touched = rows.filter((_.lookups > 0) | (_.writes > 0)).group_by(["account", "record"])
+    found = touched.aggregate(
+        first_at=_.first_at.min(),
+        last_at=_.last_at.max(),
+        queries=_.lookups.sum(),
+        n_shown=(_.n_records / _.lookups.nullif(0)).ceil().max().fill_null(1).cast("int64"),
+        written=(_.writes > 0).max(),
+    )
+    table = to_frame(found).assign(services="", saved=False, bound=POSSIBLE)
+    return table.sort_values(["account", "record"], ignore_index=True)
+
+
+def _accounts(accounts: list[str], records: pd.DataFrame, sources: ir.Table) -> pd.DataFrame:
+    upper = records.groupby("account")["record"].nunique()
+    sums = to_frame(sources.group_by("account").aggregate(lookups=_.lookups.sum(), addresses=_.ip.nunique()))
+    known = sums.set_index("account")
+    rows: list[dict[str, Any]] = [
+        {
+            "account": account,
+            "profession": None,
+            "origin": "asked",
+            "signs": [],
+            "first_at": pd.NaT,
+            "last_at": pd.NaT,
+            "lookups_tied": None,
+            "lookups_window": int(known["lookups"].get(account, 0)),
+            "records_tied": None,
+            "records_window": int(upper.get(account, 0)),
+            "addresses": int(known["addresses"].get(account, 0)),
+            "owner_active": "unknown",
+            "door": "unknown",
+            "door_at": pd.NaT,
+            "door_ip": None,
+        }
+        for account in accounts
+    ]
+    return pd.DataFrame(rows)
+
+
+def _addresses(ground: Ground, accounts: list[str], sources: ir.Table, first: date, last: date) -> pd.DataFrame:
+    rows = to_frame(
+        sources.filter(_.ip.notnull())
+        .group_by(["ip", "network"])
+        .aggregate(
+            first_at=_.first_at.min(), last_at=_.last_at.max(), lookups=_.lookups.sum(), accounts=_.account.nunique()
+        )
+    )
+    users = ground.users_of(rows["ip"].tolist(), first - timedelta(days=PAST_DAYS), last)
+    others = users[~users["account"].isin(accounts)]
+    same = others.groupby("ip")["account"].nunique()
+    near = others.groupby("network")["account"].nunique()
+    return rows.assign(
+        others=rows["ip"].map(same).fillna(0).astype("int64"),
+        examples=pd.Series([[] for _row in range(len(rows))], index=rows.index, dtype="object"),
+        others_network=rows["network"].map(near).fillna(0).astype("int64"),
+        decision="keep",
+        reason="untied",
+    ).sort_values(["first_at", "ip"], ignore_index=True)
+
+
+def _counts(records: pd.DataFrame) -> dict[str, int | None]:
+    most = records.groupby("record")["n_shown"].max()
+    lower = ("records_lower", "queries_lower", "dependants_lower", "saved_lower", "written_lower")
+    return {
+        **dict.fromkeys(lower),
+        "records_upper": int(records["record"].nunique()),
+        "queries_upper": int(records["queries"].sum()),
+        "dependants_upper": int((most - 1).clip(lower=0).sum()),
+    }

@@ -1,0 +1,226 @@
+"""The dossier: from accounts and dumps to a folder for the operator, the regulator, the police and the persons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from detector.errors import ConfigError
+from detector.history import History
+from detector.history.actions import record_action
+from detector.incident import facts
+from detector.incident.bare import from_history
+from detector.incident.ground import Ground
+from detector.incident.inquiry import Remark, inquire
+from detector.incident.originals import fingerprints
+from detector.incident.writing import refuse_strange, write_dossier
+from detector.reading import FileCount, Input, Mapping
+from detector.reading import read as read_inputs
+from detector.settings import Settings
+from detector.workspace import Dumps, Workspace, needs_key, to_inputs, workspace
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """What a dossier holds, as tables.
+
+    Attributes
+    ----------
+    start, end
+        First and last day of the window, the widened one.
+    accounts, addresses, records, exposures, timeline
+        See `detector.incident.facts`.
+    evidence
+        The tied events, tokenised, each with the fingerprint of its original line.
+    counts
+        Persons and queries, lower and upper bounds; a lower bound is None where the dumps were not given.
+    remarks
+        What whoever reads the numbers must know, in English and French.
+    files
+        The dumps that were read.
+    aware_at
+        When the operator became aware; None: not told.
+    settings
+        Resolved.
+    """
+
+    start: date
+    end: date
+    accounts: pd.DataFrame
+    addresses: pd.DataFrame
+    records: pd.DataFrame
+    exposures: pd.DataFrame
+    timeline: pd.DataFrame
+    evidence: pd.DataFrame
+    counts: dict[str, int | None]
+    remarks: tuple[Remark, ...]
+    files: tuple[FileCount, ...]
+    aware_at: datetime | None
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Case:
+    """What an inquiry starts from.
+
+    Attributes
+    ----------
+    accounts
+        The accounts that alerted; others that the evidence leads to are added.
+    first, last
+        The days of their alerts, ends included; the window is widened while earlier traces are found.
+    aware_at
+        When the operator became aware, with its zone: the notice's deadline counts from there. None: as an earlier
+        dossier in the folder has it.
+    by, why
+        Who asks for it and the reason, for the history's log of actions; required with a history.
+    """
+
+    accounts: Sequence[str]
+    first: date
+    last: date
+    aware_at: datetime | None = None
+    by: str = ""
+    why: str = ""
+
+
+def incident(
+    case: Case,
+    *,
+    out: str | Path,
+    dumps: Dumps = (),
+    history: str | Path | None = None,
+    mapping: Mapping | str | Path | None = None,
+    now: datetime | None = None,
+    settings: Settings | None = None,
+) -> Dossier:
+    """Prepare the dossier of an incident in a folder.
+
+    The same dumps give the same bytes. In a folder with an earlier dossier, the new one takes its place and tells what
+    has changed.
+
+    Parameters
+    ----------
+    case
+        Accounts and days to start from.
+    out
+        The folder.
+    dumps, mapping
+        As for `detector.score`; none: the history alone, without a lower bound.
+    history
+        The folder; None: that of the settings, or none.
+    now
+        When, for the history's log of actions; None: the clock's.
+    settings
+        None: the defaults.
+
+    Raises
+    ------
+    ConfigError
+        If nothing can be found out: no account, no dumps and no history, no key for identifiers, a foreign folder.
+    ReadError, HistoryError
+        If dumps or history cannot be used.
+    """
+    if not case.accounts:
+        raise ConfigError("no account: name alerts of a folder of results, or accounts")
+    if case.first > case.last:
+        raise ConfigError(f"the window ends ({case.last}) before it begins ({case.first})")
+    refuse_strange(Path(out))
+    chosen = settings or Settings()
+    if history is not None:
+        held = chosen.history.model_copy(update={"folder": Path(history)})
+        chosen = chosen.model_copy(update={"history": held})
+    with workspace(chosen) as place:
+        inputs = to_inputs(dumps, settings=chosen, mapping=mapping) if dumps or chosen.input else []
+        past = place.history(inputs=inputs or None)
+        if past is not None:
+            _record(past, case, at=now or datetime.now(UTC))
+        found = _from_dumps(place, past, case, inputs) if inputs else _bare(place, past, case)
+    return replace(found, aware_at=write_dossier(found, Path(out)))
+
+
+def _record(history: History, case: Case, *, at: datetime) -> None:
+    span = f"{case.first.isoformat()} to {case.last.isoformat()}"
+    record_action(
+        history, verb="incident", at=at, by=case.by, why=case.why, accounts=len(set(case.accounts)), days=span
+    )
+
+
+def _from_dumps(place: Workspace, held: History | None, case: Case, inputs: Sequence[Input]) -> Dossier:
+    key = _key(place, needed=needs_key(inputs))
+    reading = read_inputs(
+        inputs,
+        con=place.con,
+        scratch=place.scratch / "read",
+        key=place.loaded_key.key,
+        zone=place.zone,
+        max_reject_share=place.settings.learn.max_reject_share,
+    )
+    ground = Ground(place.con, events=reading.events, history=held, zone=place.zone)
+    inquiry = inquire(ground, case.accounts, first=case.first, last=case.last)
+    events = facts.tagged(inquiry)
+    records, exposures = facts.with_exposures(facts.records_of(events))
+    listed = facts.accounts_of(inquiry, events, records)
+    evidence = facts.evidence_of(events).to_pandas()
+    rejected = sum(file.rejected for file in reading.files)
+    return Dossier(
+        start=inquiry.start,
+        end=inquiry.end,
+        accounts=listed,
+        addresses=facts.addresses_of(inquiry),
+        records=records,
+        exposures=exposures,
+        timeline=facts.timeline_of(inquiry, listed),
+        evidence=evidence.assign(original=fingerprints(evidence, key=key)),
+        counts={**facts.counts_of(records, events)},
+        remarks=(*inquiry.remarks, *_remarks(rejected, reading.warnings, judged=inquiry.attributed.judged)),
+        files=reading.files,
+        aware_at=case.aware_at,
+        settings=place.settings,
+    )
+
+
+def _key(place: Workspace, *, needed: bool) -> bytes | None:
+    """The key of fingerprints; tokens made with a key of one run could never become persons again."""
+    if not needed:
+        return None
+    loaded = place.loaded_key
+    if place.settings.history.folder is None and loaded.notice and "made for this run" in loaded.notice:
+        raise ConfigError(
+            "no key: the dumps hold identifiers, and tokens made with a passing key could never be told to anybody; "
+            "give the portal's key (--key-file), or the history beside which it stands (--history)"
+        )
+    return loaded.key
+
+
+def _bare(place: Workspace, held: History | None, case: Case) -> Dossier:
+    """From history alone: sums tell who was looked up, and nothing tells by whom."""
+    if held is None:
+        raise ConfigError("neither dumps nor a history: name dumps, or --history DIR")
+    ground = Ground(place.con, events=None, history=held, zone=place.zone)
+    tables: dict[str, Any] = from_history(ground, case.accounts, first=case.first, last=case.last)
+    return Dossier(start=case.first, end=case.last, files=(), aware_at=case.aware_at, settings=place.settings, **tables)
+
+
+def _remarks(rejected: int, warnings: Sequence[str], *, judged: bool) -> list[Remark]:
+    found: list[Remark] = []
+    if not judged:
+        found.append(
+            (
+                "Too few days are held before the window to tell strangers: the lower bound rests on pace and sources.",
+                "Trop peu de jours avant la période pour reconnaître les inconnus : la borne basse tient aux sources.",
+            )
+        )
+    if rejected:
+        found.append(
+            (
+                f"{rejected:,} lines of the dumps could not be read: both bounds may be too low.",
+                f"{rejected} lignes des journaux n'ont pu être lues : les deux bornes peuvent être trop basses.",
+            )
+        )
+    return [*found, *((warning, warning) for warning in warnings)]

@@ -1,0 +1,162 @@
+"""From accounts and a first guess of the window to what is tied: look back, look around, and stop where traces end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TypeAlias
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from detector.errors import ConfigError
+from detector.incident.attribution import Attributed, attribute
+from detector.incident.ground import Ground, units_of
+from detector.novelty import MIN_PAST_DAYS, PAST_DAYS
+
+LOOK_BACK = timedelta(days=7)
+"""The window is widened while the week before it holds traces."""
+NETWORK_ACCOUNTS = 5
+"""A network that as many others come from is a hospital's or a carrier's (`detector.campaigns`)."""
+ROUNDS = 5
+"""Of accounts found through accounts that were found."""
+MOST_CANDIDATES = 200
+"""More accounts than these on one attack's addresses are its users, and no victims."""
+
+
+Remark: TypeAlias = tuple[str, str]
+"""The same in English and French."""
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """What was found.
+
+    accounts
+        Those asked about, and those found through the addresses of the attack.
+    found
+        Of these, the ones found.
+    start, end
+        First and last day of the window, the widened one.
+    mine
+        The accounts' events of all days of the dumps.
+    attributed
+        Units of the window.
+    users
+        Who comes from the tied addresses, or from their networks, in the window and 28 days before.
+
+    Notes
+    -----
+        What whoever reads the numbers must know.
+    """
+
+    accounts: tuple[str, ...]
+    found: tuple[str, ...]
+    start: date
+    end: date
+    mine: ir.Table
+    attributed: Attributed
+    users: pd.DataFrame
+    remarks: tuple[Remark, ...]
+
+
+def inquire(ground: Ground, accounts: Sequence[str], *, first: date, last: date) -> Inquiry:
+    """Tie what the accounts did to the attack.
+
+    Parameters
+    ----------
+    ground
+        The dumps, and what was before.
+    accounts
+        The accounts that alerted, or that are asked about.
+    first, last
+        The days of their alerts, ends included.
+
+    Raises
+    ------
+    ConfigError
+        If the dumps hold none of the accounts' events in the window.
+    """
+    asked = sorted(set(accounts))
+    mine = ground.events_of(asked)
+    start, remark = _look_back(ground, mine, first)
+    attributed, users = _attribute(ground, mine, asked, start, last)
+    if not (attributed.units["day"] <= last).any():
+        raise ConfigError(
+            f"the dumps hold no event of these accounts from {first} to {last}; give the dumps of those days, or the "
+            "history alone"
+        )
+    known = asked
+    for _round in range(ROUNDS):
+        others = _candidates(attributed, users, known)
+        if not others:
+            break
+        wider = _attribute(ground, ground.events_of([*known, *others]), [*known, *others], start, last)[0]
+        found = set(wider.units.loc[wider.units["tied"], "account"]) - set(known)
+        if not found:
+            break
+        known = sorted({*known, *found})
+        mine = ground.events_of(known)
+        attributed, users = _attribute(ground, mine, known, start, last)
+    tied = attributed.units[attributed.units["tied"]]
+    end = max([last, *tied["day"]])
+    return Inquiry(tuple(known), tuple(sorted(set(known) - set(asked))), start, end, mine, attributed, users, (remark,))
+
+
+def _look_back(ground: Ground, mine: ir.Table, first: date) -> tuple[date, Remark]:
+    """The first day with a trace, as far back as the dumps and their past go."""
+    start = first
+    while True:
+        earlier = _earlier(ground, start)
+        if earlier is None:
+            return start, (
+                f"The look-back ended on {start}: the dumps hold no earlier day with {MIN_PAST_DAYS} days before it.",
+                f"La recherche en arrière s'arrête au {start}, faute d'un jour précédé de {MIN_PAST_DAYS} autres.",
+            )
+        units = attribute(units_of(mine, ground.past(earlier), earlier)).units
+        traces = units.loc[units["tied"] & (units["day"] < start), "day"]
+        if traces.empty:
+            return start, (
+                f"The look-back found no trace from {earlier} to {start - timedelta(days=1)}.",
+                f"La recherche en arrière n'a trouvé aucune trace du {earlier} au {start - timedelta(days=1)}.",
+            )
+        start = min(traces)
+
+
+def _earlier(ground: Ground, start: date) -> date | None:
+    """The earliest day within the step back that the dumps hold and that has a past to compare with."""
+    within = [day for day in ground.days if start - LOOK_BACK <= day < start]
+    return next((day for day in within if ground.days_before(day) >= MIN_PAST_DAYS), None)
+
+
+def _attribute(
+    ground: Ground, mine: ir.Table, accounts: Sequence[str], start: date, last: date
+) -> tuple[Attributed, pd.DataFrame]:
+    """Tie units; once more, when it is known which networks many others come from."""
+    units = units_of(mine, ground.past(start), start)
+    first = attribute(units)
+    addresses = sorted(first.units.loc[first.units["tied"], "ip"].dropna().unique())
+    end = max([last, *first.units.loc[first.units["tied"], "day"]])
+    users = ground.users_of(addresses, start - timedelta(days=PAST_DAYS), end) if addresses else _nobody()
+    return attribute(units, shared_networks=shared_networks(users, accounts)), users
+
+
+def _nobody() -> pd.DataFrame:
+    return pd.DataFrame({"account": [], "ip": [], "network": [], "lookups": []}, dtype="object")
+
+
+def shared_networks(users: pd.DataFrame, accounts: Sequence[str]) -> frozenset[str]:
+    """Networks that many accounts come from that are not part of the incident."""
+    others = users[~users["account"].isin(list(accounts))].groupby("network")["account"].nunique()
+    return frozenset(others[others >= NETWORK_ACCOUNTS].index)
+
+
+def _candidates(attributed: Attributed, users: pd.DataFrame, accounts: Sequence[str]) -> list[str]:
+    """Other accounts on the very addresses of the attack."""
+    units = attributed.units
+    addresses = units.loc[units["tied"], "ip"].dropna().unique()
+    open_to_all = shared_networks(users, accounts)
+    there = users[users["ip"].isin(addresses) & ~users["network"].isin(open_to_all)]
+    others = sorted(set(there["account"]) - set(accounts))
+    return others if len(others) <= MOST_CANDIDATES else []

@@ -1,0 +1,218 @@
+"""The folder of a dossier: tables, lists, documents, and a manifest of hashes; whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from detector import __version__
+from detector.errors import ConfigError
+from detector.incident import changes
+from detector.incident.attribution import SIGNS
+from detector.incident.blocklists import nftables, plain_list, stix_bundle
+from detector.incident.documents import write_documents
+from detector.incident.facts import DEEDS, POSSIBLE, REASONS
+from detector.incident.shown import shown_texts
+from detector.output.folders import whole_folder
+from detector.output.rows import plain
+from detector.output.text import cell
+
+if TYPE_CHECKING:
+    from detector.incident.dossier import Dossier
+
+MARK = "incident.json"
+MANIFEST = "manifest.json"
+FORMAT = 1
+ORIGIN = {"asked": "alerted, or asked about", "found": "found through the addresses of the attack"}
+
+
+def write_dossier(dossier: Dossier, out: Path) -> datetime | None:
+    """Write a dossier to a folder; an earlier one there is amended: the new one says what has changed.
+
+    Returns
+    -------
+    datetime or None
+        When the operator became aware: as told now, else as the earlier dossier has it.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds other things, or cannot be written.
+    """
+    earlier = changes.read_earlier(out)
+    aware_at = dossier.aware_at or (earlier.aware_at if earlier else None)
+    revisions = changes.revise(earlier, facts_of(dossier), dossier.records)
+    with whole_folder(out, mark=MARK) as folder:
+        _write_tables(dossier, folder)
+        _write_lists(dossier, folder)
+        write_documents(dossier, folder, aware_at=aware_at, revisions=revisions)
+        document = {
+            "format": FORMAT,
+            "version": __version__,
+            "aware_at": None if aware_at is None else aware_at.astimezone(UTC).isoformat(),
+            "facts": facts_of(dossier),
+            "remarks": [english for english, _french in dossier.remarks],
+            "revisions": revisions,
+        }
+        _write(folder / MARK, json.dumps(plain(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        _write(folder / MANIFEST, _manifest(dossier, folder))
+    return aware_at
+
+
+def facts_of(dossier: Dossier) -> dict[str, Any]:
+    """What a revision is told apart by."""
+    tied = dossier.accounts["first_at"].dropna()
+    facts: dict[str, Any] = plain(
+        {
+            "start": dossier.start,
+            "end": dossier.end,
+            "first_at": tied.min() if len(tied) else None,
+            "last_at": dossier.accounts["last_at"].dropna().max() if len(tied) else None,
+            "accounts": sorted(dossier.accounts["account"]),
+            "block": sorted(dossier.addresses.loc[dossier.addresses["decision"] == "block", "ip"]),
+            "keep": sorted(dossier.addresses.loc[dossier.addresses["decision"] == "keep", "ip"]),
+            "counts": dossier.counts,
+            "dumps": [{"name": Path(file.path).name, "sha256": file.sha256} for file in dossier.files],
+        }
+    )
+    return facts
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _write_tables(dossier: Dossier, folder: Path) -> None:
+    accounts = dossier.accounts.assign(
+        action="reset",
+        origin=dossier.accounts["origin"].map(ORIGIN),
+        why=[", ".join(SIGNS[name][0] for name in signs) for signs in dossier.accounts["signs"]],
+        door=[DEEDS[door][0] if door in DEEDS else door for door in dossier.accounts["door"]],
+    ).drop(columns="signs")
+    write_csv(accounts, folder / "accounts.csv")
+    addresses = dossier.addresses.assign(
+        decision=dossier.addresses["decision"].map({"block": "block", "keep": "do not block"}),
+        reason=[REASONS[reason][0] for reason in dossier.addresses["reason"]],
+        examples=[" ".join(names) for names in dossier.addresses["examples"]],
+    )
+    write_csv(addresses, folder / "addresses.csv")
+    timeline = dossier.timeline.assign(
+        event=[DEEDS[deed][0] for deed in dossier.timeline["deed"]],
+        evenement=[DEEDS[deed][1] for deed in dossier.timeline["deed"]],
+    ).drop(columns="deed")
+    write_csv(timeline, folder / "timeline.csv")
+    _write_records(dossier, folder)
+    _write_parquet(dossier.evidence, folder / "evidence.parquet")
+
+
+def _write_records(dossier: Dossier, folder: Path) -> None:
+    records = dossier.records[
+        ["account", "record", "bound", "first_at", "last_at", "queries", "n_shown", "saved", "written", "exposure"]
+    ]
+    _write_parquet(records, folder / "records.parquet")
+    write_csv(records, folder / "records.csv")
+    texts = shown_texts(dossier.exposures, dossier.settings.shown)
+    exposures = dossier.exposures.assign(**{name: [each[name] for each in texts] for name in ("shown_en", "shown_fr")})
+    write_csv(exposures, folder / "exposures.csv")
+    zone = dossier.settings.portal.zone
+    days = {name: records[name].dt.tz_convert(zone).dt.strftime("%Y-%m-%d") for name in ("first_at", "last_at")}
+    merge = pd.DataFrame(
+        {
+            "record": records["record"],
+            "letter": records["exposure"].where(records["bound"] != POSSIBLE, records["exposure"] + "-" + POSSIBLE),
+            "certain": records["bound"].map({POSSIBLE: "no"}).fillna("yes"),
+            "first_day": days["first_at"],
+            "last_day": days["last_at"],
+            "times": records["queries"],
+        }
+    )
+    # One letter a person: what is certain counts before what is possible, and the first time before the later ones.
+    merge = merge.sort_values(["record", "certain", "first_day"], ascending=[True, False, True])
+    (folder / "letters").mkdir(exist_ok=True)
+    write_csv(merge.drop_duplicates("record"), folder / "letters" / "mail-merge.csv")
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV that a spreadsheet may open: no cell is a formula, no control character gets through."""
+    pacsv.write_csv(
+        pa.table({str(name): _safe(table[name]) for name in table.columns}),
+        path,
+        pacsv.WriteOptions(quoting_style="needed"),
+    )
+
+
+HARMLESS = r"^[0-9A-Za-z][0-9A-Za-z ._:/-]*$"
+"""Tokens, days and most names: half a million of them need no closer look."""
+
+
+def _safe(column: pd.Series) -> pa.Array | pa.ChunkedArray:
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return pa.array(column.dt.tz_convert("UTC").dt.as_unit("us")).cast(pa.timestamp("us", "UTC"))
+    if column.dtype != "object" and not isinstance(column.dtype, pd.StringDtype):
+        return pa.array(column, from_pandas=True)
+    texts = pa.array([None if _absent(value) else str(value) for value in column], pa.string())
+    doubtful = pc.invert(pc.fill_null(pc.match_substring_regex(texts, HARMLESS), True))
+    if not pc.any(doubtful).as_py():
+        return texts
+    return pc.replace_with_mask(texts, doubtful, pa.array([cell(t) for t in texts.filter(doubtful).to_pylist()]))
+
+
+def _absent(value: Any) -> bool:
+    return value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
+
+
+def _write_parquet(table: pd.DataFrame, path: Path) -> None:
+    rows = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+    pq.write_table(rows, path, compression="zstd", store_schema=False)
+
+
+def _write_lists(dossier: Dossier, folder: Path) -> None:
+    _write(folder / "addresses.txt", plain_list(dossier.addresses))
+    _write(folder / "nftables.conf", nftables(dossier.addresses))
+    seen = dossier.addresses["last_at"].dropna()
+    at = seen.max().to_pydatetime() if len(seen) else datetime.combine(dossier.end, datetime.min.time(), UTC)
+    about = f"{dossier.start}|{dossier.end}|{'|'.join(sorted(dossier.accounts['account']))}"
+    producer = dossier.settings.incident.controller or "The portal's operator"
+    _write(folder / "stix.json", stix_bundle(dossier.addresses, producer=producer, about=about, at=at))
+
+
+def _manifest(dossier: Dossier, folder: Path) -> str:
+    """Hashes of all files of the dossier, and of the originals, which stay with the operator."""
+    files = {path.relative_to(folder).as_posix(): _sha256(path) for path in _files(folder)}
+    originals = [
+        {"name": file.path, "sha256": file.sha256, "bytes": file.size, "lines": file.lines} for file in dossier.files
+    ]
+    return json.dumps({"format": FORMAT, "files": files, "originals": originals}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def refuse_strange(out: Path) -> None:
+    """Refuse a folder that holds something else before the work is done.
+
+    Raises
+    ------
+    ConfigError
+        If it does.
+    """
+    if out.is_dir() and any(out.iterdir()) and not (out / MARK).is_file():
+        raise ConfigError(f"{out}: found other things, and no {MARK} of an earlier dossier; name another folder")
