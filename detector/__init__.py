@@ -12,7 +12,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC: dict[str, str] = {
-    "Case": "detector.incident.dossier",
+    "Case": "detector.incident.case",
     "ConfigError": "detector.errors",
     "DetectorError": "detector.errors",
     "ExtractionForest": "detector.model.forest",
@@ -27,12 +27,12 @@ _PUBLIC: dict[str, str] = {
     "build_account_days": "detector.steps",
     "compute_deviations": "detector.steps",
     "fit_model": "detector.training",
-    "incident": "detector.incident.dossier",
     "learn": "detector.verbs",
     "load_mapping": "detector.reading.mapping",
     "load_model": "detector.model.kept",
     "load_settings": "detector.settings",
     "models_dir": "detector.shipped",
+    "prepare_dossier": "detector.incident.dossier",
     "read": "detector.steps",
     "record": "detector.verbs",
     "save_model": "detector.model.kept",

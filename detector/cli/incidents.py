@@ -68,8 +68,7 @@ def incident(
     more dumps amends the dossier in OUT and tells what has changed.
     """
     from detector.cli.messages import warn
-    from detector.incident import Case
-    from detector.incident import incident as prepare
+    from detector.incident import Case, prepare_dossier
     from detector.incident.alerted import alerted
     from detector.settings import load_settings
     from detector.workspace import to_inputs
@@ -89,7 +88,7 @@ def incident(
         by=by or _login(),
         why=why,
     )
-    dossier = prepare(case, out=out, dumps=inputs, settings=settings)
+    dossier = prepare_dossier(case, out=out, dumps=inputs, settings=settings)
     warn(english for english, _french in dossier.remarks)
     _tell(dossier, out, settings)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -12,6 +12,7 @@ from jinja2 import TemplateError
 
 from detector.errors import ConfigError
 from detector.incident.attribution import SIGNS
+from detector.incident.case import Dossier
 from detector.incident.facts import DEEDS, POSSIBLE, REASONS
 from detector.incident.severity import assess
 from detector.incident.shown import data_of
@@ -19,9 +20,6 @@ from detector.report import words
 from detector.report.figures import Bar, draw_bars
 from detector.report.rendering import TEMPLATES, environment, policy
 from detector.report.words import LANGUAGES, Language
-
-if TYPE_CHECKING:
-    from detector.incident.dossier import Dossier
 
 HERE = Path(__file__).parent / TEMPLATES
 STYLE = "dossier.css"

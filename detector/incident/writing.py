@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -21,15 +21,13 @@ from detector.errors import ConfigError
 from detector.incident import changes
 from detector.incident.attribution import SIGNS
 from detector.incident.blocklists import nftables, plain_list, stix_bundle
+from detector.incident.case import Dossier
 from detector.incident.documents import write_documents
 from detector.incident.facts import DEEDS, POSSIBLE, REASONS
 from detector.incident.shown import shown_texts
 from detector.output.folders import whole_folder
 from detector.output.rows import plain
 from detector.output.text import cell
-
-if TYPE_CHECKING:
-    from detector.incident.dossier import Dossier
 
 MARK = "incident.json"
 MANIFEST = "manifest.json"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 import pytest
 
-from detector.incident import Case, Dossier, incident
+from detector.incident import Case, Dossier, prepare_dossier
 from detector.settings import Settings
 from detector.simulate import World, make_attack, simulate
 
@@ -70,5 +70,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Portal:
 def made(portal: Portal, tmp_path_factory: pytest.TempPathFactory) -> tuple[Dossier, Path]:
     """The dossier of the attack, as tables and as a folder."""
     out = tmp_path_factory.mktemp("dossier") / "out"
-    dossier = incident(portal.case(), out=out, dumps=portal.dumps, mapping=portal.mapping, settings=portal.settings)
+    dossier = prepare_dossier(
+        portal.case(), out=out, dumps=portal.dumps, mapping=portal.mapping, settings=portal.settings
+    )
     return dossier, out

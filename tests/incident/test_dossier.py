@@ -11,7 +11,7 @@ import pytest
 import stix2
 
 from detector.errors import ConfigError
-from detector.incident import Case, Dossier, incident
+from detector.incident import Case, Dossier, prepare_dossier
 from detector.incident.originals import fingerprint
 from detector.reading.records import token
 from detector.settings import Settings
@@ -63,7 +63,7 @@ def test_the_same_dumps_give_the_same_bytes(portal: Portal, made: Made, tmp_path
     _dossier, out = made
     before = _bytes(out)
     for folder in (tmp_path / "other", tmp_path / "other"):
-        incident(portal.case(), out=folder, dumps=portal.dumps, mapping=portal.mapping, settings=portal.settings)
+        prepare_dossier(portal.case(), out=folder, dumps=portal.dumps, mapping=portal.mapping, settings=portal.settings)
         assert _bytes(folder) == before
 
 
@@ -77,9 +77,9 @@ def test_other_victims_are_found_and_the_window_is_widened_and_amended(portal: P
     case = portal.case(first=LAST)
     past = portal.dumps[:-2]
     last_night = [*past, portal.dumps[-1]]
-    first = incident(case, out=folder, dumps=last_night, mapping=portal.mapping, settings=portal.settings)
+    first = prepare_dossier(case, out=folder, dumps=last_night, mapping=portal.mapping, settings=portal.settings)
     assert first.start == LAST
-    second = incident(case, out=folder, dumps=portal.dumps, mapping=portal.mapping, settings=portal.settings)
+    second = prepare_dossier(case, out=folder, dumps=portal.dumps, mapping=portal.mapping, settings=portal.settings)
     assert (second.start, second.end) == (FIRST, LAST)
     revisions = json.loads((folder / "incident.json").read_text())["revisions"]
     assert [revision["number"] for revision in revisions] == [1, 2]
@@ -100,7 +100,7 @@ def test_history_alone_gives_an_upper_bound_and_says_that_the_lower_is_unknown(
     """The same upper bound as from the dumps, no address to block, and no evidence."""
     dossier, _out = made
     learn_days(portal.dumps, history=tmp_path / "history", mapping=portal.mapping, settings=portal.settings)
-    bare = incident(portal.case(), out=tmp_path / "out", history=tmp_path / "history", settings=portal.settings)
+    bare = prepare_dossier(portal.case(), out=tmp_path / "out", history=tmp_path / "history", settings=portal.settings)
     assert bare.counts["records_lower"] is None
     assert bare.counts["records_upper"] == dossier.counts["records_upper"]
     assert set(bare.addresses["decision"]) == {"keep"}
@@ -198,28 +198,32 @@ def test_templates_of_the_operator_take_the_place_of_ours(portal: Portal, tmp_pa
     told = portal.settings.incident.model_copy(update={"templates": own, "controller": "La <Caisse>"})
     settings = portal.settings.model_copy(update={"incident": told})
     out = tmp_path / "out"
-    incident(portal.case(), out=out, dumps=portal.dumps, mapping=portal.mapping, settings=settings)
+    prepare_dossier(portal.case(), out=out, dumps=portal.dumps, mapping=portal.mapping, settings=settings)
     assert (out / "letters" / "faq.fr.html").read_text() == "Nous sommes La &lt;Caisse&gt;.\n"
     assert "What happened?" in (out / "letters" / "faq.en.html").read_text()
     (own / "faq.fr.html.j2").write_text("{{ nobody_knows }}")
     with pytest.raises(ConfigError, match=r"a template cannot be filled in .*nobody_knows"):
-        incident(portal.case(), out=out, dumps=portal.dumps, mapping=portal.mapping, settings=settings)
+        prepare_dossier(portal.case(), out=out, dumps=portal.dumps, mapping=portal.mapping, settings=settings)
 
 
 def test_what_cannot_be_found_out_is_an_error(portal: Portal, tmp_path: Path) -> None:
     """No account, a window that ends before it begins, neither dumps nor history, no key, a foreign folder."""
     out = tmp_path / "out"
     with pytest.raises(ConfigError, match="no account"):
-        incident(Case([], FIRST, LAST), out=out)
+        prepare_dossier(Case([], FIRST, LAST), out=out)
     with pytest.raises(ConfigError, match=r"ends .* before it begins"):
-        incident(Case(["a"], LAST, FIRST), out=out)
+        prepare_dossier(Case(["a"], LAST, FIRST), out=out)
     with pytest.raises(ConfigError, match="neither dumps nor a history"):
-        incident(Case(["a"], FIRST, LAST), out=out)
+        prepare_dossier(Case(["a"], FIRST, LAST), out=out)
     with pytest.raises(ConfigError, match="no key: the dumps hold identifiers"):
-        incident(Case(["a"], FIRST, LAST), out=out, dumps=portal.dumps[:1], mapping=portal.mapping, settings=Settings())
+        prepare_dossier(
+            Case(["a"], FIRST, LAST), out=out, dumps=portal.dumps[:1], mapping=portal.mapping, settings=Settings()
+        )
     nobody = portal.case(accounts=["nobody"])
     with pytest.raises(ConfigError, match="hold no event of these accounts"):
-        incident(nobody, out=out, dumps=portal.dumps[:8], mapping=portal.mapping, settings=portal.settings)
+        prepare_dossier(nobody, out=out, dumps=portal.dumps[:8], mapping=portal.mapping, settings=portal.settings)
     (tmp_path / "note.txt").write_text("mine")
     with pytest.raises(ConfigError, match="found other things"):
-        incident(portal.case(), out=tmp_path, dumps=portal.dumps, mapping=portal.mapping, settings=portal.settings)
+        prepare_dossier(
+            portal.case(), out=tmp_path, dumps=portal.dumps, mapping=portal.mapping, settings=portal.settings
+        )

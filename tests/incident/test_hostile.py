@@ -12,7 +12,7 @@ import stix2
 from typer.testing import CliRunner
 
 from detector.cli import app
-from detector.incident import Case, incident
+from detector.incident import Case, prepare_dossier
 from tests.incident.logs import LAST, MAPPING, honest, theft, write_log
 
 HOSTILE = {
@@ -44,7 +44,7 @@ def _dossier(folder: Path, hostile: str) -> Path:
     stolen = theft(account=f"v{hostile}", agent=hostile, service=hostile.replace("+", ""))
     own = [(row[0], f"v{hostile}", *row[2:]) for row in honest() if row[1] == "h9"]
     log = write_log(folder / "log.csv", honest(), own, stolen)
-    incident(Case([f"v{hostile}"], LAST, LAST), out=folder / "out", dumps=str(log), mapping=MAPPING)
+    prepare_dossier(Case([f"v{hostile}"], LAST, LAST), out=folder / "out", dumps=str(log), mapping=MAPPING)
     return folder / "out"
 
 

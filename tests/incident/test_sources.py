@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from detector.incident import Case, Dossier, incident
+from detector.incident import Case, Dossier, prepare_dossier
 from tests.incident.logs import LAST, MAPPING, PROXY, honest, theft, write_log
 
 
 def _dossier(folder: Path, *parts: list[tuple[str, ...]], accounts: tuple[str, ...] = ("h9",)) -> Dossier:
     log = write_log(folder / "log.csv", honest(), *parts)
-    return incident(Case(accounts, LAST, LAST), out=folder / "out", dumps=str(log), mapping=MAPPING)
+    return prepare_dossier(Case(accounts, LAST, LAST), out=folder / "out", dumps=str(log), mapping=MAPPING)
 
 
 def _decisions(dossier: Dossier) -> dict[str, tuple[str, str]]:

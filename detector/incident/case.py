@@ -1,0 +1,77 @@
+"""What an inquiry starts from, and what a dossier holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import pandas as pd
+
+from detector.incident.inquiry import Remark
+from detector.reading import FileCount
+from detector.settings import Settings
+
+
+@dataclass(frozen=True)
+class Case:
+    """What an inquiry starts from.
+
+    Attributes
+    ----------
+    accounts
+        The accounts that alerted; others that the evidence leads to are added.
+    first, last
+        The days of their alerts, ends included; the window is widened while earlier traces are found.
+    aware_at
+        When the operator became aware, with its zone: the notice's deadline counts from there. None: as an earlier
+        dossier in the folder has it.
+    by, why
+        Who asks for it and the reason, for the history's log of actions; required with a history.
+    """
+
+    accounts: Sequence[str]
+    first: date
+    last: date
+    aware_at: datetime | None = None
+    by: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """What a dossier holds, as tables.
+
+    Attributes
+    ----------
+    start, end
+        First and last day of the window, the widened one.
+    accounts, addresses, records, exposures, timeline
+        See `detector.incident.facts`.
+    evidence
+        The tied events, tokenised, each with the fingerprint of its original line.
+    counts
+        Persons and queries, lower and upper bounds; a lower bound is None where the dumps were not given.
+    remarks
+        What whoever reads the numbers must know, in English and French.
+    files
+        The dumps that were read.
+    aware_at
+        When the operator became aware; None: not told.
+    settings
+        Resolved.
+    """
+
+    start: date
+    end: date
+    accounts: pd.DataFrame
+    addresses: pd.DataFrame
+    records: pd.DataFrame
+    exposures: pd.DataFrame
+    timeline: pd.DataFrame
+    evidence: pd.DataFrame
+    counts: dict[str, int | None]
+    remarks: tuple[Remark, ...]
+    files: tuple[FileCount, ...]
+    aware_at: datetime | None
+    settings: Settings
