@@ -31,6 +31,8 @@ class AlertSettings(BaseModel):
 
 
 BUDGET_ACCOUNTS = 3_000
+FIRST_BATCHES = "robot"
+"""The kind, and the queue, of newcomers on the software channel."""
 ODD_SHARE = 0.05
 """A day is odd when more than one in twenty account-days is stranger than one in twenty of the past."""
 
@@ -51,7 +53,8 @@ def judge_day(day: pd.DataFrame, calibration: pd.DataFrame, *, settings: AlertSe
     -------
     pd.DataFrame
         `p_value` (null without enough calibration), `alert` and `queue`, with the index of `day`. Conformal p-values
-        are pooled over the past account-days of the same kind, and widened when the day as a whole is odd.
+        are pooled over the past account-days of the same kind, and widened when the day as a whole is odd. A newcomer
+        on the software channel (a robot's first batches) waits for review, and never alerts for being strange.
     """
     found = pd.DataFrame({"p_value": np.nan, "alert": False, "queue": pd.Series(None, dtype="str")}, index=day.index)
     everyone = calibration["strangeness"].to_numpy()
@@ -66,8 +69,9 @@ def judge_day(day: pd.DataFrame, calibration: pd.DataFrame, *, settings: AlertSe
             continue
         if enough:
             hits = false_discovery_control(p_values) <= settings.false_discovery_rate
-            found.loc[rows.index[hits], "alert"] = True
-            found.loc[rows.index[hits], "queue"] = "main"
+            # A first batch is a few thousand look-ups at once, and the past of its kind holds hardly a first one.
+            found.loc[rows.index[hits], "alert"] = kind != FIRST_BATCHES
+            found.loc[rows.index[hits], "queue"] = "main" if kind != FIRST_BATCHES else FIRST_BATCHES
         elif kind != "known":
             p_values = conformal_p_values(strangeness, everyone)
             hits = false_discovery_control(p_values) <= settings.false_discovery_rate

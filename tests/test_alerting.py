@@ -73,6 +73,16 @@ def test_newcomer_without_newcomers_before_is_left_to_review() -> None:
     assert found["queue"].dropna().to_dict() == {50: "newcomer"}
 
 
+def test_first_batch_waits_for_review_however_strange() -> None:
+    """A robot's first batch never alerts for being strange, even where the past knows many of its kind: it is reviewed."""
+    day = pd.concat([a_day([1.0] * 50), a_day([60.0], kind="robot").assign(account="new")], ignore_index=True)
+    known = pd.concat([past(), past(kind="robot")], ignore_index=True)
+    found = judge_day(day, known, settings=AlertSettings())
+    assert not found["alert"].any()
+    assert found["queue"].dropna().to_dict() == {50: "robot"}
+    assert found.loc[50, "p_value"] < 1e-4
+
+
 def test_threshold_is_where_one_account_alerts_alone() -> None:
     """An account-day at the threshold alerts alone among so many, and one just below does not."""
     calibration = past()

@@ -194,7 +194,8 @@ def _refuse_nothing(parts: list[Part]) -> None:
     if any(part.counted.events or part.counted.rejected for part in parts):
         return
     told = "; ".join(_emptiness(part.counted) for part in parts[:_FILES_TOLD])
-    raise ReadError(f"no event in {len(parts)} files ({told}); expected one at least; are file and mapping right?")
+    files = "1 file" if len(parts) == 1 else f"{len(parts)} files"
+    raise ReadError(f"no event in {files} ({told}); expected one at least; are file and mapping right?")
 
 
 def _emptiness(counted: FileCount) -> str:

@@ -288,15 +288,16 @@ def test_settings_of_the_connection_are_left_as_they_were(con: Backend, tmp_path
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", r"no event in 1 files \(.*0 lines"),
-        (b"\n\n  \n", r"no event in 1 files \(.*ignored 3 blank"),
-        (HEADER.encode(), r"no event in 1 files \(.*1 lines, of which 1 header"),
+        (b"", r"no event in 1 file \(.*0 lines"),
+        (b"\n\n  \n", r"no event in 1 file \(.*ignored 3 blank"),
+        (HEADER.encode(), r"no event in 1 file \(.*1 lines, of which 1 header"),
         (bytes(range(256)) * 40, "binary .* expected CSV, JSON"),
         (b"PK\x03\x04rest", "found a zip archive, expected plain text, gzip, zstd or Parquet; unpack it first"),
         (b"BZh91AY", "found bzip2"),
         (gzip.compress(HEADER.encode() * 5000)[:60], "cut short or damaged"),
         (gzip.compress((HEADER + "x" * 10**6).encode())[:-20], "cut short or damaged"),
         (b"\x1f\x8b" + b"garbage" * 50, "cut short or damaged"),
+        (b"x" * 10**7, "no known format"),
         (b"hello\nworld\nthis is no log\n", "no known format.*tried parquet .*; name one with --input-format"),
         (b"PAR1" + b"x" * 100, "not a whole Parquet file"),
     ],
@@ -333,6 +334,15 @@ def test_a_line_of_ten_megabytes_is_a_reject(reads: Read, tmp_path: Path) -> Non
     assert column(reading, "line") == [2, 4, 6]
     assert reading.rejects.column("reason").to_pylist() == ["line longer than 1048576 bytes", "line holds a NUL byte"]
     assert max(map(len, reading.rejects.column("text").to_pylist())) <= 500
+    assert balanced(reading)
+
+
+def test_a_quote_that_is_not_closed_costs_its_line(reads: Read, tmp_path: Path) -> None:
+    """One stray quote at the start of a long file neither hides the format nor swallows the lines after it."""
+    path = write(tmp_path, HEADER + row(0).replace("T", 'T"', 1) + row(1, account='"A') + row(2) * 5000)
+    reading = reads(path, max_reject_share=1)
+    assert "a quote is opened and not closed" in reading.rejects.column("reason").to_pylist()[-1]
+    assert reading.files[0].read >= 5000
     assert balanced(reading)
 
 

@@ -25,6 +25,7 @@ from detector.reading.sample import Sample
 
 DELIMITERS = (",", ";", "\t", "|")
 _AGREE = 0.8  # of the sample's lines; more may be broken than is allowed to stay
+_LONGEST_SAMPLED = 100_000  # characters of a line of the sample; Python's reader refuses cells a little longer
 
 
 def recognises(sample: Sample) -> bool:
@@ -92,7 +93,7 @@ def _careful(source: Source, names: list[str], delimiter: str, fields: dict[str,
 
 def _width(sample: Sample, named: int, delimiter: str) -> int:
     """The columns of a row: those that are named, and one without name where most lines end with a delimiter."""
-    widths = [len(row) for row in csv.reader(sample.lines[1:], delimiter=delimiter)]
+    widths = [len(row) for row in _cut(sample.lines[1:], delimiter)]
     return named + (widths.count(named + 1) > widths.count(named))
 
 
@@ -163,12 +164,17 @@ def _cell(place: int) -> str:
 
 
 def _names(sample: Sample) -> list[str]:
-    first = next(csv.reader(sample.lines[:1], delimiter=_delimiter_of(sample)), [])
+    first = next(iter(_cut(sample.lines[:1], _delimiter_of(sample))), [])
     return (
         [column.strip() for column in first]
         if sample.mapping.csv.header
         else [str(place + 1) for place in range(len(first))]
     )
+
+
+def _cut(lines: list[str], delimiter: str) -> list[list[str]]:
+    """The cells of each line by itself: a quote that is not closed spoils no other line."""
+    return [next(csv.reader([line[:_LONGEST_SAMPLED]], delimiter=delimiter), []) for line in lines]
 
 
 def _refuse_repeated(source: Source, names: list[str]) -> None:
@@ -194,7 +200,7 @@ def _delimiter(sample: Sample) -> str | None:
     wanted = set(sample.mapping.source_columns or MAPPABLE)
     best, most = None, (0, 1)
     for delimiter in DELIMITERS:
-        cells = list(csv.reader(sample.lines, delimiter=delimiter))
+        cells = _cut(sample.lines, delimiter)
         width = len(cells[0])
         agree = sum(len(row) in (width, width + 1) for row in cells)
         merit = (len(wanted.intersection(map(str.strip, cells[0]))), width)
