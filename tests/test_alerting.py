@@ -74,7 +74,7 @@ def test_newcomer_without_newcomers_before_is_left_to_review() -> None:
 
 
 def test_first_batch_waits_for_review_however_strange() -> None:
-    """A robot's first batch never alerts for being strange, even where the past knows many of its kind: it is reviewed."""
+    """A robot's first batch never alerts for being strange, even where the past knows many of its kind."""
     day = pd.concat([a_day([1.0] * 50), a_day([60.0], kind="robot").assign(account="new")], ignore_index=True)
     known = pd.concat([past(), past(kind="robot")], ignore_index=True)
     found = judge_day(day, known, settings=AlertSettings())
