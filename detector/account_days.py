@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis import _
 from ibis.expr.datatypes import DataType
+from ibis.expr.types.groupby import GroupedTable
 
 from detector.aggregates import ACCOUNT_DAY, Aggregates
 from detector.features import CATALOGUE
@@ -21,6 +22,8 @@ from detector.novelty import Past, mark_hours, mark_records, mark_sources, used_
 from detector.prepared import hold
 from detector.schema import ABSENT, ACCOUNT_HOURS, Column, Table, account_day_columns
 
+PLACE = ("place",)
+"""The number of an account, channel and day (`detector.coded`)."""
 RECENT_DAYS = 3
 """A reset opens the door for 72 hours: how the attack of 2022 entered."""
 
@@ -80,7 +83,8 @@ def build_account_days(
     DayTables
         Lazy tables: `account_days`, and the day's `account_hours` with new and foreign records filled in.
     """
-    of_day = Aggregates(*(hold(_rows, table.filter(table.day == ibis.literal(day, "date"))) for table in today))
+    # A day's rows are read several times, unless nothing before them is known.
+    of_day = Aggregates(*(_rows_of(table, day, held=past.tells) for table in today))
     records = mark_records(of_day.records, past, canaries=canaries)
     hours = mark_hours(of_day.hours, records, past, zone=zone)
     account_days = hold(
@@ -95,37 +99,44 @@ def build_account_days(
     return DayTables(account_days, hours.select(*ACCOUNT_HOURS.names))
 
 
+def _rows_of(table: ir.Table, day: date, *, held: bool) -> ir.Table:
+    rows = table.filter(table.day == ibis.literal(day, "date"))
+    return hold(_rows, rows) if held else rows
+
+
 def _rows(table: ir.Table) -> ir.Table:
-    """All of them: a day's rows are read several times."""
     return table
 
 
 def _join_signals(
     hours: ir.Table, records: ir.Table, sources: ir.Table, order: ir.Table, past: ir.Table, *, has_past: bool
 ) -> ir.Table:
-    facts = hours.group_by(ACCOUNT_DAY).aggregate(
-        profession=_.profession.max(), organisation=_.organisation.max(), past_days=_.past_days.max()
-    )
+    # Rows that came with the number of their account, channel and day are summed up by it: texts take longer.
+    keys = PLACE if all("place" in rows.columns for rows in (hours, records, sources, order)) else ACCOUNT_DAY
+    told = ("profession", "organisation", "past_days")
+    facts = _by_day(hours, keys).aggregate(**{name: _[name].max() for name in told})
+    if keys == PLACE:
+        facts = attach(order.select(*PLACE, *ACCOUNT_DAY), facts, PLACE)
     parts = (
-        _sums(hours, "hours"),
-        _sums(records, "records"),
-        _sums(sources, "sources"),
-        _sums(order, "order"),
-        _own_past(facts, past),
+        _sums(hours, "hours", keys),
+        _sums(records, "records", keys),
+        _sums(sources, "sources", keys),
+        _sums(order, "order", keys),
     )
-    return _finish(functools.reduce(_join, parts, facts), has_past=has_past)
+    joined = functools.reduce(lambda left, right: attach(left, right, keys), parts, facts)
+    return _finish(attach(joined, _own_past(facts, past), ACCOUNT_DAY), has_past=has_past)
+
+
+def _by_day(rows: ir.Table, keys: tuple[str, ...]) -> GroupedTable:
+    return rows.group_by(list(keys))
 
 
 def _of(grain: Grain) -> Iterable[Feature]:
     return (declared for declared in CATALOGUE if declared.grain == grain)
 
 
-def _sums(rows: ir.Table, grain: Grain) -> ir.Table:
-    return rows.group_by(ACCOUNT_DAY).aggregate(**{f.name: f.expression(rows) for f in _of(grain)})
-
-
-def _join(left: ir.Table, right: ir.Table) -> ir.Table:
-    return attach(left, right, ACCOUNT_DAY)
+def _sums(rows: ir.Table, grain: Grain, keys: tuple[str, ...]) -> ir.Table:
+    return _by_day(rows, keys).aggregate(**{f.name: f.expression(rows) for f in _of(grain)})
 
 
 def _own_past(facts: ir.Table, past: ir.Table) -> ir.Table:

@@ -11,13 +11,29 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from detector.clock import HOUR_US, MINUTE_US, ClockChanges, clock_changes, days_of, epoch_us, instant_of
+from detector.clock import HOUR_US, MINUTE_US, ClockChanges, instant_of
+from detector.coded import (
+    ACCOUNT_DAY,
+    DEEDS,
+    RESETS,
+    SOURCE,
+    TELLING,
+    WRITES,
+    Coded,
+    Sum,
+    code_events,
+    count_in_bins,
+    hash_of,
+    named_events,
+    place_of,
+    sum_by_sorting,
+)
+from detector.joins import attach, to_frame
 from detector.prepared import hold
 from detector.schema import ACCOUNT_HOURS, ACCOUNT_RECORDS, ACCOUNT_SOURCES, Table
 
-WRITES = ("write", "export")
-RESETS = ("password_reset", "account_change", "delegation")
-ACCOUNT_DAY = ("account", "channel", "day")
+__all__ = ["ACCOUNT_DAY", "FACTS", "RESETS", "WRITES", "Aggregates", "aggregate", "combine", "sum_up"]
+
 FACTS = ("record_sex", "record_decade", "record_department", "record_key_ok")
 
 
@@ -44,8 +60,28 @@ def aggregate(events: ir.Table, *, zone: str) -> Aggregates:
     Aggregates
         Held by the backend; `new_records` and `foreign_records` are null until novelty is computed against a past.
     """
-    changes = clock_changes(events.timestamp, zone=zone)
-    return Aggregates(*(hold(make, events, changes=changes) for make in (_sources, _records, _hours)))
+    found = sum_up(events, code_events(events, zone=zone))
+    return Aggregates(
+        found.sources.select(*ACCOUNT_SOURCES.names),
+        hold(_all, found.records.select(*ACCOUNT_RECORDS.names)),
+        found.hours.select(*ACCOUNT_HOURS.names),
+    )
+
+
+def sum_up(events: ir.Table, coded: Coded) -> Aggregates:
+    """The same from events that are in numbers already; each table has its `place` as well.
+
+    `records`, the largest, is lazy: whoever reads it more than once holds it.
+    """
+    varies = to_frame(coded.places.aggregate(n=_.n_tellings.max()))["n"].fillna(0).iloc[0] > 1
+    counted = hold(_hours, coded.events, coded.lookups)
+    told = hold(_tellings, events, changes=coded.changes, salt=coded.salt) if varies else None
+    facts = _present(events, FACTS)
+    return Aggregates(
+        hold(_sources, coded.groups, salt=coded.salt),
+        _records(events, changes=coded.changes, salt=coded.salt, facts=facts),
+        hold(_name_hours, counted, coded.places, *([told] if told is not None else [])),
+    )
 
 
 def combine(first: Aggregates, second: Aggregates) -> Aggregates:
@@ -60,91 +96,102 @@ def combine(first: Aggregates, second: Aggregates) -> Aggregates:
     )
 
 
-def prepare(events: ir.Table, *, changes: ClockChanges) -> ir.Table:
-    """Events of named accounts with `channel` filled, and `instant_us`, `day`, `success` and `n_shown` added.
+def _all(rows: ir.Table) -> ir.Table:
+    return rows
 
-    `instant_us` counts microseconds since the epoch (UTC); `n_shown` is the records shown by a look-up: one on
-    success where the log does not say, none on failure.
+
+def _present(events: ir.Table, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns of which some event has a value: summing up nulls costs as much as values."""
+    found = to_frame(events.aggregate(**{name: _[name].count() for name in columns}))
+    return tuple(name for name in columns if found[name].iloc[0])
+
+
+def _sources(groups: ir.Table, *, salt: int) -> ir.Table:
+    sums = {name: _[name].sum() for name in ("logins", "failures", "lookups", "writes", "resets")}
+    grouped = groups.group_by([*ACCOUNT_DAY, *SOURCE]).aggregate(
+        **sums, first_at=_.first_at.min(), last_at=_.last_at.max()
+    )
+    return grouped.select(*ACCOUNT_SOURCES.names, place=place_of(grouped, salt=salt))
+
+
+def _records(events: ir.Table, *, changes: ClockChanges, salt: int, facts: tuple[str, ...]) -> ir.Table:
+    """`n_records` of a look-up is one on success where the log does not say, and none on failure.
+
+    Records are told apart by 64 bits of their hash: two of an account-day with 10,000 have the same once in 10^11.
     """
-    named = events.filter(_.account.notnull()).mutate(
-        channel=_.channel.fill_null("portal"),
-        instant_us=epoch_us(events.timestamp),
-        success=_.outcome == "success",
+    named = named_events(events, changes=changes).filter(_.record.notnull() & _.action.isin(("lookup", *WRITES)))
+    shown = (named.action == "lookup") & named.success
+    typed = ibis.ifelse(named.record_id_mode.isnull(), None, shown & (named.record_id_mode == "typed"))
+    rows = named.select(
+        "record",
+        *ACCOUNT_DAY,
+        "timestamp",
+        "misses",
+        "writes",
+        *facts,
+        place=place_of(named, salt=salt),
+        code=hash_of(named.record),
+        lookups=shown.cast("int8"),
+        typed_lookups=typed.cast("int8"),
+        n_records=ibis.ifelse(shown, named.n_records.fill_null(1), 0),
     )
-    n_shown = ibis.ifelse(named.success, named.n_records.fill_null(1), 0)
-    return named.mutate(day=days_of(changes)(named.instant_us), n_shown=n_shown)
-
-
-def _sources(events: ir.Table, *, changes: ClockChanges) -> ir.Table:
-    named = prepare(events, changes=changes)
-    grouped = named.group_by(list(ACCOUNT_SOURCES.key)).aggregate(
-        **_sign_ins(),
-        lookups=_count(_.action == "lookup"),
-        writes=_count(_.action.isin(WRITES) & _.success),
-        first_at=_.timestamp.min(),
-        last_at=_.timestamp.max(),
+    counted = ("lookups", "typed_lookups", "misses", "writes", "n_records")
+    summed = sum_by_sorting(
+        rows,
+        "code",
+        kept=("record", *ACCOUNT_DAY),
+        **{name: _total(name) for name in counted},
+        **{fact: _most(fact) for fact in facts},
+        first_at=lambda part: part.timestamp.min(),
+        last_at=lambda part: part.timestamp.max(),
     )
-    return grouped.select(*ACCOUNT_SOURCES.names)
+    absent = {fact: ibis.null(events[fact].type()) for fact in FACTS if fact not in facts}
+    return summed.mutate(**absent).select(*ACCOUNT_RECORDS.names, "place")
 
 
-def _records(events: ir.Table, *, changes: ClockChanges) -> ir.Table:
-    named = prepare(events, changes=changes)
-    lookup = _.action == "lookup"
-    typed = ibis.ifelse(_.record_id_mode.isnull(), None, lookup & _.success & (_.record_id_mode == "typed"))
-    grouped = (
-        named.filter(_.record.notnull() & _.action.isin(("lookup", *WRITES)))
-        .group_by(list(ACCOUNT_RECORDS.key))
-        .aggregate(
-            lookups=_count(lookup & _.success),
-            typed_lookups=typed.cast("int64").sum(),
-            misses=_count(lookup & ~_.success),
-            writes=_count(~lookup & _.success),
-            n_records=ibis.ifelse(lookup, _.n_shown, 0).sum(),
-            first_at=_.timestamp.min(),
-            last_at=_.timestamp.max(),
-            **{fact: _[fact].max() for fact in FACTS},
-        )
+def _total(name: str) -> Sum:
+    return lambda rows: rows[name].sum()
+
+
+def _most(name: str) -> Sum:
+    return lambda rows: rows[name].max()
+
+
+def _hours(events: ir.Table, lookups: ir.Table) -> ir.Table:
+    """Minutes of look-ups and all other events in one sum; a failed look-up is a miss among the others."""
+    minutes = count_in_bins(lookups, width_us=MINUTE_US)
+    none = ibis.literal(0, "int64")
+    counted = minutes.select(
+        "place",
+        hour=_.bin // (HOUR_US // MINUTE_US),
+        **{name: _.lookups if name == "lookups" else none for name in DEEDS},
     )
-    return grouped.select(*ACCOUNT_RECORDS.names)
-
-
-def _hours(events: ir.Table, *, changes: ClockChanges) -> ir.Table:
-    """Minutes first, then hours of them, so that the busiest minute costs no second pass over the events."""
-    named = prepare(events, changes=changes)
-    minutes = (
-        named.mutate(minute=_.instant_us // MINUTE_US)
-        .group_by([*ACCOUNT_DAY, "minute"])
-        .aggregate(
-            **_sign_ins(),
-            lookups=_count(_.action == "lookup"),
-            misses=_count((_.action == "lookup") & ~_.success),
-            writes=_count(_.action.isin(WRITES) & _.success),
-            profession=_.profession.max(),
-            organisation=_.organisation.max(),
-        )
+    others = events.filter((_.lookups == 0) | (_.misses == 1)).select(
+        "place",
+        hour=_.instant_us // HOUR_US,
+        **{name: none if name == "lookups" else _[name].cast("int64") for name in DEEDS},
     )
-    sums = {name: _[name].sum() for name in ("lookups", "misses", "writes", "failures", "logins", "resets")}
-    hours = minutes.group_by([*ACCOUNT_DAY, (_.minute // 60).name("hour")])
+    rows = ibis.union(counted, others)
+    return rows.group_by(["place", "hour"]).aggregate(
+        **{name: _[name].sum() for name in DEEDS}, busiest_minute=_.lookups.max()
+    )
+
+
+def _name_hours(hours: ir.Table, places: ir.Table, told: ir.Table | None = None) -> ir.Table:
+    """With the names of the account, and what was told of it: in the hour itself, where that varies within a day."""
+    named = hours.inner_join(places.drop("n_tellings"), "place")
+    if told is not None:
+        named = attach(named.drop(*TELLING), told, ["place", "hour"])
     unknown = ibis.null("int64")
-    return (
-        hours.aggregate(
-            **sums, busiest_minute=_.lookups.max(), profession=_.profession.max(), organisation=_.organisation.max()
-        )
-        .mutate(hour=instant_of(_.hour * HOUR_US), new_records=unknown, foreign_records=unknown)
-        .select(*ACCOUNT_HOURS.names)
+    return named.mutate(hour=instant_of(named.hour * HOUR_US), new_records=unknown, foreign_records=unknown).select(
+        *ACCOUNT_HOURS.names, "place"
     )
 
 
-def _sign_ins() -> dict[str, ibis.Deferred]:
-    return {
-        "logins": _count((_.action == "login") & _.success),
-        "failures": _count((_.action == "login") & ~_.success),
-        "resets": _count(_.action.isin(RESETS) & _.success),
-    }
-
-
-def _count(condition: ibis.Deferred) -> ibis.Deferred:
-    return condition.cast("int64").sum()
+def _tellings(events: ir.Table, *, changes: ClockChanges, salt: int) -> ir.Table:
+    named = named_events(events, changes=changes)
+    rows = named.select(*TELLING, place=place_of(named, salt=salt), hour=_.instant_us // HOUR_US)
+    return rows.group_by(["place", "hour"]).aggregate(**{name: _[name].max() for name in TELLING})
 
 
 _LEAST = ("first_at",)

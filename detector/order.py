@@ -11,8 +11,8 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from detector.aggregates import ACCOUNT_DAY, prepare
-from detector.clock import MINUTE_US, SECOND_US, ClockChanges, clock_changes
+from detector.clock import MINUTE_US, SECOND_US
+from detector.coded import ACCOUNT_DAY, Coded, code_events, count_in_bins, place_of
 from detector.joins import attach
 from detector.prepared import hold
 
@@ -41,89 +41,84 @@ def order_signals(events: ir.Table, *, zone: str) -> ir.Table:
     ir.Table
         Null where a signal has nothing to say: no look-up, no session, no address, too few look-ups for a rhythm.
     """
-    return hold(_order_signals, events, changes=clock_changes(events.timestamp, zone=zone))
+    return order_of(code_events(events, zone=zone)).select(*ACCOUNT_DAY, *ORDER_COLUMNS)
 
 
-def _order_signals(events: ir.Table, *, changes: ClockChanges) -> ir.Table:
-    named = prepare(events, changes=changes)
-    days = named.select(*ACCOUNT_DAY).distinct()
-    parts = (_bursts(named), _sessions(named), _gaps(named), _guessing(named), _concurrent(named))
-    joined = functools.reduce(_join, parts, days)
-    return joined.mutate(fail_then_ok=_.fail_then_ok.fill_null(0)).select(*ACCOUNT_DAY, *ORDER_COLUMNS)
+def order_of(coded: Coded) -> ir.Table:
+    """The same of events that are in numbers already, with the `place`."""
+    return hold(_order_signals, coded.events, coded.lookups, coded.groups, coded.places, salt=coded.salt)
+
+
+def _order_signals(events: ir.Table, lookups: ir.Table, groups: ir.Table, places: ir.Table, *, salt: int) -> ir.Table:
+    parts = (
+        _bursts(lookups),
+        _sessions(events),
+        _gaps(lookups),
+        _guessing(events),
+        _concurrent(events, groups.mutate(place=place_of(groups, salt=salt))),
+    )
+    joined = functools.reduce(_join, parts, places.select("place", *ACCOUNT_DAY))
+    return joined.mutate(fail_then_ok=_.fail_then_ok.fill_null(0)).select(*ACCOUNT_DAY, "place", *ORDER_COLUMNS)
 
 
 def _join(left: ir.Table, right: ir.Table) -> ir.Table:
-    return attach(left, right, ACCOUNT_DAY)
+    return attach(left, right, "place")
 
 
-def _bursts(named: ir.Table) -> ir.Table:
-    bins = (
-        named.filter(_.action == "lookup")
-        .group_by([*ACCOUNT_DAY, (_.instant_us // (10 * MINUTE_US)).name("bin")])
-        .aggregate(n=_.count())
-    )
-    return bins.group_by(ACCOUNT_DAY).aggregate(busiest_10_min=_.n.max())
+def _bursts(lookups: ir.Table) -> ir.Table:
+    bins = count_in_bins(lookups, width_us=10 * MINUTE_US)
+    return bins.group_by("place").aggregate(busiest_10_min=_.lookups.max())
 
 
-def _sessions(named: ir.Table) -> ir.Table:
-    sessions = (
-        named.filter((_.action == "lookup") & _.session.notnull())
-        .group_by([*ACCOUNT_DAY, "session"])
-        .aggregate(n=_.count())
-    )
-    return sessions.group_by(ACCOUNT_DAY).aggregate(busiest_session=_.n.max())
+def _sessions(events: ir.Table) -> ir.Table:
+    visits = events.filter((_.lookups == 1) & _.visit.notnull()).group_by(["place", "visit"]).aggregate(n=_.count())
+    return visits.group_by("place").aggregate(busiest_session=_.n.max())
 
 
-def _gaps(named: ir.Table) -> ir.Table:
-    """Only accounts with enough look-ups are put in order: sorting everybody would cost more than all sums together."""
-    lookups = named.filter(_.action == "lookup").select(*ACCOUNT_DAY, "instant_us")
-    busy = lookups.group_by(ACCOUNT_DAY).having(_.count() >= MIN_LOOKUPS).aggregate(n=_.count())
-    in_order = ibis.window(group_by=ACCOUNT_DAY, order_by="instant_us")
-    # Look-ups at one instant have no order: each instant once, or the pause before them may fall between them.
-    instants = lookups.semi_join(busy, ACCOUNT_DAY).distinct()
-    gaps = instants.mutate(gap_us=_.instant_us - _.instant_us.lag().over(in_order))
-    starts = (gaps.gap_us.isnull() | (gaps.gap_us >= PAUSE_US)).cast("int64")
-    runs = gaps.mutate(run=starts.sum().over(ibis.window(group_by=ACCOUNT_DAY, order_by="instant_us", following=0)))
-    lengths = runs.group_by([*ACCOUNT_DAY, "run"]).aggregate(length_us=_.instant_us.max() - _.instant_us.min())
-    longest = lengths.group_by(ACCOUNT_DAY).aggregate(longest_run_min=_.length_us.max() / MINUTE_US)
-    return _join(longest, _regularity(gaps))
+def _gaps(lookups: ir.Table) -> ir.Table:
+    """A run ends where a pause begins: with the look-up before the next run's first, or with the day's last."""
+    busy = lookups.filter(_.n >= MIN_LOOKUPS).mutate(gap_us=_.instant_us - _.before_us)
+    starts = busy.filter(_.gap_us.isnull() | (_.gap_us >= PAUSE_US))
+    end_us = starts.before_us.lead().over(ibis.window(group_by="place", order_by="instant_us"))
+    runs = starts.mutate(length_us=end_us.fill_null(starts.last_us) - starts.instant_us)
+    longest = runs.group_by("place").aggregate(longest_run_min=_.length_us.max() / MINUTE_US)
+    return _join(longest, _regularity(busy))
 
 
 def _regularity(gaps: ir.Table) -> ir.Table:
     """Gaps under a second are a page's own requests; they say nothing about who drives it."""
-    long = gaps.filter(_.gap_us >= SECOND_US)
-    medians = long.group_by(ACCOUNT_DAY).aggregate(median_us=_.gap_us.cast("float64").median())
+    long = gaps.filter(_.gap_us >= SECOND_US).select("place", "gap_us")
+    medians = long.group_by("place").aggregate(median_us=_.gap_us.cast("float64").median())
     within = (_.gap_us - _.median_us).abs() <= GAP_TOLERANCE * _.median_us
     return (
         _join(long, medians)
-        .group_by(ACCOUNT_DAY)
+        .group_by("place")
         .having(_.count() >= MIN_LOOKUPS - 1)
         .aggregate(regularity=within.cast("float64").mean())
     )
 
 
-def _guessing(named: ir.Table) -> ir.Table:
+def _guessing(events: ir.Table) -> ir.Table:
     """A success counts when the five sign-ins before it failed, the first of them at most 15 minutes ago."""
-    sign_ins = named.filter(_.action == "login").select(*ACCOUNT_DAY, "instant_us", "success")
-    failing = (
-        sign_ins.filter(~_.success).group_by(ACCOUNT_DAY).having(_.count() >= FAILURES_BEFORE).aggregate(n=_.count())
-    )
-    ranks = sign_ins.semi_join(failing, ACCOUNT_DAY)
-    by_time = ibis.window(group_by=ACCOUNT_DAY, order_by=["instant_us", "success"])
-    before = ibis.window(group_by=ACCOUNT_DAY, order_by=["instant_us", "success"], preceding=(FAILURES_BEFORE, 1))
+    sign_ins = events.filter((_.logins == 1) | (_.failures == 1)).select("place", "instant_us", "logins", "failures")
+    failing = sign_ins.group_by("place").having(_.failures.sum() >= FAILURES_BEFORE).aggregate(n=_.count())
+    ranks = sign_ins.semi_join(failing, "place")
+    by_time = ibis.window(group_by="place", order_by=["instant_us", "logins"])
+    before = ibis.window(group_by="place", order_by=["instant_us", "logins"], preceding=(FAILURES_BEFORE, 1))
     tries = ranks.mutate(
-        failed_before=(~_.success).cast("int64").sum().over(before),
+        failed_before=_.failures.cast("int64").sum().over(before),
         since_us=_.instant_us - _.instant_us.lag(FAILURES_BEFORE).over(by_time),
     )
-    hits = _.success & (_.failed_before == FAILURES_BEFORE) & (_.since_us <= PAUSE_US)
-    return tries.group_by(ACCOUNT_DAY).aggregate(fail_then_ok=hits.cast("int64").sum())
+    hits = (_.logins == 1) & (_.failed_before == FAILURES_BEFORE) & (_.since_us <= PAUSE_US)
+    return tries.group_by("place").aggregate(fail_then_ok=hits.cast("int64").sum())
 
 
-def _concurrent(named: ir.Table) -> ir.Table:
-    """Only accounts with several addresses are counted by the five minutes; the others have one at a time."""
-    seen = named.filter(_.ip.notnull()).select(*ACCOUNT_DAY, "ip", bin=_.instant_us // (5 * MINUTE_US))
-    spans = seen.group_by(ACCOUNT_DAY).aggregate(is_one=_.ip.min() == _.ip.max())
-    bins = seen.semi_join(spans.filter(~_.is_one), ACCOUNT_DAY)
-    counts = bins.group_by([*ACCOUNT_DAY, "bin"]).aggregate(n=_.ip.nunique())
-    most = _join(spans, counts.group_by(ACCOUNT_DAY).aggregate(n=_.n.max()))
-    return most.select(*ACCOUNT_DAY, concurrent_ips=most.n.fill_null(1))
+def _concurrent(events: ir.Table, groups: ir.Table) -> ir.Table:
+    """Every address after the first within five minutes of the clock counts one more."""
+    seen = events.filter(_.address.notnull()).select("place", "address", bin=_.instant_us // (5 * MINUTE_US))
+    in_order = ibis.window(group_by="place", order_by=["bin", "address"])
+    turns = seen.mutate(address_before=_.address.lag().over(in_order), bin_before=_.bin.lag().over(in_order))
+    more = turns.filter((_.bin == _.bin_before) & (_.address != _.address_before))
+    most = more.group_by(["place", "bin"]).aggregate(n=_.count()).group_by("place").aggregate(n=_.n.max())
+    found = _join(groups.filter(_.ip.notnull()).select("place").distinct(), most)
+    return found.select("place", concurrent_ips=found.n.fill_null(0) + 1)

@@ -263,7 +263,9 @@ def measure(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
     if missing:
         raise ModelError(f"model {model.version} needs {', '.join(missing[:3])}…, which these deviations do not have")
     X = to_matrix(rows, model.columns)
-    samples = model.estimator.score_samples(X)
+    forest = model.estimator.forest_surprise(X)
+    # What `score_samples` says; asking it would grow the longest step, the forest, twice.
+    samples = -(model.estimator.tail_sum(X) + model.estimator.forest_weight * forest)
     contributions = model.estimator.contributions(X)
     slow = [i for i, name in enumerate(model.columns) if name.endswith(("__week", "__month"))]
     return rows.assign(
@@ -271,7 +273,7 @@ def measure(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
         score=to_score(samples),
         strangeness=-samples,
         tail_sum=contributions.sum(axis=1),
-        forest=model.estimator.forest_surprise(X),
+        forest=forest,
         running=model.estimator.tail_sum(running_part(X, model.columns)),
         accumulated=contributions[:, slow].sum(axis=1),
         largest_tail=contributions.max(axis=1, initial=0.0),

@@ -15,12 +15,14 @@ from ibis.backends.duckdb import Backend
 from ibis.util import gen_name
 
 from detector.account_days import ACCOUNT_DAYS, DayTables, build_account_days
-from detector.aggregates import Aggregates, aggregate
+from detector.aggregates import Aggregates, sum_up
 from detector.clock import day_start
+from detector.coded import code_events
 from detector.deviations import deviations, peer_deviations, running_deviations
 from detector.history import History
 from detector.novelty import MIN_PAST_DAYS, PAST_DAYS, Past
-from detector.order import order_signals
+from detector.order import order_of
+from detector.prepared import hold
 from detector.schema import ACCOUNT_HOURS, ACCOUNT_RECORDS, ACCOUNT_SOURCES, Table
 
 AGGREGATES: tuple[Table, ...] = (ACCOUNT_SOURCES, ACCOUNT_RECORDS, ACCOUNT_HOURS)
@@ -76,9 +78,7 @@ class Timeline:
             self.leave_out(set_aside)
         self._off_days = off_days
         self._events = events
-        self._today = _held_aggregates(events, zone)
-        self._order = None if events is None else order_signals(events, zone=zone)
-        self.input_days = [] if events is None else _days_of(self._today.hours)
+        self._today, self._order, self.input_days = _sums_of(events, zone, is_first=history is None)
         self._built: dict[date, DayTables] = {}
         self._all_built = con.create_table(gen_name("account_days"), schema=_schema(ACCOUNT_DAYS), temp=True)
 
@@ -193,15 +193,21 @@ class Timeline:
         return rows.filter(_.day.between(days[0], days[-1])).select(*table.names)
 
 
-def _held_aggregates(events: ir.Table | None, zone: str) -> Aggregates:
+def _sums_of(events: ir.Table | None, zone: str, *, is_first: bool) -> tuple[Aggregates, ir.Table | None, list[date]]:
+    """The input's aggregates, the signals that need the order of events, and its days."""
     if events is None:
-        return Aggregates(*(_empty(table) for table in AGGREGATES))
-    return aggregate(events, zone=zone)
+        return Aggregates(*(_empty(table) for table in AGGREGATES)), None, []
+    coded = code_events(events, zone=zone)
+    days = sorted(coded.places.select("day").distinct().to_pyarrow()["day"].to_pylist())
+    order, sums = order_of(coded), sum_up(events, coded)
+    if is_first and len(days) == 1:
+        return sums, order, days
+    # Records are looked up again and again, where there is a past or a day is past to another.
+    return sums._replace(records=hold(_all, sums.records)), order, days
 
 
-def _days_of(hours: ir.Table) -> list[date]:
-    found = hours.select("day").distinct().to_pyarrow()["day"].to_pylist()
-    return sorted(found)
+def _all(rows: ir.Table) -> ir.Table:
+    return rows
 
 
 def _empty(table: Table) -> ir.Table:

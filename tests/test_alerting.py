@@ -80,7 +80,7 @@ def test_first_batch_waits_for_review_however_strange() -> None:
     found = judge_day(day, known, settings=AlertSettings())
     assert not found["alert"].any()
     assert found["queue"].dropna().to_dict() == {50: "robot"}
-    assert found.loc[50, "p_value"] < 1e-4
+    assert found["p_value"].min() < 1e-4
 
 
 def test_threshold_is_where_one_account_alerts_alone() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 from ibis.backends.duckdb import Backend
@@ -32,6 +33,15 @@ def test_each_day_is_compared_with_the_input_days_before_it(con: Backend) -> Non
     for day in (DAY, days.input_days[0], DAY - timedelta(days=1)):
         expected = naive.account_days(EVENTS, day, zone=ZONE, canaries=CANARIES)
         assert not differences(rows_of(days.account_days(day)), expected)
+
+
+def test_a_single_day_without_a_past_is_what_plain_loops_find(con: Backend) -> None:
+    """Its records are never held as a table, and are counted all the same."""
+    alone = [each for each in EVENTS if each["timestamp"].astimezone(ZoneInfo(ZONE)).date() == DAY]
+    days = timeline(con, alone)
+    assert days.input_days == [DAY]
+    expected = naive.account_days(alone, DAY, zone=ZONE, canaries=CANARIES)
+    assert not differences(rows_of(days.account_days(DAY)), expected)
 
 
 def test_later_days_change_no_deviation(con: Backend) -> None:

@@ -1,0 +1,197 @@
+"""Events → events in numbers: what sums and order need of them, with one number for each account, channel and day.
+
+Texts are read once. Grouping and sorting by one number takes a fraction of the time and memory that it takes by the
+texts it stands for, and nothing here depends on the order of events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+from ibis import _
+
+from detector.clock import ClockChanges, clock_changes, days_of, epoch_us
+from detector.errors import DetectorError
+from detector.joins import to_frame
+from detector.prepared import hold
+
+WRITES = ("write", "export")
+RESETS = ("password_reset", "account_change", "delegation")
+ACCOUNT_DAY = ("account", "channel", "day")
+SOURCE = ("ip", "user_agent", "auth_mode")
+TELLING = ("profession", "organisation")
+DEEDS = ("logins", "failures", "lookups", "misses", "writes", "resets")
+"""What of an event is counted: each is 1 for an event that is one, else 0; a miss is a look-up as well."""
+MOST_SALTS = 8
+Sum: TypeAlias = Callable[[ir.Table], ir.Value]
+
+
+class Coded(NamedTuple):
+    """Events of named accounts in numbers.
+
+    events
+        One row per event: `place` (the number of its account, channel and day), `instant_us`, the `DEEDS`, and the
+        numbers of its `address` and `visit` (session), null where the log has none.
+    lookups
+        One row per look-up, failed ones included: `place`, `instant_us`, `before_us` (the instant of the one before),
+        `number` (from 0, by time), and of the place `n` (how many) and `last_us` (the last instant).
+    groups
+        One row per place, source and telling: `DEEDS` summed up, `first_at` and `last_at`.
+    places
+        One row per account, channel and day: `place`, `profession`, `organisation`, and in how many ways they are told.
+    changes
+        Of the zone's clock.
+    salt
+        With which places were numbered.
+    """
+
+    events: ir.Table
+    lookups: ir.Table
+    groups: ir.Table
+    places: ir.Table
+    changes: ClockChanges
+    salt: int
+
+
+@ibis.udf.scalar.builtin(name="hash", signature=((dt.string, dt.string, dt.date, dt.int64), dt.uint64))
+def _hash_of_day(account, channel, day, salt):  # type: ignore[no-untyped-def]
+    """64 bits that tell one account, channel and day from another."""
+
+
+@ibis.udf.scalar.builtin(name="hash", signature=((dt.string,), dt.uint64))
+def hash_of(text):  # type: ignore[no-untyped-def]
+    """64 bits that tell one text from another."""
+
+
+def code_events(events: ir.Table, *, zone: str) -> Coded:
+    """Put events into numbers.
+
+    Parameters
+    ----------
+    events
+        The `events` table. Rows without an account (failed sign-ins that name nobody) are left out.
+    zone
+        IANA name of the portal's zone, whose calendar days are meant.
+
+    Returns
+    -------
+    Coded
+        Held by the backend. No two places have one number: that is looked at, and mended with another salt.
+    """
+    changes = clock_changes(events.timestamp, zone=zone)
+    groups = hold(_groups, events, changes=changes)
+    for salt in range(MOST_SALTS):
+        places = hold(_places, groups, salt=salt)
+        if _tell_apart(places):
+            coded = hold(_events, events, changes=changes, salt=salt)
+            return Coded(coded, hold(_lookups, coded), groups, places, changes, salt)
+    raise DetectorError(f"{MOST_SALTS} ways of numbering account-days all gave one number to two; a defect")
+
+
+def named_events(events: ir.Table, *, changes: ClockChanges) -> ir.Table:
+    """Events of named accounts with `channel` filled, and `instant_us`, `day`, `success` and the `DEEDS` added."""
+    named = events.filter(_.account.notnull()).mutate(
+        channel=_.channel.fill_null("portal"),
+        instant_us=epoch_us(events.timestamp),
+        success=_.outcome == "success",
+    )
+    return named.mutate(
+        day=days_of(changes)(named.instant_us),
+        logins=_one((_.action == "login") & _.success),
+        failures=_one((_.action == "login") & ~_.success),
+        lookups=_one(_.action == "lookup"),
+        misses=_one((_.action == "lookup") & ~_.success),
+        writes=_one(_.action.isin(WRITES) & _.success),
+        resets=_one(_.action.isin(RESETS) & _.success),
+    )
+
+
+def place_of(rows: ir.Table, *, salt: int) -> ir.Value:
+    """The number of a row's account, channel and day."""
+    return _hash_of_day(rows.account, rows.channel, rows.day, ibis.literal(salt, "int64"))
+
+
+def _one(condition: ibis.Deferred) -> ibis.Deferred:
+    return condition.cast("int8")
+
+
+def _groups(events: ir.Table, *, changes: ClockChanges) -> ir.Table:
+    """Profession and organisation hardly ever add rows, and need no pass of their own."""
+    named = named_events(events, changes=changes)
+    return named.group_by([*ACCOUNT_DAY, *SOURCE, *TELLING]).aggregate(
+        **{name: _[name].sum() for name in DEEDS}, first_at=_.timestamp.min(), last_at=_.timestamp.max()
+    )
+
+
+def _places(groups: ir.Table, *, salt: int) -> ir.Table:
+    told = groups.select(*ACCOUNT_DAY, *TELLING).distinct()
+    places = told.group_by(ACCOUNT_DAY).aggregate(**{name: _[name].max() for name in TELLING}, n_tellings=_.count())
+    return places.mutate(place=place_of(places, salt=salt))
+
+
+def _tell_apart(places: ir.Table) -> bool:
+    found = to_frame(places.aggregate(n=_.count(), n_places=_.place.nunique()))
+    return bool(found["n"].iloc[0] == found["n_places"].iloc[0])
+
+
+def _events(events: ir.Table, *, changes: ClockChanges, salt: int) -> ir.Table:
+    """Two addresses or sessions of one account-day have the same number once in 10^19 pairs; they are only counted."""
+    named = named_events(events, changes=changes)
+    numbers = {
+        name: ibis.ifelse(named[text].isnull(), None, hash_of(named[text]))
+        for name, text in (("address", "ip"), ("visit", "session"))
+    }
+    return named.select("instant_us", *DEEDS, place=place_of(named, salt=salt), **numbers)
+
+
+def _lookups(coded: ir.Table) -> ir.Table:
+    """Look-ups at one instant have no order: each but the first follows the one before at once."""
+    whole = ibis.window(group_by="place", order_by="instant_us", preceding=None, following=None)
+    in_order = ibis.window(group_by="place", order_by="instant_us")
+    return coded.filter(_.lookups == 1).select(
+        "place",
+        "instant_us",
+        before_us=_.instant_us.lag().over(in_order),
+        number=ibis.row_number().over(in_order),
+        n=_.count().over(whole),
+        last_us=_.instant_us.max().over(whole),
+    )
+
+
+def sum_by_sorting(rows: ir.Table, by: str, *, kept: Sequence[str] = (), **sums: Sum) -> ir.Table:
+    """One row per place and number `by`, with sums over its rows, as `group_by` and `aggregate` give them.
+
+    Where hardly two rows have the same place and number, sorting takes a third of the time, and less memory.
+
+    Parameters
+    ----------
+    rows
+        With `place` and `by`, which is never null.
+    by
+        A column of numbers.
+    kept
+        Columns that depend on place and number.
+    sums
+        Name of each sum → a function from the rows to the expression that sums them up.
+    """
+    alike = ibis.range_window(group_by="place", order_by=by, preceding=0, following=0)
+    before = rows[by].lag().over(ibis.window(group_by="place", order_by=by))
+    found = rows.select(
+        "place", by, *kept, **{name: total(rows).over(alike) for name, total in sums.items()}, before=before
+    )
+    return found.filter(_.before.isnull() | (_.before != found[by])).drop("before")
+
+
+def count_in_bins(lookups: ir.Table, *, width_us: int) -> ir.Table:
+    """One row per place and stretch of the clock with a look-up: `place`, `bin` (from the epoch) and `lookups`.
+
+    A bin's look-ups are those from its first one to the next bin's first one, so that numbers do for counting.
+    """
+    bins = lookups.mutate(bin=_.instant_us // width_us)
+    firsts = bins.filter(_.before_us.isnull() | (_.before_us // width_us != _.bin))
+    following = firsts.number.lead().over(ibis.window(group_by="place", order_by="instant_us"))
+    return firsts.select("place", "bin", lookups=following.fill_null(firsts.n) - firsts.number)
