@@ -17,12 +17,24 @@ class ReadError(DetectorError):
     """An input cannot be read at all, or too many of its lines cannot."""
 
 
+class EmptyReadError(ReadError):
+    """Inputs can be read and hold no event at all."""
+
+
 class HistoryError(DetectorError):
     """The history folder is missing, of another format, stale, or does not match the settings."""
 
 
 class ModelError(DetectorError):
     """A model is missing, was tampered with, or does not fit the data."""
+
+
+class NotifyError(DetectorError):
+    """A receiver of notifications does not answer, or refuses."""
+
+
+class RunError(DetectorError):
+    """The scheduled job cannot work as it is."""
 
 
 class LedgerError(DetectorError):

@@ -17,10 +17,21 @@ from ibis import _
 from ibis.backends.duckdb import Backend
 from pydantic import BaseModel, ConfigDict, Field
 
+from detector.arriving import (
+    SEEN,
+    Seen,
+    Snapshot,
+    Stamp,
+    recognise_compressed,
+    restore,
+    snapshot_inputs,
+    stamp_of,
+    take_snapshot,
+)
 from detector.clock import day_start, epoch_us, local_days
-from detector.errors import ReadError
+from detector.errors import EmptyReadError, ReadError
 from detector.history import History, RetentionSettings, expire, sweep, transaction
-from detector.history.days import add_events, settle
+from detector.history.days import add_events, append_events, settle
 from detector.history.inputs import Known, recognise
 from detector.history.manifest import Input as Held
 from detector.history.manifest import is_frozen
@@ -51,6 +62,13 @@ class LearnSettings(BaseModel):
     """Inputs are committed in batches of about this size: less is lost when a run is killed, more is read twice from
     scratch the smaller it is."""
 
+    arriving: bool = False
+    """The inputs are still being written: only whole lines count, the newest day is not summed up yet, and no day
+    closes. `detector run` says so; a command that a person gives means what is there."""
+
+    settle_s: float = Field(default=600, ge=0)
+    """A file that nobody has written to for so long is whole, even without the end of its last line."""
+
     retention: RetentionSettings = RetentionSettings()
 
 
@@ -61,6 +79,18 @@ class LeftOut:
     day: date
     events: int
     reason: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """What the new events of one file were, and when; instants in UTC."""
+
+    path: str
+    events: int
+    logins: int
+    lookups: int
+    with_record: int
+    last_at: datetime
 
 
 @dataclass(frozen=True)
@@ -83,6 +113,12 @@ class Learned:
         Paths of inputs that were held already.
     left_out
         Events that were not learned.
+    waiting
+        Paths of inputs with nothing whole in them yet.
+    spans
+        What each input that is still being written had in it, for those who watch over it.
+    faults
+        What is wrong with inputs that could not be read; the others were learned.
     files, rejects, warnings
         As reading tells them.
     """
@@ -94,6 +130,9 @@ class Learned:
     expired: tuple[date, ...] = ()
     skipped: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    waiting: tuple[str, ...] = ()
+    spans: tuple[Span, ...] = ()
+    faults: tuple[str, ...] = ()
     files: tuple[FileCount, ...] = ()
     rejects: pa.Table = field(default_factory=REJECTS.empty)
     warnings: tuple[str, ...] = ()
@@ -146,7 +185,16 @@ def learn(
     learner = _Learner(history, con, scratch, key, now, chosen, progress)
     with history.writing():
         reports = [learner.add(given, batch) for batch in _batches(expand(given), size=chosen.batch_bytes)]
-        settled = settle(history, con=con, canaries=chosen.canaries, complete=chosen.complete, progress=progress)
+        if chosen.arriving:
+            learner.seen.save()
+        settled = settle(
+            history,
+            con=con,
+            canaries=chosen.canaries,
+            complete=chosen.complete,
+            arriving=chosen.arriving,
+            progress=progress,
+        )
         expired = expire(history, con=con, settings=chosen.retention)
         sweep(history, now_s=now.timestamp(), settings=chosen.retention)
     reports.append(Learned(refreshed=settled.refreshed, closed=settled.closed, expired=expired))
@@ -201,6 +249,22 @@ class _News(NamedTuple):
 
 
 @dataclass
+class _Taken:
+    """What was found of a batch of files that are still being written."""
+
+    news: dict[str, Snapshot] = field(default_factory=dict)
+    stamps: dict[str, Stamp | None] = field(default_factory=dict)
+    held: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def report(self) -> Learned:
+        """What is told of the files without news."""
+        return Learned(skipped=tuple(self.held), waiting=tuple(self.waiting), faults=tuple(self.faults))
+
+
+@dataclass
 class _Learner:
     """What all batches of one run share."""
 
@@ -212,6 +276,10 @@ class _Learner:
     settings: LearnSettings
     progress: Progress | None
     rebuilt: set[date] = field(default_factory=set)
+    seen: Seen = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.seen = Seen(self.history.folder / SEEN)
 
     @property
     def zone(self) -> str:
@@ -220,6 +288,8 @@ class _Learner:
 
     def add(self, given: list[Input], batch: list[Dump]) -> Learned:
         """Read what is new in a batch of files, and commit it."""
+        if self.settings.arriving:
+            return self._add_arriving(given, batch)
         known = self._known(batch)
         held = [path for path, each in known.items() if each.is_whole]
         fresh = {dump.path for dump in batch} - set(held)
@@ -233,6 +303,84 @@ class _Learner:
         again = [file.path for file in reading.files if file not in (each.file for each in news)]
         warnings = (*reading.warnings, *added.warnings)
         return replace(added, skipped=(*held, *again), files=reading.files, rejects=reading.rejects, warnings=warnings)
+
+    def _add_arriving(self, given: list[Input], batch: list[Dump]) -> Learned:
+        """The same of files that are still being written; one that cannot be read does not keep the others."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.scratch) as folder:
+            taken = self._take(batch, Path(folder))
+            if not taken.news:
+                return taken.report
+            fresh = [dump for dump in batch if dump.path in taken.news]
+            try:
+                reading = self._read_copies(given, fresh, taken.news, scratch=Path(folder))
+            except EmptyReadError:
+                # A night in which nobody worked: the lines are held all the same.
+                reading = None
+            except ReadError as error:
+                if len(fresh) == 1:
+                    return _merge([taken.report, Learned(faults=(str(error),))])
+                return _merge([taken.report, *(self._add_arriving(given, [dump]) for dump in fresh)])
+            added = self._commit_arriving(reading, taken.news)
+        for path, snapshot in taken.news.items():
+            self.seen.note(path, sha256=snapshot.sha256, stamp=taken.stamps[path])
+        return _merge([taken.report, added])
+
+    def _take(self, batch: list[Dump], folder: Path) -> _Taken:
+        """What is new and whole in each file of a batch, each content once."""
+        held, taken = self.history.manifest.inputs, _Taken()
+        for path in (dump.path for dump in batch):
+            if self.seen.is_held(path, inputs=held):
+                taken.held.append(path)
+                continue
+            stamp = stamp_of(path)
+            patient = stamp is not None and self.now.timestamp() - stamp.mtime_ns / 1e9 < self.settings.settle_s
+            try:
+                snapshot = take_snapshot(path, held=held, folder=folder, patient=patient)
+            except ReadError as error:
+                taken.faults.append(str(error))
+                continue
+            if snapshot is None:
+                taken.waiting.append(path)
+            elif snapshot.is_news and snapshot.sha256 not in {each.sha256 for each in taken.news.values()}:
+                taken.news[path], taken.stamps[path] = snapshot, stamp
+            else:
+                taken.held.append(path)
+                self.seen.note(path, sha256=snapshot.sha256, stamp=stamp)
+        return taken
+
+    def _read_copies(
+        self, given: list[Input], fresh: list[Dump], news: Mapping[str, Snapshot], *, scratch: Path
+    ) -> Reading:
+        copies = snapshot_inputs(fresh, news)
+        reading = read(
+            [*copies, *given],
+            con=self.con,
+            scratch=scratch / "read",
+            key=self.key,
+            zone=self.zone,
+            max_reject_share=self.settings.max_reject_share,
+            # The files themselves are not read, but what their inputs have the authority on is theirs.
+            skip={dump.path for dump in expand(given)} - {copy.path for copy in copies},
+            progress=self.progress,
+        )
+        return restore(reading, news)
+
+    def _commit_arriving(self, reading: Reading | None, snapshots: Mapping[str, Snapshot]) -> Learned:
+        news = [
+            _News(_count_of(each), Known(each.known, each.lines_held, is_whole=False) if each.known else None)
+            for each in snapshots.values()
+        ]
+        if reading is None:
+            with transaction(self.history, con=self.con) as change:
+                for each in news:
+                    _record(change, each, days=set())
+            return Learned(files=tuple(each.file for each in news))
+        events = _unseen(reading.events, news)
+        added = self._commit(events, news)
+        warnings = (*reading.warnings, *added.warnings)
+        spans = tuple(_spans(events))
+        return replace(added, files=reading.files, rejects=reading.rejects, warnings=warnings, spans=spans)
 
     def _known(self, batch: list[Dump]) -> dict[str, Known]:
         """What is held of each file; nothing when days are rebuilt, or of what can be read only once."""
@@ -268,12 +416,15 @@ class _Learner:
         left_out = [LeftOut(day, found[day].total(), why) for day in sorted(found) if (why := self._unfit(day))]
         days = sorted(found.keys() - {each.day for each in left_out})
         hashes = {each.file.path: each.file.sha256 for each in news}
-        amended = [day for day in days if day in self.history.days and not self._starts_open(day)]
+        amended = [day for day in days if not self._starts_open(day)]
         before = {day: self._counted(day) for day in days if self._rebuilds(day) and day in self.history.days}
         with transaction(self.history, con=self.con) as change:
             for day in days:
                 inputs = {hashes[path] for path in found[day]}
-                add_events(change, day, self._of_day(events, day), inputs=inputs, rebuild=self._rebuilds(day))
+                if self.settings.arriving and self._starts_open(day):
+                    append_events(change, day, self._of_day(events, day), inputs=inputs)
+                else:
+                    add_events(change, day, self._of_day(events, day), inputs=inputs, rebuild=self._rebuilds(day))
             for each in news:
                 _record(change, each, days={day for day in found if each.file.path in found[day]})
         self.rebuilt.update(days)
@@ -310,16 +461,33 @@ class _Learner:
         return self.settings.replace and day not in self.rebuilt
 
     def _starts_open(self, day: date) -> bool:
-        return self.history.is_open(day) or self._rebuilds(day)
+        return day not in self.history.days or self.history.is_open(day) or self._rebuilds(day)
 
     def _of_day(self, events: ir.Table, day: date) -> ir.Table:
         start, end = (day_start(each, zone=self.zone) for each in (day, day + timedelta(days=1)))
         return events.filter((_.timestamp >= start) & (_.timestamp < end))
 
 
+def _spans(events: ir.Table) -> Iterator[Span]:
+    lookup = _.action == "lookup"
+    sums = events.group_by("source").aggregate(
+        events=_.count(),
+        logins=(_.action == "login").sum(),
+        lookups=lookup.sum(),
+        with_record=(lookup & _.record.notnull()).sum(),
+        last_at=_.timestamp.max(),
+    )
+    for row in sums.order_by("source").to_pyarrow().to_pylist():
+        yield Span(row.pop("source"), **row)
+
+
+def _count_of(snapshot: Snapshot) -> FileCount:
+    return FileCount(snapshot.path, "", snapshot.sha256, snapshot.size, snapshot.lines)
+
+
 def _recognised(path: str, held: Mapping[str, Held]) -> Known | None:
     try:
-        return recognise(Path(path), held=held)
+        return recognise(Path(path), held=held) or recognise_compressed(Path(path), held=held)
     except OSError as error:
         raise ReadError(f"{path}: cannot be read ({error.strerror})") from error
 

@@ -23,6 +23,7 @@ from detector.history import History
 from detector.joins import to_frame
 from detector.model.forest import to_score
 from detector.model.kept import Model
+from detector.novelty import MIN_PAST_DAYS
 from detector.schema import CHANNELS, QUEUES, Column, Table
 from detector.timeline import Timeline
 from detector.training import TrainSettings, fit_model, kind_of, running_part, to_matrix
@@ -172,7 +173,8 @@ DOUBTFUL_P = 0.01
 
 def training_days(history: History, *, settings: TrainSettings) -> list[date]:
     """The latest days with enough past before them."""
-    enough = list(history.days[settings.min_past_days :])
+    summed = [day for day in history.days if day not in history.pending]
+    enough = summed[settings.min_past_days :]
     if not enough:
         raise HistoryError(
             f"training needs more than {settings.min_past_days} days of history, {history.folder} holds "
@@ -230,6 +232,49 @@ def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSetti
     return Scored(to_scores(judged), early, fired)
 
 
+def score_running(timeline: Timeline, model: Model, day: date, *, settings: ScoreSettings, n_accounts: int) -> Scored:
+    """Judge accounts within a day that still goes on: those that early warning or a check tells of, and no other.
+
+    Parameters
+    ----------
+    timeline
+        Its input holds all of the day's events so far of the accounts that are asked for, and may lack other accounts.
+    model
+        A cold one, or a day without enough past, leaves the checks alone.
+    day
+        The day.
+    n_accounts
+        Accounts that are usually active on a day, among which a false alert is one too many.
+
+    Returns
+    -------
+    Scored
+        No p-value, for nothing is known of the rest of the day; `early` tells the minute.
+    """
+    signals = timeline.account_days(day).cache()
+    fired = run_checks(signals, timeline.events_of(day), names=settings.checks)
+    is_warm = not model.cold and len(timeline.days_before(day)) >= MIN_PAST_DAYS
+    if not is_warm and fired["account"].isna().all():
+        return Scored(SCORES.empty().to_pandas(), EARLY.empty().to_pandas(), fired)
+    rows = timeline.deviations(day).to_pandas().merge(signals.to_pandas(), on=["account", "channel", "day"])
+    rows = _without_strangers(rows, timeline, day)
+    if rows.empty:
+        return Scored(SCORES.empty().to_pandas(), EARLY.empty().to_pandas(), fired)
+    rows = measure(rows, model).sort_values(["strangeness", "account"], ascending=[False, True])
+    rows = rows.drop_duplicates("account").reset_index(drop=True)
+    early = EARLY.empty().to_pandas()
+    if is_warm:
+        # Among as many as on a whole day, lest an account be told of because few others were active yet.
+        limits = _thresholds(rows, model.calibration, settings.alerts, n_tests=n_accounts)
+        early = early_alerts(timeline, model, day, thresholds=limits)
+    told = rows["account"].isin(early["account"])
+    judged = rows.assign(p_value=np.nan, alert=told, queue=pd.Series("main", index=rows.index).where(told, None))
+    judged = _rank(_add_checks(judged, fired).assign(campaign=None))
+    judged = judged[judged["alert"]].assign(model_version=model.version, cold=model.cold)
+    judged = judged.assign(reasons=_reasons(timeline, model, judged, day, settings))
+    return Scored(to_scores(judged), early, fired)
+
+
 DEEDS = ("logins", "lookups", "writes", "resets")
 
 
@@ -244,12 +289,16 @@ def _without_strangers(rows: pd.DataFrame, timeline: Timeline, day: date) -> pd.
     return rows[~idle | rows["account"].isin(known)]
 
 
-def _thresholds(judged: pd.DataFrame, calibration: pd.DataFrame, settings: AlertSettings) -> pd.Series:
+def _thresholds(
+    judged: pd.DataFrame, calibration: pd.DataFrame, settings: AlertSettings, *, n_tests: int = 1
+) -> pd.Series:
     """Running tail sum from which each account is told of early; only for those that reach it by the end of the day."""
     counts = judged["kind"].value_counts()
     past = calibration.dropna(subset="running").groupby("kind")["running"]
     limits = {
-        kind: alert_threshold(values.to_numpy(), n_tests=int(counts.get(kind, 1)), rate=settings.early_rate)
+        kind: alert_threshold(
+            values.to_numpy(), n_tests=max(int(counts.get(kind, 1)), n_tests), rate=settings.early_rate
+        )
         for kind, values in past
     }
     rows = judged.set_index("account")

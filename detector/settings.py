@@ -16,6 +16,7 @@ from detector.errors import ConfigError
 from detector.learning import LearnSettings
 from detector.reading import Input
 from detector.reading.mapping import STDIN, parse_settings
+from detector.schedule import NotifySettings, RetrainSettings, RunSettings, WatchSettings
 from detector.scoring import ScoreSettings
 from detector.training import TrainSettings
 
@@ -121,6 +122,10 @@ class Settings(_Stage):
     incident: IncidentSettings = IncidentSettings()
     shown: dict[str, tuple[str, ...]] = {"infopatient": SHOWN}
     """Service → the data that it displays, as names that `detector incident` knows, or in words of your own."""
+    run: RunSettings = RunSettings()
+    retrain: RetrainSettings = RetrainSettings()
+    watch: WatchSettings = WatchSettings()
+    notify: NotifySettings = NotifySettings()
     input: tuple[Input, ...] = ()
     """Dumps and their mappings, where the command line names none."""
 
@@ -163,6 +168,7 @@ _PATHS = (
     ("history", "model"),
     ("engine", "temp_folder"),
     ("incident", "templates"),
+    ("run", "metrics"),
 )
 
 
@@ -175,7 +181,16 @@ def _from_folder(found: dict[str, Any], folder: Path) -> dict[str, Any]:
             resolved[stage] = {**table, key: str(folder / table[key])}
     if isinstance(resolved.get("input"), list):
         resolved["input"] = [_input_from(entry, folder) for entry in resolved["input"]]
+    notify = resolved.get("notify")
+    if isinstance(notify, dict) and isinstance(notify.get("receivers"), list):
+        resolved["notify"] = {**notify, "receivers": [_path_from(entry, folder) for entry in notify["receivers"]]}
     return resolved
+
+
+def _path_from(entry: object, folder: Path) -> object:
+    if isinstance(entry, dict) and isinstance(entry.get("path"), str):
+        return {**entry, "path": str(folder / entry["path"])}
+    return entry
 
 
 def _input_from(entry: object, folder: Path) -> object:

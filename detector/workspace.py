@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import duckdb
 import ibis
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
@@ -143,7 +144,7 @@ class Workspace:
         benign = {(each.account, each.day) for each in ledger.alerts(verdict=BENIGN, kind=EXTRACTION)}
         rows = pd.concat([*parts, ledger.set_aside()])
         keys = zip(rows["account"], pd.to_datetime(rows["day"]).dt.date, strict=True)
-        return rows[[key not in benign for key in keys]]
+        return rows[np.fromiter((key not in benign for key in keys), dtype=bool, count=len(rows))]
 
     def hold(self, rows: pa.Table) -> ibis.Table:
         """Put a table into this workspace's DuckDB: what Ibis caches of it must be there too, and not elsewhere."""

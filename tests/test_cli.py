@@ -48,7 +48,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert loaded.strip() == "[]"
 
 
-@pytest.mark.parametrize("verb", [verb.__name__ for verb in VERBS])
+@pytest.mark.parametrize("verb", list(VERBS))
 def test_each_verb_has_a_help_that_tells_every_option(verb: str) -> None:
     """No option is without a word on what it does."""
     command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]

@@ -17,12 +17,22 @@ from detector.cli.learning import learn, train
 from detector.cli.ledger import alerts, robots, verdict
 from detector.cli.portal import evaluate, simulate
 from detector.cli.reporting import report
+from detector.cli.running import forget, init, models, status
+from detector.cli.running import run as run_job
 from detector.errors import ConfigError, DetectorError
 
 FAILED, MISUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 DEBUG = "DETECTOR_DEBUG"
 
-VERBS = (learn, train, score, show, report, alerts, verdict, robots, incident, tokens, simulate, evaluate, drill)
+VERBS = {
+    each.__name__: each
+    for each in (
+        *(learn, train, score, show, report),
+        *(init, run_job, status, alerts, verdict, robots, models),
+        *(incident, tokens, forget),
+        *(simulate, evaluate, drill),
+    )
+}
 """In the order in which `--help` lists them."""
 
 app = typer.Typer(
@@ -47,8 +57,8 @@ def _common(
     """Typer takes its own help text from the application."""
 
 
-for verb in VERBS:
-    app.command(name=verb.__name__)(verb)
+for name, verb in VERBS.items():
+    app.command(name=name)(verb)
 
 
 def main() -> None:

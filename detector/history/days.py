@@ -12,7 +12,15 @@ from ibis.backends.duckdb import Backend
 
 from detector.account_days import build_account_days
 from detector.aggregates import ACCOUNT_DAY, Aggregates, aggregate, combine
-from detector.history.manifest import digest_of, past_digest, window
+from detector.history.manifest import (
+    EVENTS_ONLY,
+    Stored,
+    digest_of,
+    is_pending,
+    is_stale,
+    past_digest,
+    window,
+)
 from detector.history.store import History
 from detector.history.tables import OPEN_EVENTS
 from detector.history.tokens import keep_tokens
@@ -81,13 +89,43 @@ def add_events(
         held = () if rebuild else change.files(day, OPEN_EVENTS.name)
         sums = aggregate(_keep_events(change, day, events, held), zone=change.manifest.zone)
         past_inputs = () if rebuild or entry is None else entry.inputs
+    _put_sums(change, day, sums)
+    change.set_day(day, past=None, inputs=tuple(sorted({*past_inputs, *inputs})))
+
+
+def append_events(change: Transaction, day: date, events: ir.Table, *, inputs: Iterable[str]) -> None:
+    """Add events to an open day, or a new one, without summing them up: the work does not grow with the day.
+
+    The day is pending until `settle` sums it up; then it is the same as if all had been added by `add_events`.
+
+    Parameters
+    ----------
+    change, day, events, inputs
+        As for `add_events`.
+    """
+    part = change.write(day, OPEN_EVENTS.name, events.select(*OPEN_EVENTS.names))
+    entry = change.manifest.days.get(day)
+    held = entry.tables[OPEN_EVENTS.name].parts if entry is not None else ()
+    change.set_table(day, OPEN_EVENTS.name, Stored(parts=(*held, part)))
+    content = EVENTS_ONLY + digest_of(each.sha256 for each in (*held, part))
+    known = entry.inputs if entry is not None else ()
+    change.set_day(day, content=content, past=None, inputs=tuple(sorted({*known, *inputs})))
+
+
+def _put_sums(change: Transaction, day: date, sums: Aggregates) -> None:
     kept = keep_tokens(sums, fraction=change.manifest.token_fraction)
     for name, table in _SUMS.items():
         change.put(day, table, getattr(kept, name))
     content = digest_of(
         part.sha256 for table in _SUMS.values() for part in change.manifest.days[day].tables[table].parts
     )
-    change.set_day(day, content=content, past=None, inputs=tuple(sorted({*past_inputs, *inputs})))
+    change.set_day(day, content=content)
+
+
+def _sum_up(change: Transaction, day: date) -> None:
+    """Sum up the events of a pending day, and make one file of theirs, as `add_events` would have."""
+    change.put(day, OPEN_EVENTS.name, change.rows(day, OPEN_EVENTS.name))
+    _put_sums(change, day, aggregate(change.rows(day, OPEN_EVENTS.name, name=_EVENTS_VIEW), zone=change.manifest.zone))
 
 
 def _held_sums(change: Transaction, day: date) -> Aggregates:
@@ -113,6 +151,7 @@ def settle(
     con: Backend,
     canaries: tuple[str, ...] = (),
     complete: bool = False,
+    arriving: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Settled:
     """Compute what is stale, oldest day first, and close days that are over; one commit a day.
@@ -127,6 +166,8 @@ def settle(
         Tokens of records that nobody has a reason to look up.
     complete
         Close the newest day too; without it, a day closes when a later one is held.
+    arriving
+        More is still coming: leave the newest day as it is, and close none (`close_days` does).
     progress
         Told of each day before its signals are computed, with the days computed before it and all of them.
 
@@ -138,19 +179,37 @@ def settle(
     refreshed: list[date] = []
     closed: list[date] = []
     with history.writing():
-        stale = set(history.stale)
-        for day in history.days:
-            over = complete or day < history.days[-1]
+        stale = len(history.stale)
+        for day in history.days[:-1] if arriving else history.days:
+            over = not arriving and (complete or day < history.days[-1])
+            if is_pending(history.manifest.days[day]):
+                with transaction(history, con=con) as change:
+                    _sum_up(change, day)
             with transaction(history, con=con) as change:
-                if day in stale and progress:
-                    progress(f"signals of {day}", len(refreshed), len(stale))
-                if day in stale:
+                # Asked of each day anew: summing one up makes later ones stale.
+                if is_stale(change.manifest, day):
+                    if progress:
+                        progress(f"signals of {day}", len(refreshed), max(stale, len(refreshed) + 1))
                     _compute_signals(change, day, canaries=canaries)
                     refreshed.append(day)
                 if over and history.is_open(day):
                     change.close(day)
                     closed.append(day)
     return Settled(tuple(refreshed), tuple(closed))
+
+
+def close_days(history: History, days: Iterable[date], *, con: Backend) -> None:
+    """Close days that are over, one commit each: their events are dropped, later ones amend counts only.
+
+    Raises
+    ------
+    HistoryError
+        If another writer is at work, the disk is full, or the folder cannot be written.
+    """
+    with history.writing():
+        for day in days:
+            with transaction(history, con=con) as change:
+                change.close(day)
 
 
 def _compute_signals(change: Transaction, day: date, *, canaries: tuple[str, ...]) -> None:

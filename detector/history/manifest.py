@@ -121,6 +121,20 @@ class Reference(NamedTuple):
     part: Part
 
 
+EVENTS_ONLY = "events "
+"""How the content of a day begins that was not summed up since events came."""
+
+
+def is_pending(entry: Day) -> bool:
+    """Whether the day holds events that its sums do not count yet."""
+    return entry.content.startswith(EVENTS_ONLY)
+
+
+def is_stale(manifest: Manifest, day: date) -> bool:
+    """Whether the day's novelty was not computed against the past that is held now, and still can be."""
+    return manifest.days[day].past != past_digest(manifest, day) and not is_frozen(manifest, day)
+
+
 def references(manifest: Manifest) -> Iterator[Reference]:
     """All files that the manifest refers to."""
     for day, entry in manifest.days.items():
@@ -137,11 +151,7 @@ def past_digest(manifest: Manifest, day: date) -> str:
 
 def stale_days(manifest: Manifest) -> tuple[date, ...]:
     """Days whose novelty was not computed against the past that is held now, oldest first."""
-    return tuple(
-        day
-        for day in sorted(manifest.days)
-        if manifest.days[day].past != past_digest(manifest, day) and not is_frozen(manifest, day)
-    )
+    return tuple(day for day in sorted(manifest.days) if is_stale(manifest, day))
 
 
 def is_frozen(manifest: Manifest, day: date) -> bool:

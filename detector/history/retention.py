@@ -57,7 +57,8 @@ def expire(history: History, *, con: Backend, settings: RetentionSettings) -> tu
             if _is_due(change.manifest, day, table, settings)
         ]
         if due:
-            history.require_fresh(history.days[0], history.days[-1])
+            days = [day for day, _ in due]
+            history.require_fresh(min(days), max(days) + timedelta(days=WINDOW_DAYS))
         for day, table in due:
             change.set_table(day, table, _remainder(change, day, table))
         change.manifest = _without_ended(change.manifest, settings)

@@ -13,7 +13,7 @@ from ibis.backends.duckdb import Backend
 from detector.errors import HistoryError
 from detector.history.disk import Disk, explained
 from detector.history.lock import locked
-from detector.history.manifest import Manifest, Part, dump, load, references, stale_days
+from detector.history.manifest import Manifest, Part, dump, is_pending, load, references, stale_days
 from detector.history.tables import TABLES, folder_of, read_rows
 
 MANIFEST = "manifest.json"
@@ -109,6 +109,11 @@ class History:
     def is_open(self, day: date) -> bool:
         """Whether the day is held and its events are kept still."""
         return day in self.manifest.days and self.manifest.days[day].state == "open"
+
+    @property
+    def pending(self) -> tuple[date, ...]:
+        """Days of which only the events are held so far, and no sums: those that a job adds slices to."""
+        return tuple(day for day in self.days if is_pending(self.manifest.days[day]))
 
     def require_fresh(self, first: date, last: date) -> None:
         """Refuse days whose novelty is out of date.

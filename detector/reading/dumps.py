@@ -177,6 +177,11 @@ def expand(inputs: Iterable[Input]) -> list[Dump]:
     return list(found.values())
 
 
+def is_present(source: Input) -> bool:
+    """Whether an input means any file at the moment; one whose first file has not come yet does not."""
+    return any(True for _ in _paths(source.path))
+
+
 def _paths(path: str) -> Iterator[str]:
     if path == STDIN or Path(path).is_file():
         yield path

@@ -13,7 +13,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
-from detector.errors import ConfigError, ReadError
+from detector.errors import ConfigError, EmptyReadError, ReadError
 from detector.reading import sql
 from detector.reading.concerns import warnings_of
 from detector.reading.counts import FileCount
@@ -195,7 +195,7 @@ def _refuse_nothing(parts: list[Part]) -> None:
         return
     told = "; ".join(_emptiness(part.counted) for part in parts[:_FILES_TOLD])
     files = "1 file" if len(parts) == 1 else f"{len(parts)} files"
-    raise ReadError(f"no event in {files} ({told}); expected one at least; are file and mapping right?")
+    raise EmptyReadError(f"no event in {files} ({told}); expected one at least; are file and mapping right?")
 
 
 def _emptiness(counted: FileCount) -> str:

@@ -1,0 +1,378 @@
+"""Files that are still being written, rotated or compressed: which lines of them are new and whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from io import BufferedReader
+from pathlib import Path
+
+import ibis
+import pandas as pd
+import pyarrow as pa
+from ibis import _
+
+from detector.errors import ReadError
+from detector.history.inputs import Known
+from detector.history.manifest import Input as Held
+from detector.reading import FileCount, Input, Reading
+from detector.reading.dumps import Dump, decompressed
+
+_BLOCK_BYTES = 1 << 20
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_PARQUET = b"PAR1"
+SEEN = "seen.json"
+"""Where the history remembers what files looked like when their content was known: a short cut, not the truth."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The new whole lines of a file, copied to where they no longer change.
+
+    Attributes
+    ----------
+    path
+        The file.
+    copy
+        First line and new lines, plain; None: the file is read where it lies.
+    sha256, size, lines
+        Of the file's content, decompressed, up to the end of the last whole line.
+    known
+        Hash of the held input that the content begins with; None: nothing of it is held.
+    lines_held
+        Lines of that input.
+    """
+
+    path: str
+    copy: Path | None
+    sha256: str
+    size: int
+    lines: int
+    known: str | None = None
+    lines_held: int = 0
+
+    @property
+    def is_news(self) -> bool:
+        """Whether there is a new line."""
+        return self.known is None or self.lines > self.lines_held
+
+    @property
+    def shift(self) -> int:
+        """What turns a line's number in the copy into that in the file; the copy begins with the file's first line."""
+        return max(self.lines_held - 1, 0)
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a file looked like from outside when its content was held."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+    sha256: str
+
+
+def take_snapshot(path: str, *, held: Mapping[str, Held], folder: Path, patient: bool) -> Snapshot | None:
+    """Copy the new whole lines of a file; None: it is not whole yet, look again later.
+
+    Parameters
+    ----------
+    path
+        Plain text, gzip, zstd or Parquet.
+    held
+        Inputs by the SHA-256 of their content.
+    folder
+        Where the copy goes.
+    patient
+        The file may still be written to: a last line without its end waits, and so does a compressed or Parquet file
+        that is cut short.
+
+    Raises
+    ------
+    ReadError
+        If it cannot be read; impatient, also if it is cut short, or grew in the middle of a line that is held.
+    """
+    place = Path(path)
+    try:
+        with place.open("rb") as file:
+            head, size = file.read(4), place.stat().st_size
+            if head == _PARQUET:
+                return _of_parquet(path, file, size, held=held, patient=patient)
+        compression = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
+        return _of_text(path, compression, held=held, folder=folder, patient=patient)
+    except OSError as error:
+        if patient and head_is_compressed(place):
+            return None
+        raise ReadError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def head_is_compressed(path: Path) -> bool:
+    """Whether a file that could not be read to its end is compressed, and may only be unfinished."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4).startswith(tuple(_MAGIC))
+    except OSError:
+        return False
+
+
+def _of_parquet(
+    path: str, file: BufferedReader, size: int, *, held: Mapping[str, Held], patient: bool
+) -> Snapshot | None:
+    """Parquet says at its end that it is whole, and never grows."""
+    file.seek(max(size - 4, 0))
+    if file.read(4) != _PARQUET or size < 2 * len(_PARQUET):
+        if patient:
+            return None
+        raise ReadError(f"{path}: cut short; expected a whole Parquet file")
+    file.seek(0)
+    name = hashlib.file_digest(file, "sha256").hexdigest()
+    known = name if name in held else None
+    return Snapshot(path, None, name, size, held[name].lines if known else 0, known, held[name].lines if known else 0)
+
+
+def _of_text(
+    path: str, compression: str | None, *, held: Mapping[str, Held], folder: Path, patient: bool
+) -> Snapshot | None:
+    if compression and (whole := _held_as_it_lies(path, held)):
+        return whole
+    found = _survey(path, compression, held=held, patient=patient)
+    if not found.lines:
+        return None
+    known = held[found.known] if found.known else None
+    lines_held = known.lines if known else 0
+    snapshot = replace(found, lines_held=lines_held)
+    if not snapshot.is_news or not (patient or compression or known):
+        return snapshot
+    folder.mkdir(parents=True, exist_ok=True)
+    # Told apart by content; the name, by which some formats are known, stays.
+    copy = folder / snapshot.sha256[:16] / Path(path).name.removesuffix(".gz").removesuffix(".zst")
+    copy.parent.mkdir(exist_ok=True)
+    _copy_news(path, compression, copy, start=known.bytes if known else 0, end=snapshot.size)
+    return replace(snapshot, copy=copy)
+
+
+def _held_as_it_lies(path: str, held: Mapping[str, Held]) -> Snapshot | None:
+    """A compressed file that `detector learn` learned: it is known by its bytes, not by its content."""
+    with Path(path).open("rb") as file:
+        name = hashlib.file_digest(file, "sha256").hexdigest()
+    if name not in held:
+        return None
+    return Snapshot(path, None, name, held[name].bytes, held[name].lines, name, held[name].lines)
+
+
+def recognise_compressed(path: Path, *, held: Mapping[str, Held]) -> Known | None:
+    """What is held of a compressed file by its content; None: nothing, or it is not compressed.
+
+    Raises
+    ------
+    OSError
+        If it is cut short or damaged.
+    """
+    with path.open("rb") as file:
+        head = file.read(4)
+    compression = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
+    if compression is None:
+        return None
+    found = _survey(str(path), compression, held=held, patient=False)
+    if found.known is None:
+        return None
+    known = held[found.known]
+    return Known(found.known, known.lines, found.size <= known.bytes)
+
+
+class _Survey:
+    """One pass over a file's content: its hash at each length that an input has, and at its last line's end."""
+
+    def __init__(self, held: Mapping[str, Held]) -> None:
+        self.held = held
+        self.lengths = sorted({each.bytes for each in held.values() if each.bytes > 0})
+        self.digest = hashlib.sha256()
+        self.whole = (self.digest.hexdigest(), 0, 0)
+        self.size = self.lines = 0
+        self.last = b"\n"
+        self.known: str | None = None
+        self.cut = False
+
+    def take(self, block: bytes) -> None:
+        """Pass a block, stopping at each length that an input has."""
+        while self.lengths and self.lengths[0] <= self.size + len(block):
+            place = self.lengths.pop(0) - self.size
+            self._pass(block[:place])
+            block = block[place:]
+            self._compare(block)
+        self._pass(block)
+
+    def _compare(self, rest: bytes) -> None:
+        name = self.digest.copy().hexdigest()
+        if name in self.held and self.held[name].bytes == self.size:
+            self.known = name
+            self.cut = self.last != b"\n" and rest[:1] not in (b"", b"\n", b"\r")
+
+    def _pass(self, block: bytes) -> None:
+        if not block:
+            return
+        end = block.rfind(b"\n") + 1
+        self.digest.update(block[:end])
+        self.lines += block.count(b"\n")
+        if end:
+            self.whole = (self.digest.copy().hexdigest(), self.size + end, self.lines)
+        self.digest.update(block[end:])
+        self.size += len(block)
+        self.last = block[-1:]
+
+
+def _survey(path: str, compression: str | None, *, held: Mapping[str, Held], patient: bool) -> Snapshot:
+    survey = _Survey(held)
+    with _content(path, compression) as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            survey.take(block)
+    if survey.cut:
+        raise ReadError(
+            f"{path} grew since it was learned, and ended in the middle of a line then: rebuild its days with "
+            "`detector learn --replace` and all of their files"
+        )
+    sha256, size, lines = survey.whole
+    if not patient and survey.last != b"\n":
+        sha256, size, lines = survey.digest.hexdigest(), survey.size, survey.lines + 1
+    held_bytes = held[survey.known].bytes if survey.known else 0
+    if size <= held_bytes and survey.known:
+        sha256, size, lines = survey.known, held_bytes, held[survey.known].lines
+    return Snapshot(path, None, sha256, size, lines, survey.known)
+
+
+@contextmanager
+def _content(path: str, compression: str | None) -> Iterator[pa.NativeFile]:
+    with pa.OSFile(path) as raw:
+        yield decompressed(raw, compression)
+
+
+def _copy_news(path: str, compression: str | None, copy: Path, *, start: int, end: int) -> None:
+    """Write the first line, which may be a header, and what lies between `start` and `end`."""
+    with _content(path, compression) as stream, copy.open("wb") as target:
+        first, place = start > 0, 0
+        while place < end and (block := stream.read(min(_BLOCK_BYTES, end - place))):
+            if first:
+                head, feed, _rest = block.partition(b"\n")
+                target.write((head + feed)[: start - place])
+                first = not feed
+            target.write(block[max(start - place, 0) :])
+            place += len(block)
+
+
+def snapshot_inputs(dumps: Iterable[Dump], snapshots: Mapping[str, Snapshot]) -> list[Input]:
+    """Inputs that read the copies in place of their files."""
+    found = []
+    for dump in dumps:
+        copy = snapshots[dump.path].copy
+        found.append(dump.input.model_copy(update={"path": str(copy or dump.path)}))
+    return found
+
+
+def restore(reading: Reading, snapshots: Mapping[str, Snapshot]) -> Reading:
+    """What was read of copies as if it had been read of the files: paths, line numbers, hashes."""
+    by_copy = {str(each.copy): each for each in snapshots.values() if each.copy is not None}
+    if not by_copy:
+        return reading
+    places = pd.DataFrame(
+        {
+            "source": list(by_copy),
+            "file": [each.path for each in by_copy.values()],
+            "shift": [each.shift for each in by_copy.values()],
+            "first": [2 if each.lines_held else 1 for each in by_copy.values()],
+        }
+    )
+    events = reading.events.left_join(ibis.memtable(places), "source").drop("source_right")
+    events = events.filter(_.line.fill_null(1) >= _.first.fill_null(0))
+    names = [name for name in reading.events.columns if name not in ("source", "line")]
+    events = events.select(
+        *names, source=_.file.fill_null(_.source), line=(_.line + _.shift.fill_null(0)).cast("int64")
+    ).select(*reading.events.columns)
+    files = tuple(_restored(file, by_copy.get(file.path)) for file in reading.files)
+    warnings = tuple(_named(text, by_copy) for text in reading.warnings)
+    return Reading(events, _restored_rejects(reading.rejects, by_copy), files, warnings)
+
+
+def _restored(file: FileCount, snapshot: Snapshot | None) -> FileCount:
+    if snapshot is None:
+        return file
+    repeated = int(bool(snapshot.lines_held))
+    # The first line was read again: as a header, as an event, or as a reject.
+    read = file.read - (repeated and not file.header and not file.rejected)
+    return replace(
+        file,
+        path=snapshot.path,
+        sha256=snapshot.sha256,
+        size=snapshot.size,
+        lines=snapshot.lines,
+        read=max(read, 0),
+        events=max(file.events - (file.read - read), 0),
+    )
+
+
+def _restored_rejects(rejects: pa.Table, by_copy: Mapping[str, Snapshot]) -> pa.Table:
+    rows = [
+        {**row, "source": found.path, "line": row["line"] + found.shift} if found else row
+        for row in rejects.to_pylist()
+        if not ((found := by_copy.get(row["source"])) and found.lines_held and row["line"] == 1)
+    ]
+    return pa.Table.from_pylist(rows, schema=rejects.schema)
+
+
+def _named(text: str, by_copy: Mapping[str, Snapshot]) -> str:
+    for copy, snapshot in by_copy.items():
+        text = text.replace(copy, snapshot.path)
+    return text
+
+
+class Seen:
+    """Which files were held whole when last looked at, by path, size, time and inode: they need not be read again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamps = _load(path)
+        self._found: dict[str, Stamp] = {}
+
+    def is_held(self, path: str, *, inputs: Mapping[str, Held]) -> bool:
+        """Whether the file is as it was when its content was held, and that content still is."""
+        stamp = self._stamps.get(path)
+        if stamp is None or stamp.sha256 not in inputs or stamp != _stamp(path, stamp.sha256):
+            return False
+        self._found[path] = stamp
+        return True
+
+    def note(self, path: str, *, sha256: str, stamp: Stamp | None) -> None:
+        """Remember a file as it was before it was read."""
+        if stamp is not None:
+            self._found[path] = replace(stamp, sha256=sha256)
+
+    def save(self) -> None:
+        """Keep what was found, and nothing on files that are gone."""
+        draft = self._path.with_suffix(".new")
+        # If the disk refuses, files are looked at again: a run must not fail for its short cut.
+        with suppress(OSError):
+            draft.write_text(json.dumps({path: vars(each) for path, each in sorted(self._found.items())}))
+            draft.replace(self._path)
+
+
+def stamp_of(path: str) -> Stamp | None:
+    """What a file looks like from outside; None: it is gone."""
+    return _stamp(path, "")
+
+
+def _stamp(path: str, sha256: str) -> Stamp | None:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return Stamp(found.st_size, found.st_mtime_ns, found.st_ino, sha256)
+
+
+def _load(path: Path) -> dict[str, Stamp]:
+    """The short cut as it was kept; damaged, it is as good as none."""
+    try:
+        return {name: Stamp(**each) for name, each in json.loads(path.read_text()).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}

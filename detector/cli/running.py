@@ -1,0 +1,266 @@
+"""`detector run`, `init`, `status`, `models` and `forget`: the scheduled job and its upkeep."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from detector.cli.ledger import Author
+from detector.cli.options import Config, HistoryFolder, changes
+from detector.errors import ConfigError, HistoryError
+
+if TYPE_CHECKING:
+    from detector.history import History
+    from detector.ledger import Ledger
+    from detector.run import Report
+    from detector.settings import Settings
+
+UNHEALTHY = 1
+CONFIG = Path("detector.toml")
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def run(
+    *,
+    config: Config = None,
+    once: Annotated[bool, typer.Option("--once", help="One run, then end: for cron, a timer, a CronJob.")] = False,
+    every: Annotated[
+        str | None, typer.Option(help="Stay, and run so often, as in 5m.", show_default=False, metavar="5m")
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="Judge past days anew with today's model and checks.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Read what is new, judge it, raise each alert once, tell of it. A second run at the same time ends at once."""
+    from detector.settings import load_settings
+
+    settings = load_settings(config or CONFIG)
+    if sum((once, every is not None, since is not None)) != 1:
+        raise ConfigError("say one of --once, --every 5m, or --since DATE")
+    if since is not None:
+        _hunt(settings, since)
+    elif every is not None:
+        _repeat(config or CONFIG, _seconds(every))
+    else:
+        _run(settings)
+
+
+def _hunt(settings: Settings, since: datetime) -> None:
+    from detector.run.hunting import hunt
+
+    found = hunt(settings, since=since.date(), now=datetime.now(UTC))
+    typer.echo(f"judged {len(found.days)} days anew: {len(found.recorded.raised)} new alerts")
+
+
+def _run(settings: Settings) -> None:
+    from detector.run import AlreadyRunningError, run_once
+
+    say = _teller(settings)
+    try:
+        report = run_once(settings, tell=lambda text: None)
+    except AlreadyRunningError as busy:
+        say("info", str(busy))
+        return
+    _tell(report, say)
+
+
+def _tell(report: Report, say: _Say) -> None:
+    events = sum(span.events for span in report.learned.spans)
+    say(
+        "info",
+        f"read {events} events from {len(report.learned.spans)} files; {len(report.recorded.raised)} new alerts, "
+        f"{len(report.recorded.grown)} grown; {report.delivered.delivered} notifications delivered",
+    )
+    for day in report.closed:
+        say("info", f"{day} is over, judged as a whole, and closed")
+    if report.retrained is not None:
+        used = "in use" if report.retrained.in_use else "not used"
+        say("info", f"model {report.retrained.version or '-'} {used}: {report.retrained.why}")
+        for sentence in report.retrained.drift:
+            say("warning", f"drift: {sentence}")
+    for warning in dict.fromkeys((*report.learned.warnings, *report.faults, *report.delivered.errors)):
+        say("warning", warning)
+
+
+def _repeat(config: Path, seconds: float) -> None:
+    """Run until told to stop, each time in a process of its own: what a run takes of memory goes back when it ends.
+
+    A run that fails has told why, and the next one tries again.
+    """
+    stop = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    while not stop.is_set():
+        started = time.monotonic()
+        # A signal to the group of processes reaches the run as well; one to this process alone lets it end.
+        command = [sys.executable, "-m", "detector", "run", "--once", "--config", str(config)]
+        subprocess.run(command, check=False)  # noqa: S603 - this very program
+        stop.wait(max(seconds - (time.monotonic() - started), 0))
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+)([smh])", text)
+    if not found or not int(found[1]):
+        raise ConfigError(f"--every {text}: expected a number and s, m or h, as in 5m")
+    return float(int(found[1]) * _UNITS[found[2]])
+
+
+class _Say:
+    """Messages on stderr: for people, or as JSON lines."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+
+    def __call__(self, level: str, text: str) -> None:
+        from detector.output.text import visible
+
+        line = " ".join(text.split())
+        if self._as_json:
+            at = datetime.now(UTC).isoformat(timespec="milliseconds")
+            typer.echo(json.dumps({"at": at, "level": level, "message": line}), err=True)
+        else:
+            typer.echo(f"{'' if level == 'info' else level + ': '}{visible(line)}", err=True)
+
+
+def _teller(settings: Settings) -> _Say:
+    return _Say(as_json=settings.run.json_logs)
+
+
+def init(*, config: Config = None) -> None:
+    """Write a commented configuration to begin with."""
+    from detector.run.template import write_template
+
+    path = config or CONFIG
+    write_template(path)
+    typer.echo(f"{path}: name your logs under [[input]], then: detector run --config {path} --once")
+
+
+def status(
+    *,
+    config: Config = None,
+    history: HistoryFolder = None,
+    every: Annotated[str, typer.Option(help="How often the job should run.")] = "5m",
+    retry: Annotated[bool, typer.Option("--retry", help="Try given-up notifications again.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Tell how the job is, and end with 1 if anything is wrong: for a monitor."""
+    from dataclasses import asdict
+
+    from detector.ledger.outbox import retry_given_up
+    from detector.output.rows import plain
+    from detector.run.status import status_of
+
+    settings = _settings(config, history)
+    now = datetime.now(UTC)
+    held, ledger = _history(settings), _ledger(settings)
+    if retry:
+        typer.echo(f"{retry_given_up(ledger, now=now)} notifications are tried again")
+    found = status_of(held, ledger, now=now, every=timedelta(seconds=_seconds(every)))
+    if as_json:
+        sys.stdout.write(json.dumps(plain(asdict(found)), indent=1) + "\n")
+    else:
+        last = f"{found.last_good.started_at:%Y-%m-%d %H:%M} UTC" if found.last_good else "never"
+        typer.echo(f"last good run: {last}")
+        typer.echo(f"history: {found.days} days, the newest {found.newest_day or '-'}, {found.bytes / 1e6:,.0f} MB")
+        typer.echo(f"alerts: {found.open_alerts} open; notifications: {found.waiting} wait, {found.given_up} given up")
+        for trouble in found.troubles:
+            typer.echo(f"TROUBLE: {trouble}")
+        if not found.troubles:
+            typer.echo("all is well")
+    if found.troubles:
+        raise typer.Exit(UNHEALTHY)
+
+
+def models(
+    action: Annotated[str, typer.Argument(metavar="[list|rollback]", help="What to do.")] = "list",
+    version: Annotated[str | None, typer.Argument(help="To roll back to, by its beginning.")] = None,
+    *,
+    note: Annotated[str | None, typer.Option(help="Why it is rolled back.", show_default=False)] = None,
+    by: Author = None,
+    config: Config = None,
+    history: HistoryFolder = None,
+) -> None:
+    """List the models that were fitted, or use an earlier one again."""
+    from detector.history import record_action
+    from detector.run.versions import list_versions, roll_back
+    from detector.workspace import MODEL
+
+    settings = _settings(config, history)
+    held = _history(settings)
+    folder = settings.history.model or held.folder / MODEL
+    if action == "list":
+        for each in list_versions(held.folder, model_folder=folder):
+            span = f"{each.about.get('first_day', '?')} to {each.about.get('last_day', '?')}"
+            typer.echo(
+                f"{each.version}  {span}  {each.about.get('account_days', '?')} account-days"
+                f"{'  in use' if each.in_use else ''}"
+            )
+    elif action != "rollback" or version is None or note is None:
+        raise ConfigError("expected `detector models list`, or `detector models rollback VERSION --note WHY`")
+    else:
+        author = by or getpass.getuser()
+        record_action(held, verb="rollback", at=datetime.now(UTC), by=author, why=note, version=version)
+        typer.echo(f"{roll_back(version, held.folder, model_folder=folder).version} is in use")
+
+
+def forget(
+    *,
+    account: Annotated[str | None, typer.Option(help="Whom to forget.", show_default=False)] = None,
+    record: Annotated[str | None, typer.Option(help="The record's token.", show_default=False)] = None,
+    note: Annotated[str, typer.Option(help="Who asked, and why.", show_default=False)],
+    by: Author = None,
+    config: Config = None,
+    history: HistoryFolder = None,
+) -> None:
+    """Remove what is held on an account or a record from history and ledger; refused while an incident holds it."""
+    from detector.run.forgetting import forget_subject
+
+    settings = _settings(config, history)
+    if (account is None) == (record is None):
+        raise ConfigError("say either --account or --record")
+    now, author = datetime.now(UTC), by or getpass.getuser()
+    rows, alerts = forget_subject(settings, account=account, record=record, at=now, by=author, why=note)
+    typer.echo(f"removed {rows} rows and {alerts} alerts; dumps, and models fitted before, are as they were")
+
+
+def _settings(config: Path | None, history: Path | None) -> Settings:
+    from detector.settings import load_settings
+
+    return load_settings(config, over=changes(history=history))
+
+
+def _history(settings: Settings) -> History:
+    from detector.history import History
+
+    if settings.history.folder is None:
+        raise ConfigError("no history: name its folder (--history DIR), or [history] folder (--config FILE)")
+    return History.open(settings.history.folder)
+
+
+def _ledger(settings: Settings) -> Ledger:
+    from detector.workspace import ledger_of
+
+    found = ledger_of(settings, env=os.environ)
+    if found is None:
+        raise HistoryError("no ledger yet: nothing ran with this history")
+    return found

@@ -1,0 +1,92 @@
+"""The outbox: what is to be told, to whom, from when on; delivered at least once, or visibly given up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, update
+
+from detector.ledger.store import Ledger
+from detector.ledger.tables import DELIVERIES
+from detector.schedule import NotifySettings
+
+WAITING, DELIVERED, GIVEN_UP = "waiting", "delivered", "given_up"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One alert, or its growth, for one receiver; `delivery_id` is the idempotency key."""
+
+    delivery_id: str
+    receiver: str
+    alert_id: str
+    severity: str
+    is_update: bool
+    attempts: int
+    stored_at: datetime
+
+
+def due(ledger: Ledger, *, receiver: str, now: datetime) -> list[Delivery]:
+    """What waits for a receiver and may be tried now, the oldest first."""
+    columns = [DELIVERIES.c[name] for name in Delivery.__dataclass_fields__]
+    wanted = select(*columns).where(
+        DELIVERIES.c.receiver == receiver, DELIVERIES.c.state == WAITING, DELIVERIES.c.next_at <= now
+    )
+    ordered = wanted.order_by(DELIVERIES.c.stored_at, DELIVERIES.c.delivery_id)
+    with ledger.reading("reading the outbox") as connection:
+        rows = connection.execute(ordered).mappings().all()
+    return [Delivery(**{**row, "is_update": bool(row["is_update"])}) for row in rows]
+
+
+def mark_delivered(ledger: Ledger, ids: Sequence[str], *, at: datetime) -> None:
+    """They arrived."""
+    with ledger.writing("marking deliveries") as connection:
+        change = update(DELIVERIES).where(DELIVERIES.c.delivery_id.in_(ids))
+        connection.execute(
+            change.values(state=DELIVERED, delivered_at=at, attempts=DELIVERIES.c.attempts + 1, last_error=None)
+        )
+
+
+def mark_failed(
+    ledger: Ledger, deliveries: Sequence[Delivery], *, error: str, at: datetime, settings: NotifySettings
+) -> None:
+    """They did not: they are tried again after a pause that doubles each time, or given up after the last attempt."""
+    with ledger.writing("marking deliveries") as connection:
+        for each in deliveries:
+            attempts = each.attempts + 1
+            pause = min(settings.retry_s * 2 ** min(each.attempts, 30), settings.longest_retry_s)
+            change = update(DELIVERIES).where(DELIVERIES.c.delivery_id == each.delivery_id)
+            connection.execute(
+                change.values(
+                    state=GIVEN_UP if attempts >= settings.attempts else WAITING,
+                    attempts=attempts,
+                    next_at=at + timedelta(seconds=pause),
+                    last_error=error[:500],
+                )
+            )
+
+
+def count_deliveries(ledger: Ledger) -> dict[tuple[str, str], int]:
+    """How many deliveries there are, by receiver and state."""
+    wanted = select(DELIVERIES.c.receiver, DELIVERIES.c.state, func.count()).group_by(
+        DELIVERIES.c.receiver, DELIVERIES.c.state
+    )
+    with ledger.reading("counting deliveries") as connection:
+        return {(receiver, state): int(n) for receiver, state, n in connection.execute(wanted)}
+
+
+def oldest_waiting(ledger: Ledger) -> datetime | None:
+    """When the oldest delivery that still waits was stored."""
+    wanted = select(func.min(DELIVERIES.c.stored_at)).where(DELIVERIES.c.state == WAITING)
+    with ledger.reading("counting deliveries") as connection:
+        found: datetime | None = connection.execute(wanted).scalar()
+    return found
+
+
+def retry_given_up(ledger: Ledger, *, now: datetime) -> int:
+    """Put what was given up back into the outbox, and return how many that were."""
+    with ledger.writing("retrying deliveries") as connection:
+        change = update(DELIVERIES).where(DELIVERIES.c.state == GIVEN_UP)
+        return int(connection.execute(change.values(state=WAITING, attempts=0, next_at=now)).rowcount)

@@ -1,0 +1,108 @@
+"""Emptying the outbox: each receiver by itself, so that one that is down or slow delays nothing else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from detector.errors import DetectorError
+from detector.ledger import Ledger
+from detector.ledger.outbox import Delivery, due, mark_delivered, mark_failed
+from detector.notify.senders import Pair, send
+from detector.schedule import NotifySettings, ReceiverSettings
+
+PATIENCE = 3
+"""A receiver's whole work may take so many of its time limits; then the run goes on without it."""
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What became of the outbox in this run."""
+
+    delivered: int = 0
+    failed: int = 0
+    errors: tuple[str, ...] = ()
+
+
+@dataclass
+class _Work:
+    """One receiver's deliveries, on their way in a thread of their own."""
+
+    receiver: ReceiverSettings
+    pairs: list[Pair]
+    arrived: list[Delivery] = field(default_factory=list)
+    error: str | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, deliveries: Sequence[Delivery]) -> None:
+        """Note what has arrived."""
+        with self.lock:
+            self.arrived.extend(deliveries)
+
+    def run(self, *, zone: str, settings: NotifySettings) -> None:
+        """Send all of it."""
+        try:
+            send(self.receiver, self.pairs, zone=zone, language=settings.language, arrived=self.take)
+        except DetectorError as error:
+            self.error = str(error)
+        except Exception as error:  # noqa: BLE001 - a receiver's library may raise anything, and it is told and retried
+            self.error = f"receiver {self.receiver.name}: {type(error).__name__}: {error}"
+
+
+def deliver(ledger: Ledger, settings: NotifySettings, *, now: datetime, zone: str) -> Delivered:
+    """Try what is due, and record what became of it.
+
+    A delivery is marked when it has arrived; a run killed in between sends it again, with the same idempotency key.
+
+    Parameters
+    ----------
+    ledger
+        The outbox is in it.
+    settings
+        The receivers.
+    now
+        The time, with its zone.
+    zone
+        The portal's zone.
+
+    Raises
+    ------
+    LedgerError
+        If the ledger cannot be read or written.
+    """
+    work = [found for receiver in settings.receivers if (found := _of(ledger, receiver, now)).pairs]
+    threads = [
+        threading.Thread(target=each.run, kwargs={"zone": zone, "settings": settings}, daemon=True) for each in work
+    ]
+    for thread in threads:
+        thread.start()
+    for each, thread in zip(work, threads, strict=True):
+        thread.join(each.receiver.timeout_s * PATIENCE)
+    return _settle(ledger, work, settings, now=now)
+
+
+def _of(ledger: Ledger, receiver: ReceiverSettings, now: datetime) -> _Work:
+    return _Work(
+        receiver, [(each, ledger.alert(each.alert_id)) for each in due(ledger, receiver=receiver.name, now=now)]
+    )
+
+
+def _settle(ledger: Ledger, work: Sequence[_Work], settings: NotifySettings, *, now: datetime) -> Delivered:
+    delivered, failed, errors = 0, 0, []
+    for each in work:
+        with each.lock:
+            arrived = list(each.arrived)
+        done = {delivery.delivery_id for delivery in arrived}
+        left = [delivery for delivery, _ in each.pairs if delivery.delivery_id not in done]
+        if done:
+            mark_delivered(ledger, sorted(done), at=now)
+        if left:
+            error = (
+                each.error or f"receiver {each.receiver.name}: no answer in {each.receiver.timeout_s * PATIENCE:.0f} s"
+            )
+            errors.append(error)
+            mark_failed(ledger, left, error=error, at=now, settings=settings)
+        delivered, failed = delivered + len(done), failed + len(left)
+    return Delivered(delivered, failed, tuple(errors))

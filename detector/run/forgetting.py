@@ -1,0 +1,43 @@
+"""Erasure on request, everywhere: history, and ledger where an account is named."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+
+from detector.errors import ConfigError
+from detector.history import forget
+from detector.run.judging import JUDGED
+from detector.run.lock import only_run
+from detector.settings import Settings
+from detector.workspace import ledger_of, workspace
+
+
+def forget_subject(
+    settings: Settings, *, account: str | None, record: str | None, at: datetime, by: str, why: str
+) -> tuple[int, int]:
+    """Remove what is held on an account or a record; return rows of the history and alerts of the ledger removed.
+
+    Who asked, when and why goes to the append-only log first, the subject as a hash only.
+
+    Raises
+    ------
+    HistoryError
+        If an incident holds it; then nothing was removed.
+    AlreadyRunningError
+        If a run is at work: try again when it has ended.
+    """
+    folder = settings.history.folder
+    if folder is None:
+        raise ConfigError("no history: name its folder (--history DIR), or [history] folder (--config FILE)")
+    with workspace(settings) as place:
+        history = place.history()
+        assert history is not None, "its folder is named"  # noqa: S101 - for the type checker
+        with only_run(folder):
+            rows = forget(history, con=place.con, at=at, by=by, why=why, account=account, record=record)
+            # What was judged is counted by account; without it, the day's accounts are judged once more.
+            for path in (folder / JUDGED).glob("*.parquet"):
+                path.unlink()
+            ledger = ledger_of(settings, env=os.environ)
+            alerts = ledger.forget(account) if ledger is not None and account is not None else 0
+    return rows, alerts

@@ -1,0 +1,220 @@
+"""One run: read what is new, judge whom it concerns, record, close what is over, train when it is time, tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from detector.clock import day_start
+from detector.errors import ConfigError, DetectorError, ModelError, RunError
+from detector.history import History
+from detector.history.days import close_days
+from detector.learning import Learned, learn
+from detector.ledger import Ledger, Receiver, Recorded
+from detector.ledger.runs import begin_run, drop_runs, end_run, last_run
+from detector.model.kept import Model, load_model
+from detector.notify import Delivered, deliver
+from detector.reading.dumps import is_present
+from detector.run.judging import Judge
+from detector.run.lock import only_run
+from detector.run.metrics import write_metrics
+from detector.run.retraining import Retrained, retrain
+from detector.run.versions import mend
+from detector.run.watching import feeds_of, operator_rows, watch
+from detector.settings import Settings
+from detector.shipped import models_dir
+from detector.workspace import MODEL, SHIPPED, Workspace, workspace
+
+Tell = Callable[[str], None]
+"""Told what is being done."""
+RUNS_KEPT = timedelta(days=60)
+
+
+def _silent(_text: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass
+class Report:
+    """What a run did.
+
+    Attributes
+    ----------
+    learned
+        What was read.
+    recorded
+        What became of the alerts.
+    judged, closed
+        Days that were judged within, and days that were judged as a whole and closed.
+    retrained
+        The model that was fitted, if it was time.
+    faults
+        What an operator should know; each is an operator's alert as well.
+    delivered
+        What became of notifications.
+    """
+
+    started_at: datetime
+    learned: Learned = field(default_factory=Learned)
+    recorded: Recorded = field(default_factory=Recorded)
+    judged: tuple[date, ...] = ()
+    closed: tuple[date, ...] = ()
+    retrained: Retrained | None = None
+    faults: tuple[str, ...] = ()
+    delivered: Delivered = field(default_factory=Delivered)
+
+
+def run_once(settings: Settings, *, now: datetime | None = None, tell: Tell = _silent) -> Report:
+    """Do what there is to do, and return what was done.
+
+    What was consumed stands in the history's manifest alone, and alerts have an identity: killed at any instant and run
+    again, history and ledger become what an undisturbed run makes them.
+
+    Parameters
+    ----------
+    settings
+        With a history and inputs.
+    now
+        The time, with its zone; None: the clock's.
+    tell
+        Told what is being done.
+
+    Raises
+    ------
+    AlreadyRunningError
+        If another run is at work on this history.
+    DetectorError
+        If the run cannot be done; it is recorded and told, as far as the ledger lets one.
+    """
+    folder = settings.history.folder
+    if folder is None or not settings.input:
+        raise ConfigError("detector run needs [history] folder and at least one [[input]]; `detector init` writes both")
+    start = now or datetime.now(UTC)
+    with only_run(folder), workspace(settings) as place:
+        history = place.history(create=True, inputs=settings.input)
+        ledger = place.ledger(create=True)
+        assert history is not None and ledger is not None, "the folder is named, and both are made"  # noqa: S101, PT018
+        return _Run(place, history, ledger, start, tell).work()
+
+
+class _Run:
+    """The means of one run, and its steps."""
+
+    def __init__(self, place: Workspace, history: History, ledger: Ledger, now: datetime, tell: Tell) -> None:
+        self.place, self.history, self.ledger, self.now, self.tell = place, history, ledger, now, tell
+        self.settings = place.settings
+        self.report = Report(now)
+        self.receivers = [Receiver(each.name, each.severity) for each in self.settings.notify.receivers]
+
+    def work(self) -> Report:
+        """All steps; whatever goes wrong is recorded, and what waits is told all the same."""
+        self._refuse_old_clock()
+        number = begin_run(self.ledger, at=self.now)
+        error: str | None = None
+        try:
+            self._steps()
+        except DetectorError as caught:
+            error = str(caught)
+            self._record_faults([("failed", error)])
+            raise
+        finally:
+            report = feeds_of(self.report, self.settings, now=self.now)
+            end_run(self.ledger, number, at=self.now, report=report, error=error)
+            self._deliver()
+            write_metrics(self.settings, self.ledger, self.history, now=self.now)
+        return self.report
+
+    def _steps(self) -> None:
+        self.tell("reading")
+        self.report.learned = self._learn()
+        self._record_faults([("input", fault) for fault in self.report.learned.faults])
+        model = self._model()
+        judge = Judge(self.place, self.history, self.ledger, model)
+        for day in self._open_days():
+            self._judge(judge, day)
+        self._watch()
+        self.report.retrained = retrain(self.place, self.history, now=self.now, tell=self.tell)
+        drop_runs(self.ledger, before=self.now - RUNS_KEPT)
+
+    def _refuse_old_clock(self) -> None:
+        """Days would be mistaken, and lines that are late only by this clock left out for good."""
+        last = last_run(self.ledger)
+        slack = timedelta(seconds=self.settings.run.clock_slack_s)
+        if last is not None and self.now < last.started_at - slack:
+            raise RunError(
+                f"the clock says {self.now:%Y-%m-%d %H:%M} UTC, and a run began at {last.started_at:%Y-%m-%d %H:%M}: "
+                "it was set back; set it right, then run again"
+            )
+
+    def _learn(self) -> Learned:
+        chosen = self.settings.learn.model_copy(
+            update={
+                "canaries": self.place.canaries,
+                "arriving": True,
+                "complete": False,
+                "replace": False,
+                "settle_s": self.settings.run.settle_s,
+            }
+        )
+        return learn(
+            [each for each in self.settings.input if is_present(each)],
+            history=self.history,
+            con=self.place.con,
+            scratch=self.place.scratch / "learn",
+            key=self.place.loaded_key.key,
+            now=self.now,
+            settings=chosen,
+        )
+
+    def _model(self) -> Model:
+        """The model; without a usable one the shipped one, with which only checks alert, and an operator is told."""
+        mend(self.settings.history.model or self.history.folder / MODEL)
+        try:
+            return self.place.model()
+        except ModelError as error:
+            self._record_faults([("model", f"{error} Until then only checks alert.")])
+            return load_model(models_dir() / SHIPPED)
+
+    def _open_days(self) -> list[date]:
+        return [day for day in self.history.days if self.history.is_open(day)]
+
+    def _judge(self, judge: Judge, day: date) -> None:
+        if not self._is_over(day):
+            self.tell(f"judging {day}, which goes on")
+            rows, keep = judge.judge_slice(day)
+            self._record(rows)
+            keep()
+            self.report.judged = (*self.report.judged, day)
+            return
+        self.tell(f"judging {day}, which is over")
+        self._record(judge.judge_day(day))
+        close_days(self.history, [day], con=self.place.con)
+        judge.forget_day(day)
+        self.report.closed = (*self.report.closed, day)
+
+    def _is_over(self, day: date) -> bool:
+        end = day_start(day + timedelta(days=1), zone=self.place.zone)
+        later = day < self.history.days[-1]
+        return later and self.now >= end + timedelta(seconds=self.settings.run.close_after_s)
+
+    def _record(self, rows: Sequence[dict[str, Any]]) -> None:
+        found = self.ledger.record(rows, at=self.now, receivers=self.receivers)
+        known = self.report.recorded
+        self.report.recorded = Recorded(
+            (*known.raised, *found.raised), (*known.grown, *found.grown), (*known.known, *found.known)
+        )
+
+    def _watch(self) -> None:
+        self._record_faults(watch(self.report, self.settings, self.ledger, now=self.now))
+
+    def _record_faults(self, faults: Sequence[tuple[str, str]]) -> None:
+        """Operator's alerts: one a day for each thing that is wrong."""
+        if faults:
+            self.report.faults = (*self.report.faults, *(text for _, text in faults))
+            self._record(operator_rows(faults, now=self.now, zone=self.place.zone))
+
+    def _deliver(self) -> None:
+        self.tell("telling")
+        self.report.delivered = deliver(self.ledger, self.settings.notify, now=self.now, zone=self.place.zone)

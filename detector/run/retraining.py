@@ -1,0 +1,205 @@
+"""Retraining on a schedule: the challenger takes the champion's place only if it finds as much and errs no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from detector.alerting import judge_alone
+from detector.drill import DrillSettings, drill
+from detector.errors import DetectorError, ModelError
+from detector.history import History, record_action
+from detector.joins import to_frame
+from detector.model.kept import Model
+from detector.run.versions import drop_old, keep_version, put_in_use
+from detector.scoring import measure, train_model
+from detector.timeline import Timeline
+from detector.workspace import MODEL, Workspace
+
+AUTHOR = "detector run"
+EXPECTED_SHARE = 0.05
+"""Of honest account-days, one in twenty has a p-value of at most one in twenty."""
+CALIBRATION_DAYS = 7
+DRIFTED = 0.5
+"""A signal whose usual excess moved by half a spread is told of."""
+DRIFTS_TOLD = 5
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What came of a retraining.
+
+    Attributes
+    ----------
+    version
+        Of the challenger.
+    in_use
+        Whether it took the champion's place.
+    why
+        The reason, in a sentence.
+    caught, caught_before
+        Share of the drill's victims that challenger and champion caught; None: no drill could be held.
+    share, share_before
+        Share of the latest account-days with a p-value of at most 0.05.
+    drift
+        Sentences on signals that moved.
+    """
+
+    version: str
+    in_use: bool
+    why: str
+    caught: float | None = None
+    caught_before: float | None = None
+    share: float | None = None
+    share_before: float | None = None
+    drift: tuple[str, ...] = ()
+
+
+def retrain(
+    place: Workspace, history: History, *, now: datetime, tell: Callable[[str], None], force: bool = False
+) -> Retrained | None:
+    """Fit a model if it is time, and use it if it holds.
+
+    Parameters
+    ----------
+    place
+        Of the run; a model that its settings name from elsewhere is never replaced.
+    history
+        The past; days that are still open are no part of it.
+    now
+        The time, with its zone, for the log.
+    tell
+        Told what is being done.
+    force
+        It is time, whatever the schedule says.
+
+    Returns
+    -------
+    Retrained or None
+        None: it is not time yet.
+    """
+    champion = _champion(place)
+    if not force and not _is_due(place, history, champion):
+        return None
+    tell("training")
+    timeline = place.timeline(history, model=champion)
+    try:
+        challenger = train_model(history, timeline, settings=place.settings.train)
+    except DetectorError as error:
+        return Retrained("", in_use=False, why=f"training failed: {error}")
+    outcome = _compare(place, history, challenger, champion)
+    folder = place.settings.history.model or history.folder / MODEL
+    keep_version(challenger, history.folder)
+    if outcome.in_use:
+        record_action(history, verb="model", at=now, by=AUTHOR, why=outcome.why, version=challenger.version)
+        put_in_use(challenger, history.folder, model_folder=folder)
+    drop_old(history.folder, model_folder=folder, keep=place.settings.retrain.keep)
+    return outcome
+
+
+def _champion(place: Workspace) -> Model | None:
+    """The history's own model; the shipped one, cold, is nobody's champion."""
+    try:
+        model = place.model()
+    except ModelError:
+        return None
+    return None if model.cold else model
+
+
+def _is_due(place: Workspace, history: History, champion: Model | None) -> bool:
+    closed = [day for day in history.days if not history.is_open(day)]
+    if len(closed) < place.settings.retrain.first_days:
+        return False
+    if champion is None:
+        return True
+    tried = _last_tried(history.folder) or date.fromisoformat(champion.card["last_day"])
+    return (closed[-1] - max(tried, date.fromisoformat(champion.card["last_day"]))).days >= (
+        place.settings.retrain.every_days
+    )
+
+
+def _last_tried(folder: Path) -> date | None:
+    """Last day of the newest kept version: a challenger that lost is not tried again every run."""
+    from detector.run.versions import list_versions
+
+    days = [each.about.get("last_day") for each in list_versions(folder, model_folder=folder / MODEL)]
+    known = [date.fromisoformat(day) for day in days if day]
+    return max(known, default=None)
+
+
+def _compare(place: Workspace, history: History, challenger: Model, champion: Model | None) -> Retrained:
+    if champion is None:
+        return Retrained(challenger.version, in_use=True, why="it is the first model")
+    timeline = place.timeline(history, model=champion)
+    days = [day for day in history.days if not history.is_open(day)][-CALIBRATION_DAYS:]
+    rows = pd.concat([to_frame(timeline.deviations(day)) for day in days], ignore_index=True)
+    rows = _without(rows, timeline.set_aside)
+    share, before = _share(rows, challenger), _share(rows, champion)
+    caught, caught_before = _drill(place, history, challenger), _drill(place, history, champion)
+    found = Retrained(
+        challenger.version,
+        in_use=False,
+        why="",
+        caught=caught,
+        caught_before=caught_before,
+        share=share,
+        share_before=before,
+        drift=tuple(_drift(rows, history, timeline, days)),
+    )
+    slack = place.settings.retrain.slack
+    if caught is not None and caught_before is not None and caught < caught_before - slack:
+        return replace(found, why=f"the drill caught {caught:.0%} with it, {caught_before:.0%} with the one in use")
+    if abs(share - EXPECTED_SHARE) > abs(before - EXPECTED_SHARE) + slack:
+        return replace(
+            found, why=f"{share:.1%} of account-days have p <= 0.05 with it, {before:.1%} with the one in use"
+        )
+    return replace(found, in_use=True, why="drill and calibration are as good, or better")
+
+
+def _without(rows: pd.DataFrame, aside: pd.DataFrame) -> pd.DataFrame:
+    keys = [pd.MultiIndex.from_arrays([table["account"], pd.to_datetime(table["day"])]) for table in (rows, aside)]
+    return rows[~np.asarray(keys[0].isin(keys[1]))]
+
+
+def _share(rows: pd.DataFrame, model: Model) -> float:
+    judged = judge_alone(measure(rows, model), model.calibration)
+    return float((judged <= EXPECTED_SHARE).mean()) if len(judged) else 0.0
+
+
+def _drill(place: Workspace, history: History, model: Model) -> float | None:
+    """Share of victims caught when attacks are injected into the latest days; None where there are too few days."""
+    folder = keep_version(model, history.folder)
+    chosen = place.settings.retrain
+    drilling = DrillSettings(accounts=chosen.drill_accounts, days=chosen.drill_days)
+    try:
+        drilled = drill((), history=history.folder, model=folder, drilling=drilling, settings=place.settings)
+    except DetectorError:
+        # Too few days or accounts: there is nothing to compare by, and calibration decides.
+        return None
+    return float(drilled.victims["caught"].mean()) if len(drilled.victims) else None
+
+
+def _drift(rows: pd.DataFrame, history: History, timeline: Timeline, days: list[date]) -> list[str]:
+    """Signals whose usual excess over the past moved, the most first, in words."""
+    earlier = [day for day in history.days if day < days[0]][-CALIBRATION_DAYS:]
+    if not earlier:
+        return []
+    before = pd.concat([to_frame(timeline.deviations(day)) for day in earlier], ignore_index=True)
+    own = [name for name in rows.columns if name.endswith("__own")]
+    moved = (rows[own].mean() - before[own].mean()).dropna()
+    found = moved[moved.abs() >= DRIFTED].abs().nlargest(DRIFTS_TOLD).index
+    return [_in_words(name, float(moved[name])) for name in found]
+
+
+def _in_words(name: str, moved: float) -> str:
+    signal = name.removesuffix("__own").replace("_", " ")
+    way = "more" if moved > 0 else "less"
+    return (
+        f"{signal}: accounts exceed their own past by {abs(moved):.1f} spreads {way} than the week before; "
+        "something changed for many at once"
+    )

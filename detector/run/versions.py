@@ -1,0 +1,93 @@
+"""Models over time: each that was fitted stays for a while, and one of them is in use."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detector.errors import ModelError
+from detector.model.kept import CARD, PREVIOUS, Model, load_model, save_model
+
+VERSIONS = "models"
+"""Folder in the history with a folder for each version."""
+LEAST_PREFIX = 4
+
+
+@dataclass(frozen=True)
+class Version:
+    """A kept model: its name, what its card tells, and whether it is in use."""
+
+    version: str
+    folder: Path
+    about: dict[str, Any]
+    in_use: bool
+
+
+def keep_version(model: Model, history: Path) -> Path:
+    """Keep a fitted model among the versions, without using it."""
+    return save_model(model, history / VERSIONS / model.version)
+
+
+def put_in_use(model: Model, history: Path, *, model_folder: Path) -> None:
+    """Use a model from now on; it stays among the versions as well."""
+    if not (history / VERSIONS / model.version / CARD).is_file():
+        keep_version(model, history)
+    save_model(model, model_folder)
+
+
+def list_versions(history: Path, *, model_folder: Path) -> list[Version]:
+    """Kept models, the newest span of days first."""
+    used = _card(model_folder)
+    found = []
+    for folder in sorted((history / VERSIONS).glob("*/")):
+        card = _card(folder)
+        if card is not None:
+            in_use = used is not None and used["version"] == card["version"]
+            found.append(Version(card["version"], folder, card["about"], in_use))
+    return sorted(found, key=lambda each: (each.about.get("last_day", ""), each.version), reverse=True)
+
+
+def roll_back(version: str, history: Path, *, model_folder: Path) -> Model:
+    """Use an earlier model again.
+
+    Raises
+    ------
+    ModelError
+        If no kept version, or several, begin like that, or its files were changed.
+    """
+    kept = list_versions(history, model_folder=model_folder)
+    found = [each for each in kept if each.version.startswith(version)]
+    if len(found) != 1 or len(version) < LEAST_PREFIX:
+        known = ", ".join(each.version for each in kept) or "none"
+        raise ModelError(f"{version!r} is not one kept model; kept are {known}: `detector models` lists them")
+    model = load_model(found[0].folder)
+    put_in_use(model, history, model_folder=model_folder)
+    return model
+
+
+def drop_old(history: Path, *, model_folder: Path, keep: int) -> None:
+    """Drop the oldest versions beyond `keep`; the one in use stays."""
+    for each in list_versions(history, model_folder=model_folder)[keep:]:
+        if not each.in_use:
+            shutil.rmtree(each.folder)
+
+
+def mend(model_folder: Path) -> bool:
+    """Put the model before back where a run was killed between the two renames that replace it."""
+    previous = model_folder.with_name(model_folder.name + PREVIOUS)
+    if model_folder.exists() or not previous.is_dir():
+        return False
+    previous.rename(model_folder)
+    return True
+
+
+def _card(folder: Path) -> dict[str, Any] | None:
+    """A model's card, unchecked: what is listed is checked when it is used."""
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return card if isinstance(card, dict) and {"version", "about"} <= card.keys() else None

@@ -1,0 +1,242 @@
+"""Blindness: what a run did not see and should have. It compares with what earlier runs saw at the same time of day."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from detector.alerts import alert_id
+from detector.ledger import Ledger
+from detector.ledger.runs import Run, list_runs
+from detector.ledger.store import OPERATOR
+from detector.reading.dumps import expand, is_present
+from detector.schedule import WatchSettings
+from detector.settings import Settings, holidays_of
+
+if TYPE_CHECKING:
+    from detector.run.job import Report
+
+FEWEST_DAYS = 3
+"""Comparable days without which nothing is usual."""
+FEWEST_RUNS = 20
+KINDS = {"logins": "sign-ins", "lookups": "look-ups", "with_record": "records in its look-ups"}
+USUAL_KIND_SHARE = 0.02
+"""A kind of event that makes less than one in fifty may be absent for a while."""
+LOW_LEAST = 100
+"""Events in a usual hour below which a low hour says little."""
+SEVERITIES = {"silent": "high", "failed": "high", "missing": "high", "input": "high", "model": "high"}
+SUM = ("files", "lines", "rejects", "events", *KINDS)
+
+
+class Seen(NamedTuple):
+    """What one run saw of one feed."""
+
+    at: datetime
+    counts: dict[str, Any]
+
+
+def feeds_of(report: Report, settings: Settings, *, now: datetime) -> dict[str, Any]:
+    """What a run saw, as it is kept in the ledger: counts by input, and what was done."""
+    feed_of = {dump.path: dump.input.path for dump in expand([each for each in settings.input if is_present(each)])}
+    feeds: dict[str, dict[str, Any]] = {each.path: dict.fromkeys(SUM, 0) for each in settings.input}
+    spans = {span.path: span for span in report.learned.spans}
+    for file in report.learned.files:
+        counts = feeds.setdefault(feed_of.get(file.path, file.path), dict.fromkeys(SUM, 0))
+        counts["files"] += 1
+        counts["lines"] += file.read + file.rejected
+        counts["rejects"] += file.rejected
+        if (span := spans.get(file.path)) is not None:
+            for name in ("events", *KINDS):
+                counts[name] += getattr(span, name)
+            last = span.last_at.astimezone(UTC).isoformat()
+            counts["last_at"] = max(counts.get("last_at", last), last)
+    done = {
+        "raised": len(report.recorded.raised),
+        "grown": len(report.recorded.grown),
+        "judged": [str(day) for day in report.judged],
+        "closed": [str(day) for day in report.closed],
+        "faults": list(report.faults),
+        "delivered": report.delivered.delivered,
+        "undelivered": report.delivered.failed,
+        "trained": report.retrained.version if report.retrained else None,
+    }
+    return {"feeds": feeds, "at": now.isoformat(), **done}
+
+
+def watch(report: Report, settings: Settings, ledger: Ledger, *, now: datetime) -> list[tuple[str, str]]:
+    """What is wrong with what came, as kind and sentence.
+
+    Parameters
+    ----------
+    report
+        Of the run that is at work.
+    settings
+        Of the run.
+    ledger
+        Its runs tell what is usual.
+    now
+        The time, with its zone.
+    """
+    limits = settings.watch
+    past = [run for run in list_runs(ledger, since=now - timedelta(days=limits.past_days)) if run.report]
+    present = feeds_of(report, settings, now=now)["feeds"]
+    zone, days_off = settings.portal.zone, holidays_of(settings.portal.country)
+    calendar = _Calendar(zone, now, set(days_off(now.year)) | set(days_off((now - timedelta(days=31)).year)))
+    found: list[tuple[str, str]] = []
+    for feed, counts in present.items():
+        seen = [*_seen(past, feed), Seen(now, counts)]
+        found += [(kind, f"{Path(feed).name}: {text}") for kind, text in _faults(seen, calendar, limits)]
+    return found
+
+
+class _Calendar:
+    """Which earlier stretches of time are comparable with one that ends now."""
+
+    def __init__(self, zone: str, now: datetime, days_off: set[Any]) -> None:
+        self._zone, self._now, self._days_off = ZoneInfo(zone), now, days_off
+
+    def comparable(self, span: timedelta, *, days: int) -> list[tuple[datetime, datetime]]:
+        """The same stretch of the wall clock on earlier days of the same kind, work days or days off."""
+        local = self._now.astimezone(self._zone)
+        found = []
+        for back in range(1, days + 1):
+            end = (local - timedelta(days=back)).astimezone(UTC)
+            if self._is_off(local.date()) == self._is_off(local.date() - timedelta(days=back)):
+                found.append((end - span, end))
+        return found
+
+    def _is_off(self, day: Any) -> bool:
+        return day in self._days_off or day.weekday() >= 5
+
+
+def _seen(runs: Sequence[Run], feed: str) -> Iterator[Seen]:
+    for run in runs:
+        counts = run.report.get("feeds", {}).get(feed)
+        if counts is not None:
+            yield Seen(run.started_at, counts)
+
+
+def _faults(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -> Iterator[tuple[str, str]]:
+    silence = _silence(seen, calendar, limits)
+    if silence is not None:
+        yield "silent", silence
+    else:
+        yield from _low(seen, calendar, limits)
+    yield from _missing(seen, calendar, limits)
+    yield from _rejects(seen, limits)
+    yield from _drift(seen, limits)
+
+
+def _silence(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -> str | None:
+    now = seen[-1].at
+    last = next((each.at for each in reversed(seen) if each.counts["events"]), None)
+    if last is None or (now - last).total_seconds() < limits.silent_least_s:
+        return None
+    usual = _usual(seen, "events", calendar, now - last, limits)
+    if usual is None or usual < limits.silent_events:
+        return None
+    return f"no event since {last:%Y-%m-%d %H:%M} UTC, where {usual:.0f} usually come"
+
+
+def _low(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -> Iterator[tuple[str, str]]:
+    hour = timedelta(hours=1)
+    usual = _usual(seen, "events", calendar, hour, limits)
+    came = _sum(seen, "events", seen[-1].at - hour, seen[-1].at)
+    if usual is not None and usual >= LOW_LEAST and 0 < came < limits.low_share * usual:
+        yield "low", f"{came} events in the last hour, where {usual:.0f} usually come"
+
+
+def _missing(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -> Iterator[tuple[str, str]]:
+    """A kind of event that was there and is there no more, while others come."""
+    span = timedelta(hours=6)
+    came = _sum(seen, "events", seen[-1].at - span, seen[-1].at)
+    usual_all = _usual(seen, "events", calendar, span, limits)
+    for kind, words in KINDS.items():
+        usual = _usual(seen, kind, calendar, span, limits)
+        if usual is None or not usual_all or usual < USUAL_KIND_SHARE * usual_all or came < limits.least_lines:
+            continue
+        if not _sum(seen, kind, seen[-1].at - span, seen[-1].at):
+            yield "missing", f"no {words} in the last {came} events, where {usual:.0f} usually come in six hours"
+
+
+def _rejects(seen: Sequence[Seen], limits: WatchSettings) -> Iterator[tuple[str, str]]:
+    counts = seen[-1].counts
+    lines, rejects = counts["lines"], counts["rejects"]
+    past_lines = sum(each.counts["lines"] for each in seen[:-1])
+    usual = sum(each.counts["rejects"] for each in seen[:-1]) / past_lines if past_lines else 0.0
+    if lines >= limits.least_lines and rejects / lines >= max(limits.reject_share, 3 * usual):
+        yield "rejects", f"{rejects} of {lines} new lines cannot be read, usually {usual:.1%}"
+
+
+def _drift(seen: Sequence[Seen], limits: WatchSettings) -> Iterator[tuple[str, str]]:
+    lags = [_lag_s(each) for each in seen if each.counts.get("last_at")]
+    if not seen[-1].counts.get("last_at"):
+        return
+    lag, past = lags[-1], lags[:-1]
+    if lag < -limits.drift_s:
+        yield "clock", f"its newest event lies {-lag:.0f} s in the future: a clock is wrong"
+    elif len(past) >= FEWEST_RUNS:
+        usual = statistics.median(past)
+        spread = statistics.quantiles(past, n=20)[-1] - statistics.quantiles(past, n=20)[0]
+        if lag > usual + limits.drift_s + 2 * spread:
+            yield (
+                "late",
+                f"its newest event is {lag:.0f} s old, usually {usual:.0f} s: it comes late, or a clock is wrong",
+            )
+
+
+def _lag_s(each: Seen) -> float:
+    return (each.at - datetime.fromisoformat(each.counts["last_at"])).total_seconds()
+
+
+def _sum(seen: Sequence[Seen], name: str, start: datetime, end: datetime) -> int:
+    return int(sum(each.counts[name] for each in seen if start < each.at <= end))
+
+
+def _usual(
+    seen: Sequence[Seen], name: str, calendar: _Calendar, span: timedelta, limits: WatchSettings
+) -> float | None:
+    """The median of comparable stretches; None where too few runs are known."""
+    by_day: dict[datetime, int] = defaultdict(int)
+    first = seen[0].at
+    stretches = [pair for pair in calendar.comparable(span, days=limits.past_days) if pair[0] >= first]
+    for start, end in stretches:
+        by_day[end] = _sum(seen, name, start, end)
+    return statistics.median(by_day.values()) if len(by_day) >= FEWEST_DAYS else None
+
+
+def operator_rows(faults: Sequence[tuple[str, str]], *, now: datetime, zone: str) -> list[dict[str, Any]]:
+    """Operator's alerts as rows of the ledger: one a day for each kind of fault and what it concerns."""
+    day = now.astimezone(ZoneInfo(zone)).date()
+    rows = {}
+    for kind, text in faults:
+        subject = text.partition(":")[0] if kind not in ("failed", "model") else ""
+        found = alert_id(None, day, check=f"operator:{kind}:{subject}")
+        rows[found] = {
+            "alert_id": found,
+            "kind": OPERATOR,
+            "account": None,
+            "day": day,
+            "channel": None,
+            "queue": None,
+            "severity": SEVERITIES.get(kind, "medium"),
+            "records_exposed": None,
+            "title": text,
+            "checks": [kind],
+            "campaign": None,
+            "score": None,
+            "p_value": None,
+            "strangeness": None,
+            "reasons": [],
+            "evidence": [],
+            "model_version": None,
+            "first_at": None,
+            "last_at": now,
+            "alert_at": now,
+        }
+    return list(rows.values())
