@@ -7,10 +7,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
 
 import ibis
+import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 from ibis import _
@@ -63,6 +65,18 @@ class Snapshot:
     def shift(self) -> int:
         """What turns a line's number in the copy into that in the file; the copy begins with the file's first line."""
         return max(self.lines_held - 1, 0)
+
+
+@dataclass(frozen=True)
+class Span:
+    """What the new events of one file were, and when; instants in UTC."""
+
+    path: str
+    events: int
+    logins: int
+    lookups: int
+    with_record: int
+    last_at: datetime
 
 
 @dataclass(frozen=True)
@@ -325,6 +339,20 @@ def _named(text: str, by_copy: Mapping[str, Snapshot]) -> str:
     for copy, snapshot in by_copy.items():
         text = text.replace(copy, snapshot.path)
     return text
+
+
+def spans_of(events: ir.Table) -> Iterator[Span]:
+    """What each file's events were, by path."""
+    lookup = _.action == "lookup"
+    sums = events.group_by("source").aggregate(
+        events=_.count(),
+        logins=(_.action == "login").sum(),
+        lookups=lookup.sum(),
+        with_record=(lookup & _.record.notnull()).sum(),
+        last_at=_.timestamp.max(),
+    )
+    for row in sums.order_by("source").to_pyarrow().to_pylist():
+        yield Span(row.pop("source"), **row)
 
 
 class Seen:

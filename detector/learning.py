@@ -21,10 +21,12 @@ from detector.arriving import (
     SEEN,
     Seen,
     Snapshot,
+    Span,
     Stamp,
     recognise_compressed,
     restore,
     snapshot_inputs,
+    spans_of,
     stamp_of,
     take_snapshot,
 )
@@ -79,18 +81,6 @@ class LeftOut:
     day: date
     events: int
     reason: str
-
-
-@dataclass(frozen=True)
-class Span:
-    """What the new events of one file were, and when; instants in UTC."""
-
-    path: str
-    events: int
-    logins: int
-    lookups: int
-    with_record: int
-    last_at: datetime
 
 
 @dataclass(frozen=True)
@@ -379,7 +369,7 @@ class _Learner:
         events = _unseen(reading.events, news)
         added = self._commit(events, news)
         warnings = (*reading.warnings, *added.warnings)
-        spans = tuple(_spans(events))
+        spans = tuple(spans_of(events))
         return replace(added, files=reading.files, rejects=reading.rejects, warnings=warnings, spans=spans)
 
     def _known(self, batch: list[Dump]) -> dict[str, Known]:
@@ -466,19 +456,6 @@ class _Learner:
     def _of_day(self, events: ir.Table, day: date) -> ir.Table:
         start, end = (day_start(each, zone=self.zone) for each in (day, day + timedelta(days=1)))
         return events.filter((_.timestamp >= start) & (_.timestamp < end))
-
-
-def _spans(events: ir.Table) -> Iterator[Span]:
-    lookup = _.action == "lookup"
-    sums = events.group_by("source").aggregate(
-        events=_.count(),
-        logins=(_.action == "login").sum(),
-        lookups=lookup.sum(),
-        with_record=(lookup & _.record.notnull()).sum(),
-        last_at=_.timestamp.max(),
-    )
-    for row in sums.order_by("source").to_pyarrow().to_pylist():
-        yield Span(row.pop("source"), **row)
 
 
 def _count_of(snapshot: Snapshot) -> FileCount:

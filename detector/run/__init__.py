@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from detector.run.job import Report, run_once
+from detector.run.job import run_once
 from detector.run.lock import AlreadyRunningError
+from detector.run.report import Report
 
 __all__ = ["AlreadyRunningError", "Report", "run_once"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -15,12 +14,13 @@ from detector.learning import Learned, learn
 from detector.ledger import Ledger, Receiver, Recorded
 from detector.ledger.runs import begin_run, drop_runs, end_run, last_run
 from detector.model.kept import Model, load_model
-from detector.notify import Delivered, deliver
+from detector.notify import deliver
 from detector.reading.dumps import is_present
 from detector.run.judging import Judge
 from detector.run.lock import only_run
 from detector.run.metrics import write_metrics
-from detector.run.retraining import Retrained, retrain
+from detector.run.report import Report
+from detector.run.retraining import retrain
 from detector.run.versions import mend
 from detector.run.watching import feeds_of, operator_rows, watch
 from detector.settings import Settings
@@ -34,36 +34,6 @@ RUNS_KEPT = timedelta(days=60)
 
 def _silent(_text: str) -> None:
     """Tell nobody."""
-
-
-@dataclass
-class Report:
-    """What a run did.
-
-    Attributes
-    ----------
-    learned
-        What was read.
-    recorded
-        What became of the alerts.
-    judged, closed
-        Days that were judged within, and days that were judged as a whole and closed.
-    retrained
-        The model that was fitted, if it was time.
-    faults
-        What an operator should know; each is an operator's alert as well.
-    delivered
-        What became of notifications.
-    """
-
-    started_at: datetime
-    learned: Learned = field(default_factory=Learned)
-    recorded: Recorded = field(default_factory=Recorded)
-    judged: tuple[date, ...] = ()
-    closed: tuple[date, ...] = ()
-    retrained: Retrained | None = None
-    faults: tuple[str, ...] = ()
-    delivered: Delivered = field(default_factory=Delivered)
 
 
 def run_once(settings: Settings, *, now: datetime | None = None, tell: Tell = _silent) -> Report:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from detector.alerts import alert_id
@@ -15,11 +15,9 @@ from detector.ledger import Ledger
 from detector.ledger.runs import Run, list_runs
 from detector.ledger.store import OPERATOR
 from detector.reading.dumps import expand, is_present
+from detector.run.report import Report
 from detector.schedule import WatchSettings
 from detector.settings import Settings, holidays_of
-
-if TYPE_CHECKING:
-    from detector.run.job import Report
 
 FEWEST_DAYS = 3
 """Comparable days without which nothing is usual."""

@@ -1,0 +1,41 @@
+"""What a run did, for those who tell of it and those who watch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from detector.learning import Learned
+from detector.ledger import Recorded
+from detector.notify import Delivered
+from detector.run.retraining import Retrained
+
+
+@dataclass
+class Report:
+    """What a run did.
+
+    Attributes
+    ----------
+    learned
+        What was read.
+    recorded
+        What became of the alerts.
+    judged, closed
+        Days that were judged within, and days that were judged as a whole and closed.
+    retrained
+        The model that was fitted, if it was time.
+    faults
+        What an operator should know; each is an operator's alert as well.
+    delivered
+        What became of notifications.
+    """
+
+    started_at: datetime
+    learned: Learned = field(default_factory=Learned)
+    recorded: Recorded = field(default_factory=Recorded)
+    judged: tuple[date, ...] = ()
+    closed: tuple[date, ...] = ()
+    retrained: Retrained | None = None
+    faults: tuple[str, ...] = ()
+    delivered: Delivered = field(default_factory=Delivered)

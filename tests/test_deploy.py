@@ -1,0 +1,97 @@
+"""What `deploy/` holds is fit to be used: checked by the programs that will read it, where they are there."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from detector.run.template import TEMPLATE
+from detector.settings import Settings, load_settings
+
+ROOT = Path(__file__).resolve().parents[1]
+DEPLOY = ROOT / "deploy"
+MOST_EXPOSED = 20
+"""In tenths, as `systemd-analyze security` has it: below 2 is what it calls well protected."""
+
+
+@pytest.fixture
+def analyze() -> str:
+    """The program that knows; without it the test skips, and says so."""
+    found = shutil.which("systemd-analyze")
+    if found is None:
+        pytest.skip("no systemd-analyze on this machine")
+    return found
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> Path:
+    """The units, whose program is one that is there."""
+    for name in ("detector.service", "detector.timer"):
+        text = (DEPLOY / name).read_text()
+        (tmp_path / name).write_text(text.replace("/opt/detector/bin/detector", "/bin/true"))
+    return tmp_path
+
+
+def test_systemd_understands_the_units(analyze: str, units: Path) -> None:
+    """No unknown key, no value that is not understood, no user that would be missing for another reason."""
+    done = subprocess.run(
+        [analyze, "verify", "--man=no", "--recursive-errors=no", *map(str, sorted(units.iterdir()))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Unknown" not in done.stderr
+    assert "Failed to parse" not in done.stderr
+
+
+def test_the_service_is_hardened(analyze: str, units: Path) -> None:
+    """By systemd's own measure."""
+    command = [analyze, "security", "--offline=yes", "--no-pager", f"--threshold={MOST_EXPOSED}"]
+    done = subprocess.run([*command, str(units / "detector.service")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_cron_job_lets_one_run_and_writes_where_it_must(tmp_path: Path) -> None:
+    """One at a time, as nobody in particular, on a file system that is read-only but for state and scratch."""
+    job, claim = yaml.safe_load_all((DEPLOY / "cronjob.yaml").read_text())
+    assert job["spec"]["concurrencyPolicy"] == "Forbid"
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    writable = {each["mountPath"] for each in container["volumeMounts"] if not each.get("readOnly")}
+    assert writable == {"/var/lib/detector", "/tmp"}  # noqa: S108 - the container's
+    assert claim["spec"]["accessModes"] == ["ReadWriteOncePod"]
+    assert container["args"][0] == "run"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["detector.service", "detector.cron", "Containerfile", "cronjob.yaml"])
+def test_all_ways_run_the_same_command(name: str) -> None:
+    """`detector run` with a configuration, and no option that it does not have."""
+    text = (DEPLOY / name).read_text().replace('", "', " ").replace('"', "")
+    assert "run --" in text
+    assert "--config /etc/detector/detector.toml" in text
+
+
+def test_the_configuration_of_init_is_the_defaults(tmp_path: Path) -> None:
+    """It is read, names no unknown key, and each value that is commented out is the default."""
+    path = tmp_path / "detector.toml"
+    path.write_text(TEMPLATE)
+    assert load_settings(path).input[0].path.endswith("incoming/*")
+    shown = []
+    for line in TEMPLATE.splitlines():
+        plain = line.removeprefix("# ") if line.startswith(("# ", "[")) else line
+        shown.append(plain if "=" in plain or plain.startswith("[") else "")
+    found = tomllib.loads("\n".join(shown).partition("[[notify.receivers]]")[0])
+    for stage in ("engine", "run", "retrain", "watch"):
+        defaults = getattr(Settings(), stage).model_dump(mode="json")
+        for key, value in found[stage].items():
+            if key not in ("metrics", "threads", "temp_folder"):
+                assert value == defaults[key], (stage, key)
