@@ -96,8 +96,13 @@ def _from_dumps(place: Workspace, held: History | None, case: Case, inputs: Sequ
         zone=place.zone,
         max_reject_share=place.settings.learn.max_reject_share,
     )
-    ground = Ground(place.con, events=reading.events, history=held, zone=place.zone)
-    inquiry = inquire(ground, case.accounts, first=case.first, last=case.last)
+    # The sums of everybody take as much memory as all that follows; they go with their owner.
+    inquiry = inquire(
+        Ground(place.con, events=reading.events, history=held, zone=place.zone),
+        case.accounts,
+        first=case.first,
+        last=case.last,
+    )
     events = facts.tagged(inquiry)
     records, exposures = facts.with_exposures(facts.records_of(events))
     listed = facts.accounts_of(inquiry, events, records)

@@ -22,7 +22,7 @@ from detector.reading.dumps import Opened, decompressed, expand
 from detector.reading.mapping import Input
 
 DOMAIN = b"line:"
-ROWS = 100_000
+ROWS = 20_000
 
 
 def fingerprint(line: bytes, *, key: bytes | None) -> str:
@@ -43,14 +43,14 @@ def fingerprints(evidence: pd.DataFrame, *, key: bytes | None) -> list[str]:
     ReadError
         If a file is gone, or shorter than it was.
     """
-    found: dict[tuple[str, int], str] = {}
+    found = pd.Series("", index=evidence.index, dtype="object")
     for source, lines in evidence.groupby("source")["line"]:
         wanted = sorted(set(lines))
-        for number, text in _lines(str(source), wanted):
-            found[(str(source), number)] = fingerprint(text, key=key)
-        if (str(source), wanted[-1]) not in found:
+        told = {number: fingerprint(text, key=key) for number, text in _lines(str(source), wanted)}
+        if wanted[-1] not in told:
             raise ReadError(f"{source}: line {wanted[-1]} is gone; was the file changed since it was read?")
-    return [found[pair] for pair in zip(evidence["source"], evidence["line"], strict=True)]
+        found.loc[lines.index] = lines.map(told)
+    return found.tolist()
 
 
 def _lines(path: str, wanted: list[int]) -> Iterator[tuple[int, bytes]]:

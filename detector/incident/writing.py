@@ -125,7 +125,9 @@ def _write_records(dossier: Dossier, folder: Path) -> None:
     exposures = dossier.exposures.assign(**{name: [each[name] for each in texts] for name in ("shown_en", "shown_fr")})
     write_csv(exposures, folder / "exposures.csv")
     zone = dossier.settings.portal.zone
-    days = {name: records[name].dt.tz_convert(zone).dt.strftime("%Y-%m-%d") for name in ("first_at", "last_at")}
+    days = {
+        name: records[name].dt.tz_convert(zone).dt.tz_localize(None).dt.normalize() for name in ("first_at", "last_at")
+    }
     merge = pd.DataFrame(
         {
             "record": records["record"],
@@ -158,9 +160,16 @@ HARMLESS = r"^[0-9A-Za-z][0-9A-Za-z ._:/-]*$"
 def _safe(column: pd.Series) -> pa.Array | pa.ChunkedArray:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return pa.array(column.dt.tz_convert("UTC").dt.as_unit("us")).cast(pa.timestamp("us", "UTC"))
-    if column.dtype != "object" and not isinstance(column.dtype, pd.StringDtype):
+    if isinstance(column.dtype, pd.StringDtype):
+        texts = pa.array(column, pa.string(), from_pandas=True)
+    elif column.dtype == "object":
+        texts = pa.array([None if _absent(value) else str(value) for value in column], pa.string())
+    elif column.dtype.kind == "M":
+        return pa.array(column).cast(pa.date32())
+    else:
         return pa.array(column, from_pandas=True)
-    texts = pa.array([None if _absent(value) else str(value) for value in column], pa.string())
+    if isinstance(texts, pa.ChunkedArray):
+        texts = texts.combine_chunks()
     doubtful = pc.invert(pc.fill_null(pc.match_substring_regex(texts, HARMLESS), True))
     if not pc.any(doubtful).as_py():
         return texts
