@@ -159,7 +159,10 @@ def follow_attacks(
         if not asked:
             continue
         progress(f"training: {day}, {len(asked)} accounts once more")
-        rows = measure(to_frame(timeline.deviations(day, accounts=asked)), model)
+        active = to_frame(timeline.deviations(day, accounts=asked))
+        if active.empty:
+            continue
+        rows = measure(active, model)
         judged = judge_alone(rows, model.calibration)
         more = rows.loc[judged <= DOUBTFUL_P, ["account"]].drop_duplicates().assign(day=day)
         timeline.leave_out(more)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from types import SimpleNamespace
 
+import ibis
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from detector.deviations import DEVIATIONS, NAMES
 from detector.errors import ModelError
 from detector.model.kept import Model
+from detector.scoring import follow_attacks
 from detector.training import fit_model
 
 
@@ -46,3 +50,23 @@ def test_too_few_account_days() -> None:
     """With fewer account-days than a tail needs, the error counts them and says what to do."""
     with pytest.raises(ModelError, match="199 account-days, at least 200 are needed; learn more days first"):
         fit_model(made_up(199))
+
+
+class _Quiet:
+    """Days after the first on which none of the accounts asked for did anything."""
+
+    def leave_out(self, account_days: pd.DataFrame) -> None:
+        """Nothing depends on it here."""
+
+    def deviations(self, _day: date, *, accounts: list[str]) -> ir.Table:
+        """No row, whoever is asked for."""
+        assert accounts == ["a"]
+        return ibis.memtable(pd.DataFrame({"account": pd.Series([], dtype="str")}))
+
+
+def test_an_account_that_rests_after_its_strange_day_ends_no_training() -> None:
+    """Nothing is judged on a day without a row of it, and nothing more is set aside."""
+    first = date(2026, 3, 1)
+    model = SimpleNamespace(set_aside=pd.DataFrame({"account": ["a"], "day": pd.to_datetime([first])}))
+    found = follow_attacks(_Quiet(), model, days=[first, first + timedelta(days=1)])  # type: ignore[arg-type]
+    assert found.to_dict("list") == {"account": ["a"], "day": [first]}
