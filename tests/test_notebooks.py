@@ -35,3 +35,27 @@ def test_the_day_of_logs_finds_the_account_that_was_attacked() -> None:
     (path,) = [path for path in NOTEBOOKS if path.stem == "01_a_day_of_logs"]
     last = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"][-1]  # type: ignore[no-untyped-call]
     assert "'true': True" in last.outputs[0]["data"]["text/plain"]
+
+
+def _told(stem: str) -> str:
+    (path,) = [path for path in NOTEBOOKS if path.stem == stem]
+    cells = nbformat.read(path, as_version=4).cells  # type: ignore[no-untyped-call]
+    outputs = [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
+    return "\n".join(output["data"].get("text/plain", "") for output in outputs if "data" in output)
+
+
+def test_march_replayed_ties_all_that_was_stolen_and_nothing_else() -> None:
+    """The third notebook's dossier agrees with the truth, as stored."""
+    told = _told("03_march_2022_replayed")
+    assert "'tied wrongly': 0" in told
+    assert "'all accounts': True" in told
+
+
+def test_there_are_four_notebooks_each_with_a_question_and_an_answer() -> None:
+    """They are numbered, and the last three end with what was asked at their beginning."""
+    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04"]
+    for path in NOTEBOOKS[1:]:
+        cells = nbformat.read(path, as_version=4).cells  # type: ignore[no-untyped-call]
+        assert "**Question.**" in cells[0].source
+        assert "**Answer.**" in cells[-1].source
+        assert sum("image/png" in output.get("data", {}) for cell in cells for output in cell.get("outputs", [])) >= 1

@@ -37,7 +37,10 @@ def incident(
     ] = None,
     alert: Annotated[
         list[str] | None,
-        typer.Option(help="Of the results, only this alert (its uid); may be repeated.", show_default=False),
+        typer.Option(
+            help="An alert by its id: of the results if they are named, else of the ledger; may be repeated.",
+            show_default=False,
+        ),
     ] = None,
     account: Annotated[
         list[str] | None, typer.Option(help="An account, without an alert; may be repeated.", show_default=False)
@@ -69,15 +72,12 @@ def incident(
     """
     from detector.cli.messages import warn
     from detector.incident import Case, prepare_dossier
-    from detector.incident.alerted import alerted
     from detector.settings import load_settings
     from detector.workspace import to_inputs
 
     said = changes(history=history, key_file=key_file, max_reject_share=max_reject_share)
     settings = load_settings(config, over=said)
-    accounts, days = alerted(results, alert or ()) if results is not None else ([], [])
-    if alert and results is None:
-        raise ConfigError("--alert: needs --results, the folder of results that holds it")
+    accounts, days = _alerted(results, alert or [], settings)
     first, last = _window(days, since, until)
     inputs = to_inputs(dumps, settings=settings, mapping=mapping, form=input_format) if dumps else ()
     case = Case(
@@ -91,6 +91,23 @@ def incident(
     dossier = prepare_dossier(case, out=out, dumps=inputs, settings=settings)
     warn(english for english, _french in dossier.remarks)
     _tell(dossier, out, settings)
+
+
+def _alerted(results: Path | None, alerts: list[str], settings: Settings) -> tuple[list[str], list[date]]:
+    """Accounts and days of the alerts: of a folder of results if it is named, else of the ledger."""
+    from detector.incident.alerted import alerted, alerted_in_ledger
+    from detector.workspace import ledger_of
+
+    if results is not None:
+        return alerted(results, alerts)
+    if not alerts:
+        return [], []
+    ledger = ledger_of(settings, env=os.environ)
+    if ledger is None:
+        raise ConfigError(
+            "--alert: needs the results that hold it (--results DIR), or the ledger's history (--history)"
+        )
+    return alerted_in_ledger(ledger, alerts)
 
 
 def _window(days: list[date], since: datetime | None, until: datetime | None) -> tuple[date, date]:

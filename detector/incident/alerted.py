@@ -1,13 +1,14 @@
-"""Which accounts and days the alerts of a folder of results are about."""
+"""Which accounts and days alerts are about: those of a folder of results, or of the ledger."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date
 from pathlib import Path
 
 from detector.errors import ConfigError
+from detector.ledger import Ledger
 
 
 def alerted(results: Path, alerts: Collection[str]) -> tuple[list[str], list[date]]:
@@ -38,3 +39,27 @@ def alerted(results: Path, alerts: Collection[str]) -> tuple[list[str], list[dat
         raise ConfigError(f"{results}: no alert on an account; name accounts (--account)")
     accounts = sorted({finding["resources"][0]["uid"] for finding in chosen})
     return accounts, sorted({date.fromisoformat(finding["unmapped"]["day"]) for finding in chosen})
+
+
+def alerted_in_ledger(ledger: Ledger, alerts: Sequence[str]) -> tuple[list[str], list[date]]:
+    """The accounts and days of alerts that the ledger holds.
+
+    Parameters
+    ----------
+    ledger
+        The ledger.
+    alerts
+        Ids, or the beginnings of them.
+
+    Raises
+    ------
+    LedgerError
+        If one of them is not there, or several begin like it.
+    ConfigError
+        If all are about the portal as a whole.
+    """
+    found = [ledger.alert(alert) for alert in alerts]
+    accounts = {alert.account for alert in found if alert.account is not None}
+    if len(accounts) == 0:
+        raise ConfigError("these alerts are about the portal as a whole; name accounts (--account)")
+    return sorted(accounts), sorted({alert.day for alert in found})

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from detector.errors import ConfigError
-from detector.incident.alerted import alerted
+from detector.alerts import build_alerts
+from detector.early import EARLY
+from detector.errors import ConfigError, LedgerError
+from detector.incident.alerted import alerted, alerted_in_ledger
+from detector.ledger import open_ledger, to_rows
+from tests.output import made
 from tests.report.made import write_made
 
 
@@ -33,3 +38,15 @@ def test_an_unknown_alert_or_folder_is_told(results: Path, tmp_path: Path) -> No
         alerted(results, ["nothing"])
     with pytest.raises(ConfigError, match=r"no alerts to be read .*expected what `score --out` wrote"):
         alerted(tmp_path, ())
+
+
+def test_alerts_of_the_ledger_are_found_by_the_beginning_of_their_ids(tmp_path: Path) -> None:
+    """What scoring recorded leads to its account and day."""
+    ledger = open_ledger(history=tmp_path)
+    found = made.scores({"account": "h9", "alert": True, "queue": "main"})
+    alerts = build_alerts(found, made.fired().iloc[:0], pd.DataFrame())
+    ledger.record(to_rows(alerts, found, EARLY.empty().to_pandas()), at=datetime(2026, 2, 13, tzinfo=UTC))
+    uid = alerts["alert_id"].iloc[0]
+    assert alerted_in_ledger(ledger, [uid[:10]]) == (["h9"], [made.DAY])
+    with pytest.raises(LedgerError, match="no alert begins with"):
+        alerted_in_ledger(ledger, ["0000000000"])
