@@ -175,19 +175,34 @@ def _refuse_too_many(parts: list[Part], most: float, con: duckdb.DuckDBPyConnect
 
 def _complaint(part: Part, con: duckdb.DuckDBPyConnection) -> str:
     counted = part.counted
-    rejects = sql.within(sql.select({"reason": "reason", "line": "line", "text": "text"}, "rejected"))
-    rejected = rejects_of([part], con=con)
-    con.register("rejected", rejected)
-    columns = {"reason": "reason", "times": "count(*)", "line": "min(line)", "text": "left(arg_min(text, line), 120)"}
-    found = con.execute(
-        sql.select(columns, rejects) + f" GROUP BY reason ORDER BY 2 DESC, 1 LIMIT {_REASONS_TOLD}"
-    ).fetchall()
-    con.unregister("rejected")
-    told = "; ".join(f"{times} × {reason}, first on line {line}: {text}" for reason, times, line, text in found)
+    told = "; ".join(f"{reason}: {text}" for reason, text in _reasons(part, con))
     return (
         f"{counted.path}: {counted.rejected} of {counted.rejected + counted.read} lines cannot be read as "
         f"{counted.format} ({told}); correct the mapping or the format, or raise --max-reject-share"
     )
+
+
+def _told_rejects(parts: list[Part], con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """A sentence for each file with rejects: too few to stop the run are not passed over in silence."""
+    rejecting = [part for part in parts if part.counted.rejected]
+    return tuple(
+        f"{part.counted.path}: {part.counted.rejected} of {part.counted.rejected + part.counted.read} lines are rejects"
+        f" ({'; '.join(reason for reason, _ in _reasons(part, con))})"
+        for part in rejecting
+    )
+
+
+def _reasons(part: Part, con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """The commonest reasons of a file's rejects, in words with the first line that has them, and that line's text."""
+    rejects = sql.within(sql.select({"reason": "reason", "line": "line", "text": "text"}, "rejected"))
+    columns = {"reason": "reason", "times": "count(*)", "line": "min(line)", "text": "left(arg_min(text, line), 120)"}
+    asked = sql.select(columns, rejects) + f" GROUP BY reason ORDER BY 2 DESC, 1 LIMIT {_REASONS_TOLD}"
+    con.register("rejected", rejects_of([part], con=con))
+    try:
+        found = con.execute(asked).fetchall()
+    finally:
+        con.unregister("rejected")
+    return [(f"{times} × {reason}, first on line {line}", text) for reason, times, line, text in found]
 
 
 def _refuse_nothing(parts: list[Part]) -> None:

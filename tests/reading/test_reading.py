@@ -166,6 +166,13 @@ def test_rejects_have_place_reason_and_masked_text(reads: Read, tmp_path: Path) 
     assert len(reject["text"]) == 500
 
 
+def test_a_few_rejects_are_told(reads: Read, tmp_path: Path) -> None:
+    """Rejects that do not stop the run are told of, with their reasons and no text."""
+    path = write(tmp_path, HEADER + "".join(map(row, range(50))) + row(2, action="steal") + row(3))
+    (told,) = [warning for warning in reads(path).warnings if "are rejects" in warning]
+    assert told == f"{path}: 1 of 52 lines are rejects (1 × unknown action 'steal', first on line 52)"
+
+
 def test_too_many_rejects_stop_the_run(reads: Read, tmp_path: Path) -> None:
     """Above the share the error names the worst file, the commonest reasons and a place, and no identifier."""
     path = write(tmp_path, HEADER + row(1) * 15 + row(2, action="x") + row(3, record=NIR, timestamp="soon"))
