@@ -163,7 +163,7 @@ def sentence(
     shown = {"value": _number(value, declared, language), "usual": "", "peers": "", "ratio": ""}
     if usual is not None and value > usual:
         shown |= {
-            "usual": _number(usual, declared, language),
+            "usual": _usual(usual, declared, language),
             "ratio": _ratio(value / usual, language) if usual else "",
         }
         # Of next to nothing everything is a huge multiple.
@@ -179,6 +179,7 @@ def sentence(
 
 MIN_RATIO = 1.5
 """Less than half as much again is no multiple worth telling."""
+HALF = 0.5
 USUALLY: dict[Language, str] = {"en": " (usually {usual})", "fr": " (d'habitude {usual})"}
 PEERS: dict[Language, str] = {
     "en": " (99 in 100 peers: at most {peers})",
@@ -191,6 +192,13 @@ def _number(value: float, declared: Feature, language: Language) -> str:
         return f"{value:.0%}" if language == "en" else f"{value * 100:.0f} %"
     text = f"{value:,.0f}" if declared.whole or value >= 10 or value == int(value) else f"{value:,.1f}"
     return text if language == "en" else text.replace(",", "\u202f").replace(".", ",")
+
+
+def _usual(usual: float, declared: Feature, language: Language) -> str:
+    """A median of an even number of days may be a half, by which the multiple beside it is divided."""
+    if declared.unit == "share" or usual % 1 != HALF:
+        return _number(usual, declared, language)
+    return f"{usual:,.1f}" if language == "en" else f"{usual:,.1f}".replace(",", "\u202f").replace(".", ",")
 
 
 def _ratio(ratio: float, language: Language) -> str:

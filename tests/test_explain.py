@@ -16,6 +16,7 @@ NOBODY = pd.DataFrame()
     ("name", "value", "usual", "peers", "words"),
     [
         ("records", 1204, 31, 90, "1,204 different records, 39 × its usual 31"),
+        ("records", 147, 2.5, None, "147 different records, 59 × its usual 2.5"),
         ("records", 40, 31, 20, "40 different records (99 in 100 peers: at most 20)"),
         ("records", 40, 31, 90, "40 different records (usually 31)"),
         ("records", 40, 0, 90, "40 different records (usually 0)"),

@@ -105,7 +105,8 @@ def read(
     _refuse_too_many(parts, max_reject_share, con.con)
     _refuse_nothing(parts)
     rejects = REJECTS.check(rejects_of(parts, con=con.con))
-    return Reading(_view(parts, con), rejects, tuple(part.counted for part in parts), warnings)
+    told = (*_told_rejects(parts, con.con), *warnings)
+    return Reading(_view(parts, con), rejects, tuple(part.counted for part in parts), told)
 
 
 def _told(dumps: list[Dump], progress: Progress | None) -> Iterator[Dump]:
