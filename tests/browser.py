@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -26,6 +27,8 @@ FLAGS = (
 )
 WAIT_S = 30
 HIGHEST = 12_000
+AXE = "axe-core@4.10.3"
+NPM_S = 90
 
 
 class Browser:
@@ -123,3 +126,28 @@ def _wait_for(port: int) -> None:
                 return
         time.sleep(0.1)
     pytest.fail("chromedriver does not answer")
+
+
+def axe_source(folder: Path) -> str:
+    """The source of axe-core, which npm puts into a folder; skips the test where it cannot be had."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("no accessibility check: npm is not there to get axe-core")
+    command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), AXE]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=NPM_S, env=dict(os.environ))
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"no accessibility check: npm does not give {AXE} in time")
+    source = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if done.returncode or not source.is_file():
+        pytest.skip(f"no accessibility check: npm does not give {AXE} ({done.stderr.strip()[-200:]})")
+    return source.read_text()
+
+
+def grave_findings(browser: Browser, axe: str) -> list[tuple[str, list[str]]]:
+    """Serious and critical findings of axe on the page that is shown: the rule, and where."""
+    browser.run(axe + "\nwindow.axe = axe;")
+    found = browser.run_async("axe.run().then(arguments[0])")
+    assert found["passes"]
+    grave = [rule for rule in found["violations"] if rule["impact"] in ("serious", "critical")]
+    return [(rule["id"], [node["html"][:120] for node in rule["nodes"][:3]]) for rule in grave]

@@ -128,9 +128,11 @@ def _login() -> str:
 
 
 def _tell(dossier: Dossier, out: Path, settings: Settings) -> None:
+    from detector.output.table import counted
+
     counts = dossier.counts
     lower = "unknown (no dumps)" if counts["records_lower"] is None else f"{counts['records_lower']:,}"
-    typer.echo(f"{len(dossier.accounts)} accounts, {dossier.start} to {dossier.end}: {out}")
+    typer.echo(f"{counted(len(dossier.accounts), 'account')}, {dossier.start} to {dossier.end}: {out}")
     typer.echo(f"persons: at least {lower}, at most {counts['records_upper']:,}")
     decisions = dossier.addresses["decision"].value_counts()
     typer.echo(f"addresses: {decisions.get('block', 0)} to block, {decisions.get('keep', 0)} not to be blocked")

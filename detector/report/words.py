@@ -146,8 +146,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "versions": ("Versions", "Versions"),
     "made": ("Scored on {}", "Évalué le {}"),
     "summary_told": (
-        "{alerts} alerts and {reviews} accounts for review, of {accounts} account-days.",
-        "{alerts} alertes et {reviews} comptes à examiner, sur {accounts} comptes-jours.",
+        "Alerts: {alerts}. For review: {reviews}. Account-days scored: {accounts}.",
+        "Alertes : {alerts}. À examiner : {reviews}. Comptes-jours évalués : {accounts}.",
     ),
     "usual": ("nothing unusual", "rien d'inhabituel"),
     "volume_tier": ("an extreme number of look-ups in a day", "un nombre extrême de consultations en un jour"),

@@ -17,6 +17,7 @@ from detector.reading.records import token
 from detector.settings import Settings
 from detector.verbs import learn as learn_days
 from tests.incident.conftest import FIRST, KEY, LAST, Portal
+from tests.incident.test_identifiers import identifiers, words_in
 
 Made = tuple[Dossier, Path]
 
@@ -109,38 +110,13 @@ def test_history_alone_gives_an_upper_bound_and_says_that_the_lower_is_unknown(
     logged = (tmp_path / "history" / "actions.jsonl").read_text()
     assert '"verb": "incident"' in logged
     assert '"by": "tests"' in logged
-    assert not _identifiers(portal) & _all_words(tmp_path)
+    assert not identifiers(portal) & words_in(tmp_path)
 
 
 def test_no_identifier_that_went_in_comes_out(portal: Portal, made: Made) -> None:
     """Neither in a file of the dossier, nor in a column of its tables, with its key or without."""
     _dossier, out = made
-    assert not _identifiers(portal) & _all_words(out)
-
-
-def _identifiers(portal: Portal) -> set[str]:
-    whole = {str(nir) for dump in portal.dumps for nir in pd.read_parquet(dump)["record"].dropna()}
-    return whole | {nir[:13] for nir in whole}
-
-
-def _all_words(folder: Path) -> set[str]:
-    """Everything in a folder that could be an identifier: runs of letters and digits, Parquet decoded."""
-    found: set[str] = set()
-    for path in (path for path in folder.rglob("*") if path.is_file()):
-        if path.suffix == ".parquet":
-            frame = pd.read_parquet(path)
-            text = " ".join(str(value) for name in frame for value in frame[name].astype(str).unique())
-        else:
-            text = path.read_bytes().decode("utf-8", errors="replace")
-        words = "".join(character if character.isalnum() else " " for character in text).split()
-        found |= {word for word in words if len(word) in (13, 15)}
-    return found
-
-
-def test_the_search_would_find_an_identifier(portal: Portal, tmp_path: Path) -> None:
-    """One hidden in a file is found."""
-    (tmp_path / "note.txt").write_text(f"see {min(_identifiers(portal))}, please")
-    assert len(_identifiers(portal) & _all_words(tmp_path)) == 1
+    assert not identifiers(portal) & words_in(out)
 
 
 def test_the_manifest_has_the_hash_of_every_file_and_of_every_original(portal: Portal, made: Made) -> None:

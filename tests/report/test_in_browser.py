@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from detector.report import write_report
-from tests.browser import Browser, chromium
+from tests.browser import Browser, axe_source, chromium, grave_findings
 from tests.report.made import write_made
 
 pytestmark = pytest.mark.browser
-AXE = "axe-core@4.10.3"
 TEXTS = "return [...document.querySelectorAll(arguments[0])].map(e => e.textContent.trim())"
 
 
@@ -66,28 +62,12 @@ def test_dark_is_dark(browser: Browser, page: Path) -> None:
 
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The source of axe-core, from npm; the test skips where it cannot be had."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("no accessibility check: npm is not there to get axe-core")
-    folder = tmp_path_factory.mktemp("axe")
-    command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), AXE]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=90, env=dict(os.environ))
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"no accessibility check: npm does not give {AXE} in time")
-    source = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if done.returncode or not source.is_file():
-        pytest.skip(f"no accessibility check: npm does not give {AXE} ({done.stderr.strip()[-200:]})")
-    return source.read_text()
+    """What checks accessibility."""
+    return axe_source(tmp_path_factory.mktemp("axe"))
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_page_is_accessible(browser: Browser, tmp_path: Path, axe: str, *, dark: bool) -> None:
     """Axe finds nothing serious, contrast included."""
     browser.open(write_report(write_made(tmp_path / "out", alerts=3)), dark=dark)
-    browser.run(axe + "\nwindow.axe = axe;")
-    found = browser.run_async("axe.run().then(arguments[0])")
-    assert found["passes"]
-    grave = [rule for rule in found["violations"] if rule["impact"] in ("serious", "critical")]
-    assert not [(rule["id"], [node["html"][:120] for node in rule["nodes"][:3]]) for rule in grave]
+    assert grave_findings(browser, axe) == []

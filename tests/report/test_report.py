@@ -49,7 +49,7 @@ def test_the_report_tells_all_that_an_analyst_asks_of_an_alert(results: Path) ->
     """Reasons, hours, days, sources and who shares them, whom, campaign, what to check, where it stands, limits."""
     text = Page(write_report(results).read_text()).text
     for told in (
-        "2 alerts and 1 accounts for review, of 4 account-days.",
+        "Alerts: 2. For review: 1. Account-days scored: 4.",
         "many look-ups from a network new to it, within three days of a reset",
         "1,204 records never looked up before by it or anyone around",
         "over the last 7 days: 1,204 different records",
