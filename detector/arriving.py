@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
 
@@ -76,6 +76,7 @@ class Span:
     logins: int
     lookups: int
     with_record: int
+    first_at: datetime
     last_at: datetime
 
 
@@ -87,6 +88,8 @@ class Stamp:
     mtime_ns: int
     inode: int
     sha256: str
+    last_at: str = ""
+    """Its newest event then, ISO 8601 in UTC; empty: none was read."""
 
 
 def take_snapshot(path: str, *, held: Mapping[str, Held], folder: Path, patient: bool) -> Snapshot | None:
@@ -349,6 +352,7 @@ def spans_of(events: ir.Table) -> Iterator[Span]:
         logins=(_.action == "login").sum(),
         lookups=lookup.sum(),
         with_record=(lookup & _.record.notnull()).sum(),
+        first_at=_.timestamp.min(),
         last_at=_.timestamp.max(),
     )
     for row in sums.order_by("source").to_pyarrow().to_pylist():
@@ -366,15 +370,32 @@ class Seen:
     def is_held(self, path: str, *, inputs: Mapping[str, Held]) -> bool:
         """Whether the file is as it was when its content was held, and that content still is."""
         stamp = self._stamps.get(path)
-        if stamp is None or stamp.sha256 not in inputs or stamp != _stamp(path, stamp.sha256):
+        if stamp is None or stamp.sha256 not in inputs or replace(stamp, last_at="") != _stamp(path, stamp.sha256):
             return False
         self._found[path] = stamp
         return True
 
-    def note(self, path: str, *, sha256: str, stamp: Stamp | None) -> None:
+    def note(self, path: str, *, sha256: str, stamp: Stamp | None, last_at: datetime | None = None) -> None:
         """Remember a file as it was before it was read."""
         if stamp is not None:
-            self._found[path] = replace(stamp, sha256=sha256)
+            before = self._stamps.get(path)
+            told = last_at.astimezone(UTC).isoformat() if last_at else before.last_at if before else ""
+            self._found[path] = replace(stamp, sha256=sha256, last_at=told)
+
+    def keep(self, path: str) -> None:
+        """Remember of a file what was known before."""
+        if path in self._stamps:
+            self._found[path] = self._stamps[path]
+
+    def was_replaced(self, path: str, *, known: str | None, first_at: datetime) -> bool:
+        """Whether a file no longer begins with what was read of it, and tells of the same time again.
+
+        A log that was rotated begins anew as well, but later than the old one ended.
+        """
+        before = self._stamps.get(path)
+        if before is None or known is not None or not before.last_at:
+            return False
+        return first_at <= datetime.fromisoformat(before.last_at)
 
     def save(self) -> None:
         """Keep what was found, and nothing on files that are gone."""

@@ -223,6 +223,10 @@ def _merge(reports: Sequence[Learned]) -> Learned:
     return Learned(**merged)
 
 
+_REPLACED = (
+    "was replaced by another file of the same time, which was not added to what is held: if it is a corrected one, "
+    "rebuild its days with `detector learn --replace` and all of their files; if it has other lines, rename it"
+)
 _DAYS = ("days", "amended", "refreshed", "closed", "expired")
 
 
@@ -312,8 +316,13 @@ class _Learner:
                     return _merge([taken.report, Learned(faults=(str(error),))])
                 return _merge([taken.report, *(self._add_arriving(given, [dump]) for dump in fresh)])
             added = self._commit_arriving(reading, taken.news)
+        last = {span.path: span.last_at for span in added.spans}
+        refused = {fault.partition(" was replaced")[0] for fault in added.faults}
         for path, snapshot in taken.news.items():
-            self.seen.note(path, sha256=snapshot.sha256, stamp=taken.stamps[path])
+            if path in refused:
+                self.seen.keep(path)
+            else:
+                self.seen.note(path, sha256=snapshot.sha256, stamp=taken.stamps[path], last_at=last.get(path))
         return _merge([taken.report, added])
 
     def _take(self, batch: list[Dump], folder: Path) -> _Taken:
@@ -366,11 +375,19 @@ class _Learner:
                 for each in news:
                     _record(change, each, days=set())
             return Learned(files=tuple(each.file for each in news))
-        events = _unseen(reading.events, news)
-        added = self._commit(events, news)
+        spans = tuple(spans_of(_unseen(reading.events, news)))
+        replaced = [
+            span.path
+            for span in spans
+            if self.seen.was_replaced(span.path, known=snapshots[span.path].known, first_at=span.first_at)
+        ]
+        news = [each for each in news if each.file.path not in replaced]
+        spans = tuple(span for span in spans if span.path not in replaced)
+        added = self._commit(_unseen(reading.events, news), news)
         warnings = (*reading.warnings, *added.warnings)
-        spans = tuple(spans_of(events))
-        return replace(added, files=reading.files, rejects=reading.rejects, warnings=warnings, spans=spans)
+        faults = tuple(f"{path} {_REPLACED}" for path in replaced)
+        files = tuple(file for file in reading.files if file.path not in replaced)
+        return replace(added, files=files, rejects=reading.rejects, warnings=warnings, spans=spans, faults=faults)
 
     def _known(self, batch: list[Dump]) -> dict[str, Known]:
         """What is held of each file; nothing when days are rebuilt, or of what can be read only once."""

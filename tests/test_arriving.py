@@ -215,6 +215,31 @@ def test_what_was_learned_is_known_to_the_job_and_the_other_way_round(inbox: Inb
     assert inbox.numbers() == list(range(30))
 
 
+def test_a_file_replaced_by_a_corrected_one_is_told_and_not_added(inbox: Inbox) -> None:
+    """It would count twice: a person rebuilds the day, and then all is well; a log that begins anew is learned."""
+    inbox.put("day.csv", HEADER + lines(0, 30))
+    inbox.take()
+    corrected = HEADER + lines(0, 30).replace("192.0.2.1", "192.0.2.9")
+    path = inbox.put("day.csv", corrected, age_s=30)
+    for _ in range(2):
+        (fault,) = inbox.take().faults
+        assert "day.csv was replaced by another file of the same time" in fault
+        assert inbox.numbers() == list(range(30))
+    learn(
+        [Input(path=str(path), mapping=TOKENS)],
+        history=inbox.history(),
+        con=inbox.con,
+        scratch=inbox.folder / "scratch",
+        key=b"k" * 32,
+        now=NOW,
+        settings=LearnSettings(replace=True),
+    )
+    assert inbox.take().faults == ()
+    inbox.put("day.csv", HEADER + lines(30, 40))
+    assert inbox.take().faults == ()
+    assert inbox.numbers() == list(range(40))
+
+
 def test_parquet_that_is_not_whole_waits(inbox: Inbox) -> None:
     """Its last bytes tell whether it is."""
     import pyarrow.parquet as pq

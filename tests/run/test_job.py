@@ -1,0 +1,289 @@
+"""The job: one at a time, each alert once, and every fault told and survived."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import ibis.expr.types as ir
+import pytest
+from typer.testing import CliRunner
+
+from detector.cli import app
+from detector.errors import ConfigError, DetectorError, RunError
+from detector.history import History
+from detector.history.manifest import Part
+from detector.history.transactions import Transaction
+from detector.ledger import open_ledger
+from detector.ledger.runs import last_run
+from detector.ledger.store import OPERATOR
+from detector.run import AlreadyRunningError, run_once
+from detector.run.forgetting import forget_subject
+from detector.run.hunting import hunt
+from detector.run.status import status_of
+from detector.settings import Settings
+from tests.run.portal import CANARY, START, configure, ledger_rows, lines_of, slices, write_slice
+
+TUESDAY = START + timedelta(days=1)
+
+
+def deliver(folder: Path, *days: date, parts: int = 1, part: int = 0) -> datetime:
+    """Put the slices of some days, or a part of them, into the job's folder; return the time of the last."""
+    found = [piece for day in days for piece in slices(lines_of(day, accounts=2))]
+    chosen = found[part * len(found) // parts : (part + 1) * len(found) // parts]
+    for end, lines in chosen:
+        write_slice(folder / "incoming", end, lines)
+    return chosen[-1][0] + timedelta(minutes=1)
+
+
+def test_an_alert_is_raised_once_and_told_once(tmp_path: Path) -> None:
+    """Within the day, at its end, and in any run between, it is the same alert; days close by themselves."""
+    settings = configure(
+        tmp_path, extra=f'[[notify.receivers]]\nname = "siem"\nkind = "jsonl"\npath = "{tmp_path}/alerts.jsonl"\n'
+    )
+    assert len(run_once(settings, now=deliver(tmp_path, START, TUESDAY)).recorded.raised) == 1
+    again = run_once(settings, now=deliver(tmp_path, TUESDAY + timedelta(days=1)))
+    assert again.recorded.raised == ()
+    assert again.closed[-1] == TUESDAY
+    assert len((tmp_path / "alerts.jsonl").read_text().splitlines()) == 1
+    assert len(ledger_rows(settings)["alerts"]) == 1
+    assert not list((tmp_path / "history" / "judged").glob(f"{TUESDAY}*"))
+
+
+def test_a_run_killed_before_it_recorded_judges_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read and not judged is judged by the next run, though nothing new has come."""
+    settings = configure(tmp_path)
+    now = deliver(tmp_path, TUESDAY)
+    with monkeypatch.context() as patch:
+        patch.setattr("detector.run.judging.to_rows", _killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            run_once(settings, now=now)
+    assert len(run_once(settings, now=now).recorded.raised) == 1
+
+
+def _killed(*_arguments: object) -> None:
+    raise RuntimeError("killed")
+
+
+def test_a_second_run_says_so_and_ends_well(tmp_path: Path) -> None:
+    """While one is at work another does nothing, and that is no failure."""
+    settings = configure(tmp_path)
+    (tmp_path / "history").mkdir()
+    with (tmp_path / "history" / "run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(AlreadyRunningError, match="another run is at work"):
+            run_once(settings)
+        result = CliRunner().invoke(app, ["run", "--once", "--config", str(tmp_path / "detector.toml")])
+    assert result.exit_code == 0
+    assert "another run is at work" in result.stderr
+
+
+def test_before_the_first_file_has_come_nothing_fails(tmp_path: Path) -> None:
+    """An input without a file yet is no fault."""
+    report = run_once(configure(tmp_path), now=datetime(2026, 3, 2, tzinfo=UTC))
+    assert (report.faults, report.learned.files) == ((), ())
+
+
+def test_a_clock_that_was_set_back_is_refused(tmp_path: Path) -> None:
+    """Nothing is read by a clock that would mistake days; set right, the job goes on."""
+    settings = configure(tmp_path)
+    now = deliver(tmp_path, TUESDAY, parts=2)
+    run_once(settings, now=now)
+    later = deliver(tmp_path, TUESDAY, parts=2, part=1)
+    with pytest.raises(RunError, match="it was set back"):
+        run_once(settings, now=now - timedelta(days=2))
+    assert run_once(settings, now=later).learned.files
+
+
+@pytest.mark.parametrize("fault", ["missing", "changed"])
+def test_a_model_that_cannot_be_used_leaves_the_checks_and_is_told(tmp_path: Path, fault: str) -> None:
+    """A missing or tampered file: checks alert, and the operator has an alert of its own kind."""
+    settings = configure(tmp_path)
+    run_once(settings, now=datetime(2026, 3, 2, tzinfo=UTC))
+    from detector import models_dir
+
+    model = tmp_path / "history" / "model"
+    shutil.copytree(models_dir() / "default", model)
+    if fault == "missing":
+        (model / "model.skops").unlink()
+    else:
+        (model / "model.skops").write_bytes(b"nothing")
+    report = run_once(settings, now=deliver(tmp_path, TUESDAY))
+    assert len(report.faults) == 1
+    alerts = open_ledger(history=tmp_path / "history").alerts()
+    assert sorted((each.kind, each.checks[0]) for each in alerts) == [
+        ("extraction", "canary_record"),
+        ("operator", "model"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [("[run]\nsettle = 3\n", "run.settle"), ('[ledger]\nurl = "mysql://x"\n', "expected sqlite:///PATH")],
+)
+def test_a_broken_configuration_is_told(tmp_path: Path, extra: str, message: str) -> None:
+    """An unknown key, or an address that is no ledger's: nothing is done."""
+    with pytest.raises(ConfigError, match=message):
+        run_once(configure(tmp_path, extra=extra))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one megabyte; without the right to mount one the test skips, and says so."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        pytest.skip(f"no tmpfs can be mounted: {made.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def remount(place: Path, option: str) -> None:
+    """Change the disk."""
+    subprocess.run(["mount", "-o", f"remount,{option}", place], check=True)
+
+
+def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path, small_disk: Path) -> None:
+    """The run fails and says so; with room again, the next one does what it could not."""
+    settings = _on(configure(tmp_path), small_disk / "history")
+    now = deliver(tmp_path, TUESDAY)
+    filler = small_disk / "filler"
+    (small_disk / "history").mkdir()
+    filler.write_bytes(b"x" * (900 << 10))
+    with pytest.raises(DetectorError, match=r"(full|No space|disk|cannot be written|failed)"):
+        run_once(settings, now=now)
+    filler.unlink()
+    remount(small_disk, "size=64m")
+    assert len(run_once(settings, now=now).recorded.raised) == 1
+
+
+def test_a_state_that_cannot_be_written_is_told_and_loses_nothing(tmp_path: Path, small_disk: Path) -> None:
+    """A read-only folder: nothing is read; writable again, nothing is missing."""
+    remount(small_disk, "size=64m")
+    settings = _on(configure(tmp_path), small_disk / "history")
+    now = deliver(tmp_path, TUESDAY, parts=2)
+    run_once(settings, now=now)
+    before = History.open(small_disk / "history").manifest
+    now = deliver(tmp_path, TUESDAY, parts=2, part=1)
+    remount(small_disk, "ro")
+    with pytest.raises(DetectorError, match="cannot be written"):
+        run_once(settings, now=now)
+    assert History.open(small_disk / "history").manifest == before
+    remount(small_disk, "rw")
+    assert len(run_once(settings, now=now).recorded.raised) == 1
+
+
+def test_an_outbox_that_cannot_be_written_loses_no_alert(tmp_path: Path, small_disk: Path) -> None:
+    """The ledger is on a read-only disk: the run fails before it reads; the alert is raised when it can be kept."""
+    remount(small_disk, "size=64m")
+    settings = configure(tmp_path, extra=f'[ledger]\nurl = "sqlite:///{small_disk}/ledger.sqlite"\n')
+    run_once(settings, now=datetime(2026, 3, 2, tzinfo=UTC))
+    remount(small_disk, "ro")
+    now = deliver(tmp_path, TUESDAY)
+    with pytest.raises(DetectorError, match="ledger"):
+        run_once(settings, now=now)
+    remount(small_disk, "rw")
+    assert len(run_once(settings, now=now).recorded.raised) == 1
+
+
+def _on(settings: Settings, folder: Path) -> Settings:
+    history = settings.history.model_copy(update={"folder": folder})
+    return settings.model_copy(update={"history": history})
+
+
+def test_two_hosts_on_one_folder_do_not_spoil_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the lock does not reach, the one that comes second notices, stops, and says so."""
+    settings = configure(tmp_path)
+    run_once(settings, now=deliver(tmp_path, TUESDAY, parts=3))
+    now = deliver(tmp_path, TUESDAY, parts=3, part=1)
+    real, calls = Transaction.write, []
+
+    def meanwhile(change: Transaction, day: date, table: str, rows: ir.Table) -> Part:
+        """The other host's run comes between reading and commit."""
+        calls.append(table)
+        if len(calls) == 1:
+            monkeypatch.setattr("fcntl.flock", lambda *_: None)
+            run_once(settings, now=now)
+        return real(change, day, table, rows)
+
+    monkeypatch.setattr(Transaction, "write", meanwhile)
+    with pytest.raises(DetectorError, match="changed by another run, perhaps on another machine"):
+        run_once(settings, now=now)
+    monkeypatch.setattr(Transaction, "write", real)
+    run_once(settings, now=deliver(tmp_path, TUESDAY, parts=3, part=2))
+    held = History.open(tmp_path / "history").manifest.inputs
+    assert len(held) == len(list((tmp_path / "incoming").iterdir()))
+
+
+def test_past_days_are_judged_anew_without_old_alerts_twice(tmp_path: Path) -> None:
+    """A canary that is known only now is found on a past day; what was raised before is not raised again."""
+    settings = configure(tmp_path)
+    run_once(settings, now=deliver(tmp_path, START, TUESDAY))
+    now = deliver(tmp_path, TUESDAY + timedelta(days=1))
+    run_once(settings, now=now)
+    found = hunt(settings, since=START, now=now)
+    assert found.days == (START, TUESDAY)
+    assert found.recorded.raised == ()
+    assert len(found.recorded.known) == 1
+
+
+def test_an_account_is_forgotten_everywhere(tmp_path: Path) -> None:
+    """History and ledger hold nothing on it any more, nor does what was kept of the judged; the log has no name."""
+    settings = configure(tmp_path)
+    now = deliver(tmp_path, TUESDAY)
+    run_once(settings, now=now)
+    (alert,) = open_ledger(history=tmp_path / "history").alerts()
+    rows, alerts = forget_subject(settings, account=alert.account, record=None, at=now, by="ana", why="art. 17")
+    assert rows > 0
+    assert alerts == 1
+    log = (tmp_path / "history" / "actions.jsonl").read_text()
+    assert '"verb": "forget"' in log
+    assert f'"{alert.account}"' not in log
+    assert run_once(settings, now=now).recorded.raised == ()
+
+
+def test_the_status_tells_what_is_wrong(tmp_path: Path) -> None:
+    """A run that failed, or none for long, is trouble, and the command's exit code says so; metrics are written."""
+    settings = configure(tmp_path, extra=f'[run]\nmetrics = "{tmp_path}/detector.prom"\n')
+    now = deliver(tmp_path, TUESDAY)
+    run_once(settings, now=now)
+    history, ledger = History.open(tmp_path / "history"), open_ledger(history=tmp_path / "history")
+    fresh = status_of(history, ledger, now=now + timedelta(minutes=1))
+    assert (fresh.troubles, fresh.open_alerts, fresh.newest_day) == ((), 1, str(TUESDAY))
+    late = status_of(history, ledger, now=now + timedelta(minutes=16))
+    assert "no run has ended well since" in late.troubles[0]
+    text = (tmp_path / "detector.prom").read_text()
+    assert "# TYPE detector_alerts_open gauge\ndetector_alerts_open 1\n" in text
+    assert "detector_healthy 1\n" in text
+    result = CliRunner().invoke(app, ["status", "--config", str(tmp_path / "detector.toml")])
+    assert result.exit_code == 1
+    assert "TROUBLE: no run" in result.stdout
+
+
+def test_a_failed_run_is_recorded_and_told_as_an_operators_alert(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its error stands in the ledger, and whoever is told of alerts is told of it."""
+    settings = configure(tmp_path)
+    now = deliver(tmp_path, TUESDAY)
+
+    def fail(*_arguments: object, **_rest: object) -> None:
+        raise RunError("no luck")
+
+    monkeypatch.setattr("detector.run.job.learn", fail)
+    with pytest.raises(RunError, match="no luck"):
+        run_once(settings, now=now)
+    ledger = open_ledger(history=tmp_path / "history")
+    last = last_run(ledger)
+    assert last is not None
+    assert last.error == "no luck"
+    (alert,) = ledger.alerts(kind=OPERATOR)
+    assert (alert.title, alert.severity) == ("no luck", "high")
+    assert CANARY not in str(alert)

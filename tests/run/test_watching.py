@@ -1,0 +1,130 @@
+"""Blindness: silence, low volume, missing kinds, rejects and drift are told; an ordinary day is not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector.arriving import Span
+from detector.learning import Learned
+from detector.ledger import Ledger, open_ledger
+from detector.ledger.runs import begin_run, end_run
+from detector.reading import FileCount
+from detector.run.report import Report
+from detector.run.watching import watch
+from detector.settings import Settings, load_settings
+
+NOW = datetime(2026, 3, 12, 10, tzinfo=UTC)
+"""A Thursday."""
+USUAL = {"files": 1, "lines": 100, "rejects": 0, "events": 100, "logins": 20, "lookups": 80, "with_record": 80}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A job with one feed, whose file is there."""
+    (tmp_path / "portal.csv").write_text("timestamp\n")
+    (tmp_path / "detector.toml").write_text('[history]\nfolder = "history"\n[[input]]\npath = "portal.csv"\n')
+    return load_settings(tmp_path / "detector.toml")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, settings: Settings) -> Ledger:
+    """Eight days of runs, every ten minutes from eight to twelve."""
+    found = open_ledger(history=tmp_path)
+    for day in range(8, 0, -1):
+        for minute in range(0, 240, 10):
+            keep(found, settings, NOW - timedelta(days=day, hours=2) + timedelta(minutes=minute))
+    return found
+
+
+def keep(ledger: Ledger, settings: Settings, at: datetime, **changes: Any) -> None:
+    """Record a run."""
+    counts = {**USUAL, "last_at": (at - timedelta(seconds=30)).isoformat(), **changes}
+    end_run(ledger, begin_run(ledger, at=at), at=at, report={"feeds": {settings.input[0].path: counts}})
+
+
+def today(ledger: Ledger, settings: Settings, *, until: timedelta = timedelta(), **changes: Any) -> None:
+    """Record the runs of today up to now, or to so long before."""
+    at = NOW - timedelta(hours=2)
+    while at < NOW - until:
+        keep(ledger, settings, at, **changes)
+        at += timedelta(minutes=10)
+
+
+def report(settings: Settings, *, lag_s: float = 30, rejects: int = 0, **changes: int) -> Report:
+    """A run that reads a hundred events."""
+    path = settings.input[0].path
+    counts = {name: changes.get(name, USUAL[name]) for name in ("events", "logins", "lookups", "with_record")}
+    at = NOW - timedelta(seconds=lag_s)
+    lines = counts["events"]
+    file = FileCount(path, "csv", "x", 1, lines + rejects, read=lines, rejected=rejects, events=lines)
+    return Report(NOW, Learned(files=(file,), spans=(Span(path, first_at=at, last_at=at, **counts),)))
+
+
+def kinds(found: list[tuple[str, str]]) -> list[str]:
+    """What is told of."""
+    return [kind for kind, _ in found]
+
+
+def test_an_ordinary_morning_is_not_told(ledger: Ledger, settings: Settings) -> None:
+    """Nothing is wrong."""
+    today(ledger, settings)
+    assert watch(report(settings), settings, ledger, now=NOW) == []
+
+
+def test_silence_is_told(ledger: Ledger, settings: Settings) -> None:
+    """No event for an hour in which hundreds usually come; a pause of ten minutes is none."""
+    today(ledger, settings, until=timedelta(hours=1))
+    (found,) = watch(Report(NOW), settings, ledger, now=NOW)
+    assert found[0] == "silent"
+    assert "no event since 2026-03-12 08:50 UTC, where" in found[1]
+
+
+def test_a_usual_pause_is_no_silence(ledger: Ledger, settings: Settings) -> None:
+    """At night nothing comes, as on every night; nor after ten minutes."""
+    today(ledger, settings)
+    assert watch(Report(NOW), settings, ledger, now=NOW) == []
+    keep(ledger, settings, NOW + timedelta(hours=2))
+    assert watch(Report(NOW), settings, ledger, now=NOW + timedelta(hours=9)) == []
+
+
+def test_a_low_volume_is_told(ledger: Ledger, settings: Settings) -> None:
+    """A tenth of the usual hour; half of it is not told."""
+    today(ledger, settings, events=10, logins=2, lookups=8, with_record=8)
+    few = report(settings, events=10, logins=2, lookups=8, with_record=8)
+    assert kinds(watch(few, settings, ledger, now=NOW)) == ["low"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("logins", "sign-ins"), ("lookups", "look-ups"), ("with_record", "records")]
+)
+def test_a_kind_that_goes_missing_is_told(ledger: Ledger, settings: Settings, kind: str, words: str) -> None:
+    """Sign-ins, look-ups or records that were there every day, while other events come."""
+    today(ledger, settings, **dict[str, Any]({kind: 0}))
+    (found,) = watch(report(settings, **{kind: 0}), settings, ledger, now=NOW)
+    assert found[0] == "missing"
+    assert f"no {words}" in found[1]
+
+
+def test_rising_rejects_are_told(ledger: Ledger, settings: Settings) -> None:
+    """Ten of a hundred lines, where usually all can be read; too few lines tell nothing."""
+    today(ledger, settings)
+    assert kinds(watch(report(settings, rejects=10, events=200), settings, ledger, now=NOW)) == ["rejects"]
+    assert watch(report(settings, rejects=10, events=90), settings, ledger, now=NOW) == []
+
+
+@pytest.mark.parametrize(("lag_s", "expected"), [(-400, ["clock"]), (400, ["late"]), (200, []), (-200, [])])
+def test_a_clock_that_drifts_is_told(ledger: Ledger, settings: Settings, lag_s: float, expected: list[str]) -> None:
+    """Events from the future, or much later than they usually come."""
+    today(ledger, settings)
+    assert kinds(watch(report(settings, lag_s=lag_s), settings, ledger, now=NOW)) == expected
+
+
+def test_nothing_is_usual_yet(settings: Settings, tmp_path: Path) -> None:
+    """In its first days the job does not know, and says nothing of volume."""
+    ledger = open_ledger(history=tmp_path)
+    keep(ledger, settings, NOW - timedelta(days=1))
+    assert watch(Report(NOW), settings, ledger, now=NOW) == []
