@@ -94,7 +94,7 @@ def _tell(report: Report, say: _Say) -> None:
         say("info", f"model {report.retrained.version or '-'} {used}: {report.retrained.why}")
         for sentence in report.retrained.drift:
             say("warning", f"drift: {sentence}")
-    for warning in dict.fromkeys((*report.learned.warnings, *report.faults, *report.delivered.errors)):
+    for warning in dict.fromkeys((*report.notices, *report.learned.warnings, *report.faults, *report.delivered.errors)):
         say("warning", warning)
 
 

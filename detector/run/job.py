@@ -99,6 +99,8 @@ class _Run:
     def _steps(self) -> None:
         self.tell("reading")
         self.report.learned = self._learn()
+        if notice := self.place.loaded_key.notice:
+            self.report.notices = (notice,)
         self._record_faults([("input", fault) for fault in self.report.learned.faults])
         model = self._model()
         judge = Judge(self.place, self.history, self.ledger, model)

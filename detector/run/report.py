@@ -25,6 +25,8 @@ class Report:
         Days that were judged within, and days that were judged as a whole and closed.
     retrained
         The model that was fitted, if it was time.
+    notices
+        What a user should know, such as that a key was made.
     faults
         What an operator should know; each is an operator's alert as well.
     delivered
@@ -37,5 +39,6 @@ class Report:
     judged: tuple[date, ...] = ()
     closed: tuple[date, ...] = ()
     retrained: Retrained | None = None
+    notices: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     delivered: Delivered = field(default_factory=Delivered)

@@ -19,7 +19,7 @@ country = "FR"                   # whose public holidays are days off
 
 [history]
 folder = "history"               # what earlier days looked like; on a local disk, written by one host only
-key_file = "history.key"         # the key of the record tokens: keep a copy elsewhere, without it tokens change
+# key_file = "detector.key"      # the key of the record tokens; null: one is made beside the history
 # model = "model"                # null: the history's own, fitted on its schedule
 
 [ledger]
