@@ -26,6 +26,11 @@ from detector.reading.dumps import Dump, decompressed
 _BLOCK_BYTES = 1 << 20
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _PARQUET = b"PAR1"
+REPLACED = (
+    "was replaced by another file of the same time, which was not added to what is held: if it is a corrected one, "
+    "rebuild its days with `detector learn --replace` and all of their files; if it has other lines, rename it"
+)
+"""What is told of a file that would count twice, after its path."""
 SEEN = "seen.json"
 """Where the history remembers what files looked like when their content was known: a short cut, not the truth."""
 
@@ -60,6 +65,11 @@ class Snapshot:
     def is_news(self) -> bool:
         """Whether there is a new line."""
         return self.known is None or self.lines > self.lines_held
+
+    @property
+    def count(self) -> FileCount:
+        """The file, as far as it is known without reading what its lines mean."""
+        return FileCount(self.path, "", self.sha256, self.size, self.lines)
 
     @property
     def shift(self) -> int:

@@ -18,6 +18,7 @@ from ibis.backends.duckdb import Backend
 from pydantic import BaseModel, ConfigDict, Field
 
 from detector.arriving import (
+    REPLACED,
     SEEN,
     Seen,
     Snapshot,
@@ -223,10 +224,6 @@ def _merge(reports: Sequence[Learned]) -> Learned:
     return Learned(**merged)
 
 
-_REPLACED = (
-    "was replaced by another file of the same time, which was not added to what is held: if it is a corrected one, "
-    "rebuild its days with `detector learn --replace` and all of their files; if it has other lines, rename it"
-)
 _DAYS = ("days", "amended", "refreshed", "closed", "expired")
 
 
@@ -367,7 +364,7 @@ class _Learner:
 
     def _commit_arriving(self, reading: Reading | None, snapshots: Mapping[str, Snapshot]) -> Learned:
         news = [
-            _News(_count_of(each), Known(each.known, each.lines_held, is_whole=False) if each.known else None)
+            _News(each.count, Known(each.known, each.lines_held, is_whole=False) if each.known else None)
             for each in snapshots.values()
         ]
         if reading is None:
@@ -385,7 +382,7 @@ class _Learner:
         spans = tuple(span for span in spans if span.path not in replaced)
         added = self._commit(_unseen(reading.events, news), news)
         warnings = (*reading.warnings, *added.warnings)
-        faults = tuple(f"{path} {_REPLACED}" for path in replaced)
+        faults = tuple(f"{path} {REPLACED}" for path in replaced)
         files = tuple(file for file in reading.files if file.path not in replaced)
         return replace(added, files=files, rejects=reading.rejects, warnings=warnings, spans=spans, faults=faults)
 
@@ -473,10 +470,6 @@ class _Learner:
     def _of_day(self, events: ir.Table, day: date) -> ir.Table:
         start, end = (day_start(each, zone=self.zone) for each in (day, day + timedelta(days=1)))
         return events.filter((_.timestamp >= start) & (_.timestamp < end))
-
-
-def _count_of(snapshot: Snapshot) -> FileCount:
-    return FileCount(snapshot.path, "", snapshot.sha256, snapshot.size, snapshot.lines)
 
 
 def _recognised(path: str, held: Mapping[str, Held]) -> Known | None:

@@ -85,9 +85,12 @@ class _Run:
         error: str | None = None
         try:
             self._steps()
-        except DetectorError as caught:
-            error = str(caught)
+        except Exception as caught:
+            error = str(caught) if isinstance(caught, DetectorError) else f"{type(caught).__name__}: {caught}"
             self._record_faults([("failed", error)])
+            raise
+        except BaseException as caught:
+            error = f"interrupted ({type(caught).__name__})"
             raise
         finally:
             report = feeds_of(self.report, self.settings, now=self.now)
