@@ -279,6 +279,7 @@ class _Learner:
 
     def add(self, given: list[Input], batch: list[Dump]) -> Learned:
         """Read what is new in a batch of files, and commit it."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
         if self.settings.arriving:
             return self._add_arriving(given, batch)
         known = self._known(batch)
@@ -286,7 +287,6 @@ class _Learner:
         fresh = {dump.path for dump in batch} - set(held)
         if not fresh:
             return Learned(skipped=tuple(held))
-        self.scratch.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self.scratch) as folder:
             reading = self._read(given, fresh, scratch=Path(folder))
             news = [_News(file, known.get(file.path)) for file in self._distinct(reading.files)]
@@ -297,7 +297,6 @@ class _Learner:
 
     def _add_arriving(self, given: list[Input], batch: list[Dump]) -> Learned:
         """The same of files that are still being written; one that cannot be read does not keep the others."""
-        self.scratch.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self.scratch) as folder:
             taken = self._take(batch, Path(folder))
             if not taken.news:
