@@ -49,7 +49,7 @@ def article(
         "anchor": anchor,
         "account": row["account"],
         "day": words.long_day(row["day"], language),
-        "profession": row["profession"].replace("_", " ") if isinstance(row["profession"], str) else None,
+        "profession": words.profession(row["profession"], language),
         "channel": row["channel"],
         "score": words.decimal(row["score"], language),
         "p_value": None if pd.isna(row["p_value"]) else words.decimal(row["p_value"], language, digits=5),

@@ -146,7 +146,7 @@ def _queue(results: Results, language: Language) -> list[dict[str, Any]]:
             "rank": str(row["rank"]),
             "account": row["account"],
             "anchor": f"a{row['day']}-{row['rank']}" if row["alert"] and row["rank"] <= MOST_ALERTS else None,
-            "profession": row["profession"].replace("_", " ") if isinstance(row["profession"], str) else "",
+            "profession": words.profession(row["profession"], language),
             "queue": say(row["queue"], language) if isinstance(row["queue"], str) else "",
             "alert": row["alert"],
             "score": words.decimal(row["score"], language),

@@ -225,6 +225,31 @@ LIMITS: tuple[tuple[str, str], ...] = (
     ),
 )
 
+PROFESSIONS: dict[str, str] = {
+    "general_practitioner": "médecin généraliste",
+    "specialist": "médecin spécialiste",
+    "pharmacy": "pharmacie",
+    "nurse": "infirmier",
+    "physiotherapist": "masseur-kinésithérapeute",
+    "dentist": "chirurgien-dentiste",
+    "midwife": "sage-femme",
+    "optician": "opticien",
+    "laboratory": "laboratoire",
+    "hospital": "hôpital",
+    "health_centre": "centre de santé",
+    "transporter": "transporteur",
+    "supplier": "fournisseur",
+    "speech_therapist": "orthophoniste",
+}
+"""French names of professions as a mapping may name them; others are told as they are logged."""
+
+
+def profession(name: object, language: Language) -> str:
+    """A profession in words; empty where none is known."""
+    if not isinstance(name, str):
+        return ""
+    return PROFESSIONS[name] if language == "fr" and name in PROFESSIONS else name.replace("_", " ")
+
 
 def say(key: str, language: Language) -> str:
     """The words for a key."""

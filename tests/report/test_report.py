@@ -74,6 +74,7 @@ def test_the_report_speaks_french_whatever_the_results_were_scored_in(results: P
     assert "sur les 7 derniers jours : 1\u202f204 dossiers différents" in text
     assert "jamais consultés" in text
     assert "moins de trois jours après une réinitialisation" in text
+    assert "médecin généraliste" in text
     assert "never looked up" not in text
 
 
