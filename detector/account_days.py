@@ -14,7 +14,8 @@ from ibis import _
 from ibis.expr.datatypes import DataType
 from ibis.expr.types.groupby import GroupedTable
 
-from detector.aggregates import ACCOUNT_DAY, Aggregates
+from detector.aggregates import Aggregates
+from detector.coded import ACCOUNT_DAY, TELLING
 from detector.features import CATALOGUE
 from detector.features.declaration import Feature, Grain
 from detector.joins import attach
@@ -87,12 +88,13 @@ def build_account_days(
     of_day = Aggregates(*(_rows_of(table, day, held=past.tells) for table in today))
     records = mark_records(of_day.records, past, canaries=canaries)
     hours = mark_hours(of_day.hours, records, past, zone=zone)
+    n_days = ibis.literal(past.n_days, "int32")
     account_days = hold(
         _join_signals,
-        hours.mutate(past_days=ibis.literal(past.n_days, "int32")),
+        hours.mutate(past_days=n_days),
         records,
         mark_sources(of_day.sources, past),
-        order.filter(order.day == ibis.literal(day, "date")),
+        order.filter(order.day == ibis.literal(day, "date")).mutate(past_days=n_days),
         past.account_days,
         has_past=past.tells,
     )
@@ -113,10 +115,7 @@ def _join_signals(
 ) -> ir.Table:
     # Rows that came with the number of their account, channel and day are summed up by it: texts take longer.
     keys = PLACE if all("place" in rows.columns for rows in (hours, records, sources, order)) else ACCOUNT_DAY
-    told = ("profession", "organisation", "past_days")
-    facts = _by_day(hours, keys).aggregate(**{name: _[name].max() for name in told})
-    if keys == PLACE:
-        facts = attach(order.select(*PLACE, *ACCOUNT_DAY), facts, PLACE)
+    facts = _facts(hours, order, keys)
     parts = (
         _sums(hours, "hours", keys),
         _sums(records, "records", keys),
@@ -125,6 +124,13 @@ def _join_signals(
     )
     joined = functools.reduce(lambda left, right: attach(left, right, keys), parts, facts)
     return _finish(attach(joined, _own_past(facts, past), ACCOUNT_DAY), has_past=has_past)
+
+
+def _facts(hours: ir.Table, order: ir.Table, keys: tuple[str, ...]) -> ir.Table:
+    """Who it was, and against how many days it is compared."""
+    if keys == PLACE:
+        return order.select(*PLACE, *ACCOUNT_DAY, *TELLING, "past_days")
+    return _by_day(hours, keys).aggregate(**{name: _[name].max() for name in (*TELLING, "past_days")})
 
 
 def _by_day(rows: ir.Table, keys: tuple[str, ...]) -> GroupedTable:

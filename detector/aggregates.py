@@ -64,14 +64,14 @@ def aggregate(events: ir.Table, *, zone: str) -> Aggregates:
     return Aggregates(
         found.sources.select(*ACCOUNT_SOURCES.names),
         hold(_all, found.records.select(*ACCOUNT_RECORDS.names)),
-        found.hours.select(*ACCOUNT_HOURS.names),
+        hold(_all, found.hours.select(*ACCOUNT_HOURS.names)),
     )
 
 
 def sum_up(events: ir.Table, coded: Coded) -> Aggregates:
     """The same from events that are in numbers already; each table has its `place` as well.
 
-    `records`, the largest, is lazy: whoever reads it more than once holds it.
+    `records` and the names of `hours` are lazy: whoever reads them more than once holds them.
     """
     varies = to_frame(coded.places.aggregate(n=_.n_tellings.max()))["n"].fillna(0).iloc[0] > 1
     counted = hold(_hours, coded.events, coded.lookups)
@@ -80,7 +80,7 @@ def sum_up(events: ir.Table, coded: Coded) -> Aggregates:
     return Aggregates(
         hold(_sources, coded.groups, salt=coded.salt),
         _records(events, changes=coded.changes, salt=coded.salt, facts=facts),
-        hold(_name_hours, counted, coded.places, *([told] if told is not None else [])),
+        _name_hours(counted, coded.places, told),
     )
 
 

@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from detector.clock import MINUTE_US, SECOND_US
-from detector.coded import ACCOUNT_DAY, Coded, code_events, count_in_bins, place_of
+from detector.coded import ACCOUNT_DAY, TELLING, Coded, code_events, count_in_bins, place_of
 from detector.joins import attach
 from detector.prepared import hold
 
@@ -45,7 +45,7 @@ def order_signals(events: ir.Table, *, zone: str) -> ir.Table:
 
 
 def order_of(coded: Coded) -> ir.Table:
-    """The same of events that are in numbers already, with the `place`."""
+    """The same of events that are in numbers already, with the `place` and what was told of the account."""
     return hold(_order_signals, coded.events, coded.lookups, coded.groups, coded.places, salt=coded.salt)
 
 
@@ -57,8 +57,9 @@ def _order_signals(events: ir.Table, lookups: ir.Table, groups: ir.Table, places
         _guessing(events),
         _concurrent(events, groups.mutate(place=place_of(groups, salt=salt))),
     )
-    joined = functools.reduce(_join, parts, places.select("place", *ACCOUNT_DAY))
-    return joined.mutate(fail_then_ok=_.fail_then_ok.fill_null(0)).select(*ACCOUNT_DAY, "place", *ORDER_COLUMNS)
+    joined = functools.reduce(_join, parts, places.drop("n_tellings"))
+    found = joined.mutate(fail_then_ok=_.fail_then_ok.fill_null(0))
+    return found.select("place", *ACCOUNT_DAY, *TELLING, *ORDER_COLUMNS)
 
 
 def _join(left: ir.Table, right: ir.Table) -> ir.Table:

@@ -202,8 +202,8 @@ def _sums_of(events: ir.Table | None, zone: str, *, is_first: bool) -> tuple[Agg
     order, sums = order_of(coded), sum_up(events, coded)
     if is_first and len(days) == 1:
         return sums, order, days
-    # Records are looked up again and again, where there is a past or a day is past to another.
-    return sums._replace(records=hold(_all, sums.records)), order, days
+    # Where there is a past, or a day is past to another, they are read again and again.
+    return sums._replace(records=hold(_all, sums.records), hours=hold(_all, sums.hours)), order, days
 
 
 def _all(rows: ir.Table) -> ir.Table:

@@ -74,3 +74,11 @@ def test_rows_all_alike() -> None:
     """Trees grown from rows that are all alike isolate nothing, and everything equally."""
     grown = grow_trees(np.zeros((50, 3)), max_samples=16, **SETTINGS)
     assert np.ptp(isolation(grown, np.array([[0.0, 0, 0], [5, 5, 5]]))) == 0
+
+
+def test_rows_that_exceed_nothing_are_as_isolated_together_as_alone(trees: Trees, honest: Floats) -> None:
+    """They are measured once for all of them; none, one or many, and no row at all, change nothing for the others."""
+    rows = np.vstack([honest[:50], np.zeros((3, honest.shape[1])), honest[50:60]])
+    alone = np.concatenate([isolation(trees, row[None]) for row in rows])
+    assert (isolation(trees, rows) == alone).all()
+    assert isolation(trees, rows[:0]).shape == (0,)
