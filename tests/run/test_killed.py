@@ -64,7 +64,7 @@ def compare(tmp_path: Path, forker: Forker, *, parts: int, kills: int) -> None:
     assert len(alerts) == len(canaries)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_twenty_kills_change_nothing(tmp_path: Path, forker: Forker) -> None:
     """A week of five-minute slices, twenty runs killed with SIGKILL: nothing is missing, nothing there twice."""
     compare(tmp_path, forker, parts=4, kills=20)
