@@ -19,7 +19,7 @@ from detector.coded import ACCOUNT_DAY, TELLING
 from detector.features import CATALOGUE
 from detector.features.declaration import Feature, Grain
 from detector.joins import attach
-from detector.novelty import Past, mark_hours, mark_records, mark_sources, used_at_all
+from detector.novelty import Past, mark_hours, mark_records, mark_sources, mark_strangers, used_at_all
 from detector.prepared import hold
 from detector.schema import ABSENT, ACCOUNT_HOURS, Column, Table, account_day_columns
 
@@ -49,7 +49,7 @@ ACCOUNT_DAYS = Table(
 
 
 _NOVEL = ("new_records", "foreign_records", "foreign_writes")
-_KEPT_NULL = ("odd_department_records", "typed_lookups")
+_KEPT_NULL = ("odd_department_records", "typed_lookups", "stranger_records", "scattered_records", "far_strangers")
 
 
 class DayTables(NamedTuple):
@@ -88,12 +88,13 @@ def build_account_days(
     of_day = Aggregates(*(_rows_of(table, day, held=past.tells) for table in today))
     records = mark_records(of_day.records, past, canaries=canaries)
     hours = mark_hours(of_day.hours, records, past, zone=zone)
+    sources = mark_sources(of_day.sources, past)
     n_days = ibis.literal(past.n_days, "int32")
     account_days = hold(
         _join_signals,
         hours.mutate(past_days=n_days),
-        records,
-        mark_sources(of_day.sources, past),
+        mark_strangers(records, sources, past),
+        sources,
         order.filter(order.day == ibis.literal(day, "date")).mutate(past_days=n_days),
         past.account_days,
         has_past=past.tells,

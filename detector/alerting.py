@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy.optimize import brentq
 from scipy.stats import false_discovery_control
 
 from detector.model.tails import fit_tails, surprise
@@ -20,19 +21,21 @@ class AlertSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    false_discovery_rate: float = Field(default=0.1, gt=0, lt=1)
+    false_discovery_rate: float = Field(default=0.05, gt=0, lt=1)
     """Aim of the Benjamini–Hochberg procedure, per day and kind of account. What is reached is measured."""
     budget: float = Field(default=1.0, ge=0)
     """Accounts a day, per 3,000 scored, that the slow queue may put before an analyst."""
-    early_rate: float = Field(default=0.1, gt=0, lt=1)
+    early_rate: float = Field(default=0.05, gt=0, lt=1)
     """Accounts a day that may be told of early though nothing is the matter; they come on top of the day's own."""
     min_calibration: int = Field(default=100, ge=1)
     """Past account-days of its kind without which an account-day is left to review."""
 
 
 BUDGET_ACCOUNTS = 3_000
-FIRST_BATCHES = "robot"
-"""The kind, and the queue, of newcomers on the software channel."""
+KNOWN, FIRST_BATCHES = "known", "robot"
+"""Kinds of accounts; the latter, newcomers on the software channel, have a queue of that name."""
+CALIBRATION_DAYS = 10
+"""So many times a day's account-days of the kind must have been seen before any alerts for being strange."""
 ODD_SHARE = 0.05
 """A day is odd when more than one in twenty account-days is stranger than one in twenty of the past."""
 
@@ -53,30 +56,38 @@ def judge_day(day: pd.DataFrame, calibration: pd.DataFrame, *, settings: AlertSe
     -------
     pd.DataFrame
         `p_value` (null without enough calibration), `alert` and `queue`, with the index of `day`. Conformal p-values
-        are pooled over the past account-days of the same kind, and widened when the day as a whole is odd. A newcomer
-        on the software channel (a robot's first batches) waits for review, and never alerts for being strange.
+        are pooled over the past account-days of the same kind (for newcomers the larger of that and the one among known
+        accounts), and widened when the day as a whole is odd; all kinds are tested together. A newcomer on the
+        software channel (a robot's first batches) waits for review, and never alerts for being strange.
     """
     found = pd.DataFrame({"p_value": np.nan, "alert": False, "queue": pd.Series(None, dtype="str")}, index=day.index)
+    by_kind = {str(kind): rows["strangeness"].to_numpy() for kind, rows in calibration.groupby("kind")}
     everyone = calibration["strangeness"].to_numpy()
+    judged = pd.Series(False, index=day.index)
     for kind, rows in day.groupby("kind"):
-        past = calibration.loc[calibration["kind"] == kind, "strangeness"].to_numpy()
-        strangeness = rows["strangeness"].to_numpy()
-        enough = len(past) >= max(settings.min_calibration, len(rows) / settings.false_discovery_rate)
+        strangeness, past = rows["strangeness"].to_numpy(), by_kind.get(str(kind), np.empty(0))
+        enough = len(past) >= max(settings.min_calibration, len(rows) * CALIBRATION_DAYS)
         if len(past) >= settings.min_calibration:
-            p_values = widen(conformal_p_values(strangeness, past))
-            found.loc[rows.index, "p_value"] = p_values
-        elif kind == "known" or not len(everyone):
-            continue
-        if enough:
-            hits = false_discovery_control(p_values) <= settings.false_discovery_rate
-            # A first batch is a few thousand look-ups at once, and the past of its kind holds hardly a first one.
-            found.loc[rows.index[hits], "alert"] = kind != FIRST_BATCHES
-            found.loc[rows.index[hits], "queue"] = "main" if kind != FIRST_BATCHES else FIRST_BATCHES
-        elif kind != "known":
-            p_values = conformal_p_values(strangeness, everyone)
-            hits = false_discovery_control(p_values) <= settings.false_discovery_rate
+            p_values = conformal_p_values(strangeness, past)
+            if kind != KNOWN and len(by_kind.get(KNOWN, ())) >= settings.min_calibration:
+                # A few hundred first days say little of one in ten thousand: it must be that strange among all.
+                p_values = np.maximum(p_values, conformal_p_values(strangeness, by_kind[KNOWN]))
+            found.loc[rows.index, "p_value"] = widen(p_values)
+            judged[rows.index] = enough
+        if not enough and kind != KNOWN and len(everyone):
+            hits = _discovered(conformal_p_values(strangeness, everyone), settings)
             found.loc[rows.index[hits], "queue"] = str(kind)
+    tested = day.index[judged]
+    told = tested[_discovered(found.loc[tested, "p_value"].to_numpy(), settings)] if len(tested) else tested
+    # A first batch is a few thousand look-ups at once, and the past of its kind holds hardly a first one.
+    first_batch = day.loc[told, "kind"] == FIRST_BATCHES
+    found.loc[told, "alert"] = ~first_batch
+    found.loc[told, "queue"] = np.where(first_batch, FIRST_BATCHES, "main")
     return found
+
+
+def _discovered(p_values: Floats, settings: AlertSettings) -> NDArray[np.bool_]:
+    return np.asarray(false_discovery_control(p_values) <= settings.false_discovery_rate)
 
 
 def judge_alone(rows: pd.DataFrame, calibration: pd.DataFrame) -> pd.Series:
@@ -114,13 +125,22 @@ MIN_STRANGEST = 1_000
 def alert_threshold(past: Floats, *, n_tests: int, rate: float) -> float:
     """Strangeness above which one account-day alerts alone among `n_tests`; infinite where the past is too short.
 
-    The first step of Benjamini–Hochberg: a p-value of at most `rate` / `n_tests`. More alerts on a day only lower it.
-    Where the past is too short for so small a share, it is the strangest account-day of at least `MIN_STRANGEST`.
+    A tail probability of `rate` / `n_tests`, the first step of Benjamini–Hochberg, in the extrapolated tail of at least
+    `MIN_STRANGEST` past account-days: the share asked for is smaller than what can be counted in a month.
     """
     if len(past) < MIN_STRANGEST:
         return float("inf")
-    allowed = max(int(rate / max(n_tests, 1) * (len(past) + 1)) - 1, 0)
-    return float(np.nextafter(np.sort(past)[len(past) - 1 - allowed], np.inf))
+    tails, wanted = fit_tails(past[:, None]), math.log(max(n_tests, 1) / rate)
+    if wanted <= 0:
+        return 0.0
+
+    def beyond(strangeness: float) -> float:
+        return float(surprise(tails, np.array([[strangeness]]))[0, 0]) - wanted
+
+    high = max(float(past.max()), 1.0)
+    while beyond(high) < 0:
+        high *= 2
+    return float(brentq(beyond, 0.0, high))
 
 
 def queue_slow(judged: pd.DataFrame, *, queued: set[str], settings: AlertSettings) -> pd.Series:

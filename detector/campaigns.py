@@ -33,8 +33,9 @@ class CampaignSettings(BaseModel):
     """An account-day with a p-value of at most this is a near-alert: one honest account-day in twenty is."""
     rare_accounts: int = Field(default=5, ge=0)
     """A source that more other accounts used in the 28 days before joins nobody: it is a hospital's or a carrier's."""
-    false_discovery_rate: float = Field(default=0.01, gt=0, lt=1)
-    """Aim for the sources of one day, all tested together."""
+    false_discovery_rate: float = Field(default=0.0001, gt=0, lt=1)
+    """Aim for the sources of one day, all tested together: a day tests hundreds, and two neighbours who both screen
+    their patients are no campaign."""
 
 
 MIN_MEMBERS = 2

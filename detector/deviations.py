@@ -66,6 +66,9 @@ COUNTS = (
     "writes",
     "busiest_write_hour",
     "foreign_writes",
+    "scattered_records",
+    "stranger_records",
+    "far_strangers",
 )
 LARGEST = ("records", "foreign_records", "busiest_hour", "writes")
 PEERS = (
@@ -86,7 +89,7 @@ PEERS = (
     "writes",
     "busiest_write_hour",
 )
-ABSOLUTE = ("records", "foreign_records", "writes", "foreign_writes")
+ABSOLUTE = ("records", "foreign_records", "writes", "foreign_writes", "stranger_records", "far_strangers")
 WEEKLY = ("records", "new_records", "foreign_records", "writes", "foreign_writes")
 MONTHLY = ("foreign_records", "foreign_writes")
 SHARES = ("regularity",)
@@ -143,29 +146,6 @@ def deviations(today: ir.Table, past: ir.Table, *, off_days: tuple[date, ...] = 
     baseline = _learn(today, past, off_days)
     rows = hold(_expect, today, *baseline, off_days=off_days)
     return hold(_judge, rows, has_day_effect=True)
-
-
-def running_deviations(
-    running: ir.Table, today: ir.Table, past: ir.Table, *, off_days: tuple[date, ...] = ()
-) -> ir.Table:
-    """Compare what accounts had done so far within a day with whole days of the past.
-
-    Parameters
-    ----------
-    running
-        `account`, `channel`, `minute`, and those signals that can be counted from minute to minute.
-    today, past, off_days
-        As for `deviations`. The day tells who is whose peer; its peers' effect is taken for none, since it is not over.
-
-    Returns
-    -------
-    ir.Table
-        The columns of `DEVIATIONS` and `minute`, lazy, one row per row of `running`.
-    """
-    facts = today.select("account", "channel", "day", "profession", "age_days")
-    rows = running.inner_join(facts, ["account", "channel"])
-    rows = hold(_expect, rows, *_learn(today, past, off_days), off_days=off_days)
-    return hold(_judge, rows, has_day_effect=False)
 
 
 def peer_deviations(today: ir.Table, *, off_days: tuple[date, ...] = ()) -> ir.Table:

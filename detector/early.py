@@ -1,14 +1,16 @@
 """Early warning: the minute at which an account-day would have alerted, had it been judged every minute.
 
-Counts only grow during a day, and so does the tail sum of their deviations: an account is told of in the first minute
-in which what it has done so far is stranger than all but a few whole days of the past. Nothing later in the day is
-looked at, the peers' effect of the day is taken for none, and signals that need whole days (gaps, rhythm, fan-out)
-are left out, so the warning comes late rather than wrongly.
+A whole day of many small oddities cannot be judged before it is over; a theft can. A few counts that honest bulk work
+hardly moves are held against whole account-days of the past. The sharpest is of strangers read from a source new to the
+account: by how many those from all over the country exceed those of the commonest place. Beside it stand all strangers,
+foreign records and writes to them, and look-ups in vain. An account is told of in the first minute in which one of them
+exceeds what the extrapolated tail of the past allows for. Nothing later in the day is looked at.
 """
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+import math
+from datetime import date
 from typing import TYPE_CHECKING
 
 import ibis
@@ -18,15 +20,13 @@ import pandas as pd
 import pyarrow as pa
 from ibis import _
 
-from detector.account_days import RECENT_DAYS
-from detector.aggregates import RESETS, WRITES
+from detector.aggregates import WRITES
+from detector.alerting import MIN_STRANGEST, AlertSettings, alert_threshold
 from detector.joins import to_frame
-from detector.novelty import mark_hours, mark_records, mark_sources
+from detector.novelty import PAST_DAYS, mark_records, mark_sources, mark_strangers
 from detector.schema import INSTANT, Column, Table
-from detector.training import to_matrix
 
 if TYPE_CHECKING:
-    from detector.model.kept import Model
     from detector.timeline import Timeline
 
 EARLY = Table(
@@ -37,175 +37,198 @@ EARLY = Table(
         Column("day", pa.date32(), "calendar day in the portal's zone"),
         Column("alert_at", INSTANT, "end of the first minute in which it would have alerted"),
         Column("records_so_far", pa.int64(), "look-ups and writes that succeeded by then"),
-        Column("signal", pa.string(), "the signal that weighed most"),
+        Column("signal", pa.string(), "the signal that exceeded its limit most"),
     ),
     ("account", "day"),
 )
+COUNTED = ("far_strangers", "stranger_records", "foreign_writes", "misses", "foreign_records")
+"""Signals that are counted from minute to minute; each is null where the logs cannot tell it, and then never warns."""
+WATCHED = ("far_excess", *COUNTED[1:])
+"""What has a limit: the far strangers beyond the near ones, and the other counts as they are."""
+MIN_PAST_DAYS = PAST_DAYS // 2
+"""Account-days compared with less than half of the past that novelty wants are no measure: too much was new to them.
+Where enough were compared with all of it, they alone are."""
+MIN_LIMIT = 10
+"""Fewer records than this are no extraction, however quiet the past was."""
 MINUTE = "min"
+_PLACE = ["account", "channel"]
 
 
-def early_alerts(timeline: Timeline, model: Model, day: date, *, thresholds: pd.Series) -> pd.DataFrame:
-    """When each of some accounts would have alerted within a day.
+def early_alerts(timeline: Timeline, day: date, *, n_accounts: int, settings: AlertSettings) -> pd.DataFrame:
+    """When each account would have alerted within a day.
 
     Parameters
     ----------
     timeline
         Days; the day must be one of its input's.
-    model
-        What weighs deviations.
     day
         The day.
-    thresholds
-        By account, the running tail sum from which it alerts. Only accounts that are strange at the end of the day can
-        have been strange within it, so the others need not be asked for.
+    n_accounts
+        Accounts that are usually active on a day, among which a false alert is one too many.
+    settings
+        `early_rate`, which the signals share.
 
     Returns
     -------
     pd.DataFrame
-        The `EARLY` table; no row for an account that never reached its threshold.
+        The `EARLY` table; no row for an account that never exceeded a limit.
     """
     events = timeline.events_of(day)
-    asked = thresholds[np.isfinite(thresholds)]
-    if events is None or asked.empty:
+    limits = find_limits(timeline.past(day).account_days, n_accounts=n_accounts, settings=settings)
+    if events is None or limits.empty:
         return _none()
-    running = _running(timeline, day, events, accounts=list(asked.index))
-    if running.empty:
+    # No running count exceeds the day's own: who stays below every limit by then need not be followed. Far strangers
+    # stand for their excess here, which may have been larger earlier in the day.
+    whole = to_frame(timeline.account_days(day).select(*_PLACE, *COUNTED)).rename(columns={"far_strangers": WATCHED[0]})
+    asked = _that_exceed(whole, limits)
+    if not asked:
         return _none()
-    excesses = timeline.running_deviations(day, running)
-    contributions = model.estimator.contributions(to_matrix(excesses, model.columns))
-    rows = excesses[["account", "channel", "minute"]].assign(
-        strangeness=contributions.sum(axis=1),
-        signal=[model.columns[best].split("__")[0] for best in contributions.argmax(axis=1)],
-    )
-    rows = rows.merge(running[["account", "channel", "minute", "done"]], on=["account", "channel", "minute"])
-    return _first(rows[rows["strangeness"] >= rows["account"].map(asked)], day)
+    running = _running(timeline, day, events, accounts=asked)
+    ratios = _ratios(running, limits)
+    rows = running[[*_PLACE, "minute", "done"]].assign(ratio=ratios.max(axis=1), signal=ratios.idxmax(axis=1))
+    return _first(rows[rows["ratio"] >= 1], day)
+
+
+def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> pd.DataFrame:
+    """Counts from which an account is told of, by channel: so rare that `early_rate` accounts a day reach one.
+
+    Parameters
+    ----------
+    past
+        `account_days` of the days before.
+
+    Returns
+    -------
+    pd.DataFrame
+        Indexed by channel, one column per signal of `WATCHED`; infinite where the past is too short or cannot tell.
+    """
+    rows = to_frame(past.filter(past.past_days >= MIN_PAST_DAYS).select("channel", "past_days", *COUNTED))
+    full = rows[rows["past_days"] >= PAST_DAYS]
+    rows = with_excess(full if len(full) >= MIN_STRANGEST else rows)
+    rate = settings.early_rate / len(WATCHED)
+
+    def limit(values: pd.Series) -> float:
+        told = values.dropna().to_numpy(dtype=np.float64)
+        found = alert_threshold(told, n_tests=n_accounts, rate=rate)
+        return max(math.ceil(found), MIN_LIMIT) if math.isfinite(found) else found
+
+    return rows.groupby("channel")[list(WATCHED)].agg(limit)
+
+
+def with_excess(counts: pd.DataFrame) -> pd.DataFrame:
+    """Counts with `far_excess`: strangers from all over the country, less those of the commonest place.
+
+    A practice that reads its area from a new machine has far strangers by the dozen, and near ones by the hundred.
+    """
+    excess = 2 * counts["far_strangers"].astype("float64") - counts["stranger_records"].astype("float64")
+    return counts.assign(far_excess=excess.clip(lower=0.0))
+
+
+def _ratios(counts: pd.DataFrame, limits: pd.DataFrame) -> pd.DataFrame:
+    """Each count, divided by its limit; a count that cannot be told exceeds nothing."""
+    allowed = limits.reindex(counts["channel"]).set_index(counts.index)
+    return (counts[list(WATCHED)].astype("float64") / allowed).fillna(0.0)
+
+
+def _that_exceed(rows: pd.DataFrame, limits: pd.DataFrame) -> list[str]:
+    """Accounts that exceed a limit by the end of the day: no other can have done so within it."""
+    return sorted(rows.loc[(_ratios(rows, limits) >= 1).any(axis=1), "account"].unique())
 
 
 def _running(timeline: Timeline, day: date, events: ir.Table, *, accounts: list[str]) -> pd.DataFrame:
     chosen = ibis.memtable({"account": accounts})
     today, past = timeline.today(day), timeline.past(day)
-    marked = mark_records(today.records.semi_join(chosen, "account"), past)
-    hours = mark_hours(today.hours.semi_join(chosen, "account"), marked, past, zone=timeline.zone)
-    recent = past.account_days.filter(past.account_days.day >= day - timedelta(days=RECENT_DAYS))
-    resets = to_frame(recent.semi_join(chosen, "account").group_by("account").aggregate(resets=_.resets.sum()))
-    return count_minutes(
-        events.semi_join(chosen, "account"),
-        records=to_frame(marked),
-        sources=to_frame(mark_sources(today.sources.semi_join(chosen, "account"), past)),
-        hours=to_frame(hours),
-        recent_resets=resets.set_index("account")["resets"],
-    )
+    sources = mark_sources(today.sources.semi_join(chosen, "account"), past)
+    records = mark_records(today.records.semi_join(chosen, "account"), past)
+    marked = mark_strangers(records, sources, past)
+    return count_minutes(events.semi_join(chosen, "account"), records=to_frame(marked), sources=to_frame(sources))
 
 
-def count_minutes(
-    events: ir.Table, *, records: pd.DataFrame, sources: pd.DataFrame, hours: pd.DataFrame, recent_resets: pd.Series
-) -> pd.DataFrame:
-    """Running counts of the signals in `detector.training.RUNNING` at the end of every minute with an event.
+def count_minutes(events: ir.Table, *, records: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
+    """Running counts of the watched signals at the end of every minute with an event.
 
     Parameters
     ----------
     events
         Events of the accounts on the day.
-    records, sources, hours
-        Their account-records, -sources and -hours of the day, marked with what is new (`detector.novelty`).
-    recent_resets
-        Resets of the three days before, by account.
+    records, sources
+        Their account-records and -sources of the day, marked with what is new (`detector.novelty`).
 
     Returns
     -------
     pd.DataFrame
-        `account`, `channel`, `minute` (its start, UTC), `done` (successful look-ups and writes so far), and signals.
+        `account`, `channel`, `minute` (its start, UTC), `done` (successful look-ups and writes so far), `COUNTED`, none
+        above what the whole day has, and `far_excess`, the largest so far.
     """
-    deeds = _mark(_deeds(events), sources, hours)
-    keys = ["account", "channel", "minute"]
-    sums = deeds.groupby(keys)[["lookup", "miss", "write", "done", "reset", "network", "agent", "auth", "off"]].sum()
-    firsts = _first_touches(records).groupby(keys)[["records", "new", "foreign", "odd", "foreign_write"]].sum()
-    per_minute = sums.join(firsts, how="outer").fillna(0).reset_index().sort_values(keys)
-    accounts = per_minute.groupby(["account", "channel"])
-    so_far = accounts[[name for name in per_minute.columns if name not in keys]].cumsum()
-    resets = so_far["reset"] + per_minute["account"].map(recent_resets).fillna(0)
-    return per_minute[keys].assign(
-        done=so_far["done"],
-        lookups=so_far["lookup"],
-        records=so_far["records"],
-        busiest_hour=_busiest_hour(per_minute, "lookup"),
-        new_records=so_far["new"],
-        foreign_records=so_far["foreign"],
-        misses=so_far["miss"],
-        odd_department_records=so_far["odd"],
-        new_source_uses=so_far["network"],
-        new_agent_uses=so_far["agent"],
-        new_auth_uses=so_far["auth"],
-        reset_then_new_source=so_far["network"].where(resets > 0, 0),
-        active_hours=_active_hours(per_minute),
-        off_hour_uses=so_far["off"],
-        writes=so_far["write"],
-        busiest_write_hour=_busiest_hour(per_minute, "write"),
-        foreign_writes=so_far["foreign_write"],
-    )
+    deeds = _deeds(events, sources)
+    keys = [*_PLACE, "minute"]
+    touches = _first_touches(records, deeds)
+    sums = deeds.groupby(keys)[["misses", "done"]].sum()
+    firsts = touches.groupby(keys)[["foreign_records", "foreign_writes", "stranger_records"]].sum()
+    minutes = sums.join(firsts, how="outer").fillna(0).reset_index().sort_values(keys)
+    names = [name for name in minutes.columns if name not in keys]
+    so_far = minutes.groupby(_PLACE)[names].cumsum()
+    far = _scattered(touches[touches["is_strange"]], minutes[keys])
+    counted = with_excess(minutes[keys].assign(**so_far, far_strangers=far))
+    # The largest so far: what was read near by later takes nothing back.
+    return counted.assign(far_excess=counted.groupby(_PLACE)["far_excess"].cummax())
 
 
-def _deeds(events: ir.Table) -> pd.DataFrame:
-    columns = ("account", "channel", "timestamp", "action", "outcome", "ip", "user_agent", "auth_mode")
+def _deeds(events: ir.Table, sources: pd.DataFrame) -> pd.DataFrame:
+    """Look-ups and writes with their minute, and whether they came from a source new to the account."""
+    columns = ("account", "channel", "timestamp", "action", "outcome", "ip", "user_agent", "record")
     rows = to_frame(events.mutate(channel=_.channel.fill_null("portal")).select(*columns))
     success, lookup = rows["outcome"] == "success", rows["action"] == "lookup"
     write = rows["action"].isin(WRITES) & success
+    source = [*_PLACE, "ip", "user_agent"]
+    by_new = sources.loc[_is_new(sources), source].drop_duplicates()
     return rows.assign(
         minute=rows["timestamp"].dt.floor(MINUTE),
-        lookup=lookup,
-        miss=lookup & ~success,
-        write=write,
+        misses=lookup & ~success,
         done=(lookup & success) | write,
-        reset=rows["action"].isin(RESETS) & success,
-        use=lookup | write,
+        by_new=(lookup | write) & _among(rows, by_new, source),
     )
 
 
-def _mark(deeds: pd.DataFrame, sources: pd.DataFrame, hours: pd.DataFrame) -> pd.DataFrame:
-    rare = sources["is_new_network"].eq(True) & sources["is_rare_network"].eq(True)
-    marks = (("ip", "network", rare), ("user_agent", "agent", None), ("auth_mode", "auth", None))
-    for column, name, new in marks:
-        is_new = sources[f"is_new_{name}"].eq(True) if new is None else new
-        found = sources.loc[is_new, ["account", column]].drop_duplicates()
-        deeds[name] = _among(deeds, found, ["account", column]) & deeds["use"]
-    off = hours.loc[hours["is_off_hour"].eq(True), ["account", "hour"]]
-    deeds["hour"] = deeds["timestamp"].dt.floor("h")
-    deeds["off"] = _among(deeds, off, ["account", "hour"]) & deeds["use"]
-    return deeds
+def _is_new(sources: pd.DataFrame) -> pd.Series:
+    """As in `detector.novelty.mark_strangers`: of an account without a known source, any rare network is new."""
+    told = sources["is_new_network"].notna() | sources["is_new_agent"].notna()
+    is_told = told.groupby([sources["account"], sources["channel"]]).transform("any")
+    is_rare = sources["is_rare_network"].eq(True) & sources["network"].notna()
+    is_new = (sources["is_new_network"].eq(True) & is_rare) | sources["is_new_agent"].eq(True)
+    return is_new.where(is_told, is_rare)
 
 
 def _among(rows: pd.DataFrame, keys: pd.DataFrame, columns: list[str]) -> pd.Series:
-    return pd.Series(
-        pd.MultiIndex.from_frame(rows[columns]).isin(pd.MultiIndex.from_frame(keys[columns])), index=rows.index
-    )
+    found = pd.MultiIndex.from_frame(rows[columns]).isin(pd.MultiIndex.from_frame(keys[columns]))
+    return pd.Series(found, index=rows.index)
 
 
-def _first_touches(records: pd.DataFrame) -> pd.DataFrame:
-    """A record counts from the minute in which it was first touched."""
-    shown = records["lookups"] > 0
-    new, foreign = records["is_new"].eq(True), records["is_foreign"].eq(True)
+def _first_touches(records: pd.DataFrame, deeds: pd.DataFrame) -> pd.DataFrame:
+    """A record counts from the minute in which it was first touched; as a stranger, if a new source touched it then."""
+    first = [*_PLACE, "record", "first_at"]
+    by_new = deeds.loc[deeds["by_new"], [*_PLACE, "record", "timestamp"]].rename(columns={"timestamp": "first_at"})
+    foreign, shown, written = records["is_foreign"].eq(True), records["lookups"] > 0, records["writes"] > 0
+    strange = foreign & _among(records, by_new.drop_duplicates(), first)
     return records.assign(
         minute=records["first_at"].dt.floor(MINUTE),
-        records=shown,
-        new=new & shown,
-        foreign=foreign & shown,
-        odd=records["is_odd_department"].eq(True),
-        foreign_write=foreign & (records["writes"] > 0),
+        foreign_records=foreign & shown,
+        foreign_writes=foreign & written,
+        stranger_records=strange & (shown | written),
+        is_strange=strange,
     )
 
 
-def _busiest_hour(per_minute: pd.DataFrame, name: str) -> pd.Series:
-    hour = per_minute["minute"].dt.floor("h")
-    within = per_minute.groupby([per_minute["account"], per_minute["channel"], hour])[name].cumsum()
-    return within.groupby([per_minute["account"], per_minute["channel"]]).cummax()
-
-
-def _active_hours(per_minute: pd.DataFrame) -> pd.Series:
-    hour = per_minute["minute"].dt.floor("h")
-    keys = [per_minute["account"], per_minute["channel"]]
-    seen = (per_minute["lookup"] > 0).groupby([*keys, hour]).cumsum()
-    starts = (per_minute["lookup"] > 0) & (seen == 1)
-    return starts.groupby(keys).cumsum()
+def _scattered(touches: pd.DataFrame, minutes: pd.DataFrame) -> pd.Series:
+    """Those of the touched records that were born elsewhere than most of them so far, at the end of each minute."""
+    keys = [*_PLACE, "minute"]
+    born = touches[touches["record_department"].notna()].sort_values("first_at")
+    so_far = born.groupby(_PLACE).cumcount() + 1
+    of_place = born.groupby([*_PLACE, "record_department"]).cumcount() + 1
+    most = of_place.groupby([born["account"], born["channel"]]).cummax()
+    ends = born[keys].assign(n=so_far - most).groupby(keys)["n"].max().reset_index()
+    found = minutes.merge(ends, on=keys, how="left").set_index(minutes.index)["n"]
+    return found.groupby([minutes["account"], minutes["channel"]]).ffill().fillna(0)
 
 
 def _none() -> pd.DataFrame:

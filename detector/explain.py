@@ -24,7 +24,9 @@ MAX_REASONS = 5
 """More reasons than these are no explanation."""
 TOLD_TOGETHER: tuple[tuple[str, ...], ...] = (
     ("records", "lookups", "busiest_minute", "busiest_10_min", "busiest_hour", "busiest_session", "lookups_per_login"),
-    ("foreign_records", "new_records", "odd_department_records"),
+    ("foreign_records", "new_records"),
+    ("odd_department_records", "scattered_records"),
+    ("stranger_records", "far_strangers"),
     ("new_source_uses", "reset_then_new_source", "n_ips", "n_networks"),
     ("logins", "failures", "fail_then_ok"),
     ("active_hours", "longest_run_min"),

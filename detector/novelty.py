@@ -143,6 +143,59 @@ def mark_sources(today: ir.Table, past: Past) -> ir.Table:
     return hold(_name_sources, today).mutate(**{mark: ibis.null("boolean") for mark in SOURCE_MARKS})
 
 
+def mark_strangers(records: ir.Table, sources: ir.Table, past: Past) -> ir.Table:
+    """Marked records with `is_scattered` and `is_stranger`.
+
+    *Stranger* is what is foreign, and first touched while a source new to the account was in use. Each alone is common:
+    a second machine at home, a patient from elsewhere. Together they are what a thief does. A source is new with its
+    network (new to the account, and rare among everybody) or its agent; it is in use from its first event of the day to
+    its last. For an account of which no source is known, any rare network is new: having no past clears nobody. Null
+    where foreign records cannot be told, or there is no source to judge.
+    """
+    if not past.tells:
+        return records.mutate(is_scattered=ibis.null("boolean"), is_stranger=ibis.null("boolean"))
+    return hold(_mark_strangers, mark_scattered(records), sources)
+
+
+def _mark_strangers(records: ir.Table, sources: ir.Table) -> ir.Table:
+    keys = ["account", "channel"]
+    told = sources.filter(sources.is_new_network.notnull() | sources.is_new_agent.notnull())
+    named = attach(sources, told.select(*keys).distinct().mutate(is_told=True), keys)
+    named = named.mutate(is_rare=(named.is_rare_network & named.network.notnull()).fill_null(False))
+    is_new = (named.is_new_network & named.is_rare) | named.is_new_agent
+    is_new = ibis.ifelse(named.is_told.notnull(), is_new.fill_null(False), named.is_rare)
+    judged = named.filter(named.is_told.notnull() | named.network.notnull()).select(*keys).distinct()
+    used = named.filter(is_new & (named.lookups + named.writes > 0))
+    spans = used.select(*keys, begin=_.first_at, end=_.last_at)
+    foreign = records.filter(records.is_foreign).select(*keys, "record", at=_.first_at)
+    within = foreign.inner_join(spans, [*keys, foreign["at"] >= spans.begin, foreign["at"] <= spans.end])
+    touched = within.select(*keys, "record").distinct().mutate(was_within=True)
+    found = attach(attach(records, judged.mutate(is_judged=True), keys), touched, [*keys, "record"])
+    can_tell = found.is_judged.notnull() & found.is_foreign.notnull()
+    is_stranger = ibis.ifelse(can_tell, found.was_within.notnull(), ibis.null("boolean"))
+    return found.mutate(is_stranger=is_stranger).drop("is_judged", "was_within")
+
+
+def mark_scattered(records: ir.Table) -> ir.Table:
+    """Marked records with `is_scattered`: foreign, born elsewhere than most of the account's foreign records.
+
+    Most of them on the day, that is. A practice that reads its whole area stays in one department, whoever it reads; a
+    list of strangers is of the whole country. It needs no past of the account. Of departments that tie, the first by
+    name is the common one. Null where foreign records cannot be told or the department is not known.
+    """
+    keys = ["account", "channel"]
+    foreign = records.filter(records.is_foreign & records.record_department.notnull())
+    counts = foreign.group_by([*keys, "record_department"]).aggregate(n=_.count())
+    first = ibis.row_number().over(group_by=keys, order_by=[counts.n.desc(), counts.record_department])
+    common = counts.mutate(place=first).filter(_.place == 0).select(*keys, common=_.record_department)
+    found = attach(records, common, keys)
+    told = found.is_foreign.notnull() & found.record_department.notnull()
+    is_scattered = ibis.ifelse(
+        told, (found.is_foreign & (found.record_department != found.common)).fill_null(False), None
+    )
+    return found.mutate(is_scattered=is_scattered.cast("boolean")).drop("common")
+
+
 def _used(sources: ir.Table) -> ir.Table:
     return with_network(used_at_all(sources).select("account", "ip", "user_agent", "auth_mode").distinct())
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from detector.alerting import AlertSettings, alert_threshold, judge_alone, judge_day, queue_slow
+from detector.alerting import AlertSettings, judge_alone, judge_day, queue_slow
 from detector.campaigns import CampaignSettings, find_campaigns
 from detector.checks import CHECKS, FIRED, run_checks
 from detector.deviations import NAMES
@@ -26,7 +26,7 @@ from detector.model.kept import Model
 from detector.novelty import MIN_PAST_DAYS
 from detector.schema import CHANNELS, QUEUES, Column, Table
 from detector.timeline import Timeline
-from detector.training import TrainSettings, fit_model, kind_of, running_part, to_matrix
+from detector.training import TrainSettings, fit_model, kind_of, to_matrix
 
 REASON = pa.struct(
     [
@@ -231,7 +231,9 @@ def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSetti
     judged = _rank(judged)
     judged = judged.assign(model_version=model.version, cold=model.cold)
     judged = judged.assign(reasons=_reasons(timeline, model, judged, day, settings))
-    early = early_alerts(timeline, model, day, thresholds=_thresholds(judged, calibration, settings.alerts))
+    early = EARLY.empty().to_pandas()
+    if not model.cold:
+        early = early_alerts(timeline, day, n_accounts=len(judged), settings=settings.alerts)
     return Scored(to_scores(judged), early, fired)
 
 
@@ -268,8 +270,7 @@ def score_running(timeline: Timeline, model: Model, day: date, *, settings: Scor
     early = EARLY.empty().to_pandas()
     if is_warm:
         # Among as many as on a whole day, lest an account be told of because few others were active yet.
-        limits = _thresholds(rows, model.calibration, settings.alerts, n_tests=n_accounts)
-        early = early_alerts(timeline, model, day, thresholds=limits)
+        early = early_alerts(timeline, day, n_accounts=n_accounts, settings=settings.alerts)
     told = rows["account"].isin(early["account"])
     judged = rows.assign(p_value=np.nan, alert=told, queue=pd.Series("main", index=rows.index).where(told, None))
     judged = _rank(_add_checks(judged, fired).assign(campaign=None))
@@ -292,23 +293,6 @@ def _without_strangers(rows: pd.DataFrame, timeline: Timeline, day: date) -> pd.
     return rows[~idle | rows["account"].isin(known)]
 
 
-def _thresholds(
-    judged: pd.DataFrame, calibration: pd.DataFrame, settings: AlertSettings, *, n_tests: int = 1
-) -> pd.Series:
-    """Running tail sum from which each account is told of early; only for those that reach it by the end of the day."""
-    counts = judged["kind"].value_counts()
-    past = calibration.dropna(subset="running").groupby("kind")["running"]
-    limits = {
-        kind: alert_threshold(
-            values.to_numpy(), n_tests=max(int(counts.get(kind, 1)), n_tests), rate=settings.early_rate
-        )
-        for kind, values in past
-    }
-    rows = judged.set_index("account")
-    found = rows["kind"].map(limits).fillna(np.inf)
-    return found[rows["running"] >= found]
-
-
 def measure(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
     """Deviations with their strangeness and what it is made of, and the kind of account they are calibrated with."""
     missing = [name for name in model.columns if name not in rows.columns]
@@ -326,7 +310,6 @@ def measure(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
         strangeness=-samples,
         tail_sum=contributions.sum(axis=1),
         forest=forest,
-        running=model.estimator.tail_sum(running_part(X, model.columns)),
         accumulated=contributions[:, slow].sum(axis=1),
         largest_tail=contributions.max(axis=1, initial=0.0),
         plain_sum=X.sum(axis=1),

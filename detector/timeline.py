@@ -18,7 +18,7 @@ from detector.account_days import ACCOUNT_DAYS, DayTables, build_account_days
 from detector.aggregates import Aggregates, sum_up
 from detector.clock import day_start
 from detector.coded import code_events
-from detector.deviations import deviations, peer_deviations, running_deviations
+from detector.deviations import deviations, peer_deviations
 from detector.history import History
 from detector.novelty import MIN_PAST_DAYS, PAST_DAYS, Past
 from detector.order import order_of
@@ -118,13 +118,6 @@ class Timeline:
     def today(self, day: date) -> Aggregates:
         """The input's aggregates of one day."""
         return Aggregates(*(table.filter(table.day == ibis.literal(day, "date")) for table in self._today))
-
-    def running_deviations(self, day: date, running: pd.DataFrame) -> pd.DataFrame:
-        """What accounts had done so far within a day (`detector.early`), compared with whole days of the past."""
-        past, holidays = self._before(ACCOUNT_DAYS, day), self._holidays(day)
-        found = running_deviations(ibis.memtable(running), self.account_days(day), past, off_days=holidays)
-        excesses: pd.DataFrame = found.to_pandas()
-        return excesses
 
     def sources(self, day: date) -> ir.Table:
         """Account-sources of one day."""

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from detector.deviations import NAMES
 from detector.errors import ModelError
 from detector.features import BY_NAME
+from detector.features.declaration import Family
 from detector.model.forest import ExtractionForest
 from detector.model.kept import Model
 from detector.model.tails import fit_tails, surprise
@@ -37,27 +38,6 @@ class TrainSettings(BaseModel):
     newcomer_days: int = Field(default=5, ge=1)
     """An account with fewer active days in the 28 before is a newcomer."""
     seed: int = 0
-
-
-RUNNING = (
-    "lookups",
-    "records",
-    "busiest_hour",
-    "new_records",
-    "foreign_records",
-    "misses",
-    "odd_department_records",
-    "new_source_uses",
-    "new_agent_uses",
-    "new_auth_uses",
-    "reset_then_new_source",
-    "active_hours",
-    "off_hour_uses",
-    "writes",
-    "busiest_write_hour",
-    "foreign_writes",
-)
-"""Signals that can be counted from minute to minute; the others need the whole day."""
 
 
 class Kinds(NamedTuple):
@@ -119,7 +99,6 @@ def fit_model(
     calibration = rows.loc[honest, ["day"]].assign(
         kind=kinds[honest],
         strangeness=-estimator.score_samples(X[honest]),
-        running=estimator.tail_sum(running_part(X[honest], columns)),
     )
     described = _describe(rows, honest, settings) | (card or {})
     aside = rows.loc[~honest, ["account", "day"]].drop_duplicates()
@@ -140,20 +119,31 @@ def to_matrix(deviations: pd.DataFrame, columns: Iterable[str]) -> Floats:
     others come even that far: a second address is no sign of anything because nobody else had one today.
     """
     excess = deviations[list(columns)].fillna(0.0).to_numpy(dtype=np.float64)
-    return np.maximum(excess - USUAL_SPREADS, 0.0)
+    return np.asarray(np.round(np.maximum(excess - USUAL_SPREADS, 0.0), EXACT_DIGITS), dtype=np.float64)
 
 
 USUAL_SPREADS = 1.0
+EXACT_DIGITS = 9
+"""Decimals of a deviation: beyond them is the order in which a database's threads happened to add up."""
 
 
-def running_part(X: Floats, columns: Iterable[str]) -> Floats:
-    """`X` with nothing but the deviations of signals that can be counted from minute to minute."""
-    return np.where([name.split("__")[0] in RUNNING for name in columns], X, 0.0)
+EVIDENCE: dict[Family, str] = {
+    "volume": "taken",
+    "who": "taken",
+    "writes": "taken",
+    "where": "where",
+    "stranger": "stranger",
+    "source": "manner",
+    "rhythm": "manner",
+}
+"""What the families of signals are evidence of. Look-ups, new records and writes all tell how much was taken, and a
+practice that screens its patients has all of them at once; that they were strangers' from all over the country, and
+that the account was used in an unusual manner, are matters of their own, which add up with it."""
 
 
 def families_of(columns: Iterable[str]) -> list[str]:
-    """The family of each deviation."""
-    return [BY_NAME[name.split("__")[0]].family for name in columns]
+    """The kind of evidence that each deviation is."""
+    return [EVIDENCE[BY_NAME[name.split("__")[0]].family] for name in columns]
 
 
 def kind_of(deviations: pd.DataFrame, *, newcomer_days: int) -> NDArray[np.str_]:

@@ -204,6 +204,33 @@ def guesses(group: list[Event]) -> int:
     return found
 
 
+def scattered(rows: dict[tuple[Any, ...], list[Event]], foreign: set[str]) -> set[str] | None:
+    """Foreign records born elsewhere than most of the day's; of departments that tie, the first is the common one."""
+    born = {record: department_of(events) for (record,), events in rows.items()}
+    if set(born.values()) == {None}:
+        return None
+    departments = Counter(born[record] for record in foreign if born[record] is not None)
+    common = min(departments, key=lambda place: (-departments[place], place), default=None)
+    return {record for record in foreign if born[record] not in (None, common)}
+
+
+def strangers(group: list[Event], past: Past, foreign: set[str]) -> set[str] | None:
+    """Foreign records first touched while a source new to the account was in use."""
+    rows = grouped((event for event in group if concerns_record(event)), "record")
+    told = any(past.is_new_source(kind, event) is not None for kind in ("network", "agent") for event in group)
+    networks = {network_of(event) for event in group} - {None}
+    if not (told or networks) or not rows or not past.tells:
+        return None
+    spans = []
+    for events in grouped(group, "ip", "user_agent", "auth_mode").values():
+        new = is_rarely_new(events[0], past) is True or past.is_new_source("agent", events[0]) is True
+        new = new if told else is_rare(events[0], past)
+        if new and any(event["action"] == "lookup" or is_write(event) for event in events):
+            spans.append((min(e["timestamp"] for e in events), max(e["timestamp"] for e in events)))
+    firsts = {record: min(event["timestamp"] for event in events) for (record,), events in rows.items()}
+    return {record for record in foreign if any(begin <= firsts[record] <= end for begin, end in spans)}
+
+
 def records(group: list[Event], past: Past, *, canaries: tuple[str, ...], tokens: bool) -> Signals:
     """What was asked for, and how new it is."""
     rows = grouped((event for event in group if concerns_record(event)), "record")
@@ -211,7 +238,9 @@ def records(group: list[Event], past: Past, *, canaries: tuple[str, ...], tokens
     none_new = none if past.tells else None
     found: Signals = dict.fromkeys(("records", "n_shown", "canary_records"), none)
     found |= dict.fromkeys(("new_records", "foreign_records", "foreign_writes"), none_new)
-    found |= {"typed_lookups": None, "odd_department_records": None}
+    found |= dict.fromkeys(
+        ("typed_lookups", "odd_department_records", "scattered_records", "stranger_records", "far_strangers")
+    )
     if not rows:
         return found
     account = group[0]["account"]
@@ -232,6 +261,10 @@ def records(group: list[Event], past: Past, *, canaries: tuple[str, ...], tokens
         found["new_records"] = sum(past.is_new(account, record) is True for record in shown)
         found["foreign_records"] = len(shown & foreign)
         found["foreign_writes"] = len(written & foreign)
+        far, strange = scattered(rows, foreign), strangers(group, past, foreign)
+        found["scattered_records"] = None if far is None else len(far)
+        found["stranger_records"] = None if strange is None else len(strange & (shown | written))
+        found["far_strangers"] = None if far is None or strange is None else len(far & strange)
     return found
 
 
@@ -262,9 +295,14 @@ def sources(group: list[Event], past: Past, today: list[Event]) -> Signals:
 
 def is_rarely_new(event: Event, past: Past) -> bool | None:
     """Whether the network is new to the account, and few accounts had it."""
-    owners = {account for account, network in past.sources["network"] if network == network_of(event)}
     new = past.is_new_source("network", event)
-    return None if new is None else new and len(owners) < 5
+    return None if new is None else new and is_rare(event, past)
+
+
+def is_rare(event: Event, past: Past) -> bool:
+    """Whether the event has a network, and few accounts had it."""
+    owners = {account for account, network in past.sources["network"] if network == network_of(event)}
+    return network_of(event) is not None and len(owners) < 5
 
 
 def is_tool(event: Event) -> bool:

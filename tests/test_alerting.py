@@ -15,6 +15,7 @@ from detector.alerting import (
     queue_slow,
     widen,
 )
+from detector.model.tails import fit_tails, surprise
 
 
 def past(n: int = 20_000, kind: str = "known") -> pd.DataFrame:
@@ -83,14 +84,14 @@ def test_first_batch_waits_for_review_however_strange() -> None:
     assert found["p_value"].min() < 1e-4
 
 
-def test_threshold_is_where_one_account_alerts_alone() -> None:
-    """An account-day at the threshold alerts alone among so many, and one just below does not."""
-    calibration = past()
-    limit = alert_threshold(calibration["strangeness"].to_numpy(), n_tests=100, rate=0.1)
-    rest = [0.1] * 99
-    assert judge_day(a_day([*rest, limit]), calibration, settings=AlertSettings())["alert"].iloc[-1]
-    below = np.nextafter(limit, 0) - 1e-9
-    assert not judge_day(a_day([*rest, below]), calibration, settings=AlertSettings())["alert"].any()
+def test_threshold_is_where_one_account_in_so_many_is_expected() -> None:
+    """The threshold has a tail probability of the rate by the tests, beyond all of the past where it is that rare."""
+    strangeness = past()["strangeness"].to_numpy()
+    limits = [alert_threshold(strangeness, n_tests=n, rate=0.1) for n in (10, 100, 10_000)]
+    tails = fit_tails(strangeness[:, None])
+    found = np.exp(-surprise(tails, np.array(limits)[:, None]))[:, 0]
+    assert found == pytest.approx([0.01, 0.001, 0.00001], rel=1e-6)
+    assert limits[0] < strangeness.max() < limits[2]
 
 
 def test_threshold_of_a_short_past_is_out_of_reach() -> None:

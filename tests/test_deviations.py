@@ -22,7 +22,6 @@ from detector.deviations import (
     SIGNALS,
     deviations,
     peer_deviations,
-    running_deviations,
     stabilise,
     unstabilise,
 )
@@ -197,21 +196,6 @@ def test_peers_alone_give_the_distance_from_their_median(con: Backend) -> None:
     assert found["a0", "portal"]["lookups__peers"] == 0
     assert found["a12", "portal"]["lookups__peers"] > 10
     assert {each["lookups__own"] for each in found.values()} == {None}
-
-
-def test_running_counts_are_judged_without_the_day_effect(con: Backend) -> None:
-    """At the end of the day, running counts deviate as whole days do, but for what the peers have in common."""
-    today, past = portal(6)
-    names = ["lookups", "records", "foreign_records"]
-    running = table(con, today).select("account", "channel", *names, minute=ibis.literal(1))
-    found = running_deviations(running, table(con, today), table(con, past), off_days=OFF_DAYS).to_pyarrow().to_pylist()
-    alone = {each["account"]: compare(con, [each], past)[each["account"], each["channel"]] for each in today}
-    assert len(found) == len(today)
-    assert {each["minute"] for each in found} == {1}
-    assert {each["writes__own"] for each in found} == {None}
-    for each in found:
-        # Compared alone, an account is its own only peer: a twentieth of its excess is taken for the day's effect.
-        assert (each["lookups__own"] or 0) >= (alone[each["account"]]["lookups__own"] or 0) - 1e-9
 
 
 @pytest.mark.parametrize("count", [0.0, 1.0, 7.0, 26_800.0])

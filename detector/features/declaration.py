@@ -8,7 +8,7 @@ from typing import Literal
 
 import ibis.expr.types as ir
 
-Family = Literal["volume", "who", "source", "rhythm", "writes"]
+Family = Literal["volume", "who", "where", "stranger", "source", "rhythm", "writes"]
 Grain = Literal["hours", "records", "sources", "order", "past", "day"]
 Direction = Literal["more", "less", "context"]
 

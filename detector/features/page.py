@@ -11,6 +11,8 @@ from detector.features.declaration import Family, Feature
 FAMILIES: dict[Family, str] = {
     "volume": "Volume: how much",
     "who": "Who: whose records",
+    "where": "Where: how far afield the people were born",
+    "stranger": "Strangers: foreign records read from new sources",
     "source": "Source: where from, and how it signed in",
     "rhythm": "Rhythm: when",
     "writes": "Writes: what it changed or carried off",

@@ -35,8 +35,9 @@ class ExtractionForest(OutlierMixin, BaseEstimator):
         The family of each column; None makes every column its own.
     allowance : float, default=3.0
         Surprise, in nats, that counts as nothing: one in twenty honest values is above.
-    forest_weight : float, default=1.0
-        Weight of the forest's surprise beyond the allowance, against one family's; 0 leaves the forest out.
+    forest_weight : float, default=0.5
+        Weight of the forest's surprise beyond the allowance, against one family's; 0 leaves the forest out. It sees
+        what the families have seen, in odd combinations: half a family is what it adds at best.
     n_estimators, max_samples
         Of the isolation forest; fewer samples than rows are drawn for each tree.
     contamination : float, default=0.003
@@ -63,7 +64,7 @@ class ExtractionForest(OutlierMixin, BaseEstimator):
         *,
         families: Sequence[str] | None = None,
         allowance: float = 3.0,
-        forest_weight: float = 1.0,
+        forest_weight: float = 0.5,
         n_estimators: int = 300,
         max_samples: int = 1024,
         contamination: float = 0.003,
@@ -132,10 +133,11 @@ class ExtractionForest(OutlierMixin, BaseEstimator):
 
     def _validated(self, X: Any) -> Floats:
         check_is_fitted(self)
-        return np.asarray(validate_data(self, X, dtype=np.float64, reset=False))
+        # No row is no fault: a day may have nobody left to score.
+        return np.asarray(validate_data(self, X, dtype=np.float64, reset=False, ensure_min_samples=0))
 
     def _in_chunks(self, measure: Callable[[Floats], Floats], X: Floats) -> Floats:
-        chunks = (X[start : start + CHUNK_ROWS] for start in range(0, len(X), CHUNK_ROWS))
+        chunks = (X[start : start + CHUNK_ROWS] for start in range(0, max(len(X), 1), CHUNK_ROWS))
         return np.concatenate(Parallel(n_jobs=self.n_jobs, prefer="threads")(delayed(measure)(c) for c in chunks))
 
     def _samples(self, X: Floats) -> Floats:

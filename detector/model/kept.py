@@ -40,7 +40,6 @@ CALIBRATION = Table(
         Column("day", pa.date32(), "calendar day in the portal's zone"),
         Column("kind", pa.string(), "account-days that are calibrated apart", values=KINDS),
         Column("strangeness", pa.float64(), "minus `score_samples`, at least 0"),
-        Column("running", pa.float64(), "tail sum of the signals that can be counted within a day", "not computed"),
     ),
 )
 SET_ASIDE = Table(

@@ -31,11 +31,11 @@ class Scenario:
 S1 = Scenario(
     "reset and scrape",
     "The mailbox is taken, the password reset, and a robot in a data centre runs through a list of valid numbers (the "
-    "case of March 2022).",
+    "case of March 2022): a request every three seconds, the slow end of what such robots do.",
     Attack(
         scenario="S1",
         accounts=5,
-        records=700,
+        records=2200,
         spread=0.7,
         start_hour=1,
         hours=2,
@@ -97,11 +97,12 @@ S4 = Scenario(
 )
 S5 = Scenario(
     "night write burst",
-    "Hundreds of writes in one night by an account that writes by day, for people of the whole country.",
+    "A thousand writes in one night by an account that writes by day, for people of the whole country, as when garages'"
+    " accounts made thousands of vehicle certificates within hours.",
     Attack(
         scenario="S5",
         accounts=4,
-        records=140,
+        records=1000,
         spread=0.7,
         start_hour=1,
         hours=4,

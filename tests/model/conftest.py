@@ -59,9 +59,7 @@ def model() -> Model:
     return Model(
         estimator=estimator,
         columns=tuple(f"{family}_{i}__own" for i, family in enumerate(FAMILIES)),
-        calibration=pd.DataFrame(
-            {"day": days, "kind": "known", "strangeness": -estimator.score_samples(X), "running": 0.0}
-        ),
+        calibration=pd.DataFrame({"day": days, "kind": "known", "strangeness": -estimator.score_samples(X)}),
         set_aside=pd.DataFrame({"account": ["a1", "a2"], "day": days[:2]}),
         cold=False,
         card={"first_day": "2026-03-01", "account_days": len(X), "settings": {"seed": 0}},

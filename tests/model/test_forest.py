@@ -49,6 +49,13 @@ def test_clone_and_parameters() -> None:
     assert copy.fit(X).score_samples(X) == pytest.approx(-copy.tail_sum(X))
 
 
+def test_no_row_is_no_fault(fitted: ExtractionForest, honest: Floats) -> None:
+    """A day on which nobody is left to score has no scores, in every measure."""
+    none = honest[:0]
+    assert [m(none).shape for m in (fitted.score_samples, fitted.predict, fitted.tail_sum)] == [(0,)] * 3
+    assert fitted.contributions(none).shape == none.shape
+
+
 def test_contributions_sum_to_the_tail_sum(fitted: ExtractionForest, honest: Floats) -> None:
     """What the columns contribute is not negative, and adds up to the tail sum."""
     contributions = fitted.contributions(honest * 3)

@@ -107,9 +107,7 @@ def test_a_challenger_replaces_the_champion_only_if_it_holds(tmp_path: Path) -> 
         assert outcome is not None
         assert outcome.in_use, outcome
         champion = load_model(tmp_path / "history" / "model")
-        blind = champion.calibration.assign(
-            strangeness=champion.calibration["strangeness"] + 1e6, running=champion.calibration["running"] + 1e6
-        )
+        blind = champion.calibration.assign(strangeness=champion.calibration["strangeness"] + 1e6)
         refused = _compare(place, history, replace(champion, calibration=blind), champion)
     assert not refused.in_use
     assert "%" in refused.why
