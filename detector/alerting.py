@@ -35,7 +35,8 @@ BUDGET_ACCOUNTS = 3_000
 KNOWN, FIRST_BATCHES = "known", "robot"
 """Kinds of accounts; the latter, newcomers on the software channel, have a queue of that name."""
 CALIBRATION_DAYS = 10
-"""So many times a day's account-days of the kind must have been seen before any alerts for being strange."""
+"""So many times a day's account-days of the kind must have been seen before any alerts for being strange; fewer where a
+looser rate asks for larger shares only."""
 ODD_SHARE = 0.05
 """A day is odd when more than one in twenty account-days is stranger than one in twenty of the past."""
 
@@ -66,7 +67,8 @@ def judge_day(day: pd.DataFrame, calibration: pd.DataFrame, *, settings: AlertSe
     judged = pd.Series(False, index=day.index)
     for kind, rows in day.groupby("kind"):
         strangeness, past = rows["strangeness"].to_numpy(), by_kind.get(str(kind), np.empty(0))
-        enough = len(past) >= max(settings.min_calibration, len(rows) * CALIBRATION_DAYS)
+        days = min(CALIBRATION_DAYS, 1 / settings.false_discovery_rate)
+        enough = len(past) >= max(settings.min_calibration, len(rows) * days)
         if len(past) >= settings.min_calibration:
             p_values = conformal_p_values(strangeness, past)
             if kind != KNOWN and len(by_kind.get(KNOWN, ())) >= settings.min_calibration:
