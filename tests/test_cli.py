@@ -162,7 +162,9 @@ def test_an_interruption_leaves_nothing_half_done(number: signal.Signals, code: 
             time.sleep(0.1)
             waited_s += 0.1
         running.send_signal(number)
-        _, err = running.communicate(timeout=60)
+        # Its standard input stays open: what ends it is the signal, not the end of the input.
+        running.wait(timeout=60)
+        _, err = running.communicate()
     assert running.returncode == code, err.decode()
     assert "Traceback" not in err.decode()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["detector.toml", "tmp"]

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from detector.alerting import AlertSettings
 from detector.alerts import build_alerts
 from detector.early import EARLY
 from detector.errors import ConfigError
@@ -92,7 +93,7 @@ def test_the_report_tells_how_the_run_came_about(model: Model, tmp_path: Path) -
     ]
     assert report["warnings"] == ["a warning"]
     assert report["model"] == {"version": model.version, "cold": False, "card": {"days": 20}}
-    assert report["settings"]["score"]["alerts"]["false_discovery_rate"] == 0.1
+    assert report["settings"]["score"]["alerts"]["false_discovery_rate"] == AlertSettings().false_discovery_rate
     assert {"detector", "duckdb", "pandas"} <= set(report["versions"])
 
 
