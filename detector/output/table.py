@@ -19,7 +19,7 @@ MOST_REASONS = 3
 """Two or three reasons are read; five are not."""
 REVIEWS = {"budget": "slow", "newcomer": "newcomer", "robot": "first batch"}
 """Queues that wait for review, and what the table calls them."""
-STORY = ("volume", "who", "writes", "source", "rhythm")
+STORY = ("volume", "who", "stranger", "where", "writes", "source", "rhythm")
 """How a person would tell it: how much, of whom, from where, and when; families of signals."""
 SAID_BY_CHECK: dict[str, tuple[str, ...]] = {
     "volume_tier": ("records",),

@@ -163,12 +163,16 @@ def _departments(detail: Mapping[Any, Any], language: Language) -> list[dict[str
     ]
 
 
+ASKED_ABOUT = {"stranger": "who", "where": "who"}
+"""Families of signals that raise the questions of another."""
+
+
 def _check_first(
     row: Mapping[Any, Any], checks: Sequence[str], detail: Mapping[Any, Any] | None, language: Language
 ) -> list[str]:
     """At most four things, in the order in which they are quickest to tell."""
     signals = [reason["signal"] for reason in row["reasons"]]
-    families = {BY_NAME[signal].family for signal in signals}
+    families = {ASKED_ABOUT.get(family, family) for family in (BY_NAME[signal].family for signal in signals)}
     wanted = []
     if "reset_then_bulk" in checks or set(signals) & set(RESET_SIGNALS):
         wanted.append("reset")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from typing import get_args
 
 import pandas as pd
 import pytest
 from rich.console import Console
 
-from detector.output.table import render_days, why
+from detector.features.declaration import Family
+from detector.output.table import STORY, render_days, why
 from tests.output.made import fired, reason, scores
 
 MUCH = reason("records", "1,204 different records, 39 × its usual 31")
@@ -124,3 +126,8 @@ def test_two_days_are_told_one_after_the_other() -> None:
 def test_no_account_at_all_is_told() -> None:
     """Dumps in which only nameless sign-ins fail have nobody to rank."""
     assert printed(scores()) == "No account to score: the dumps name none."
+
+
+def test_every_family_has_its_place_in_the_story() -> None:
+    """A reason of any family can be told."""
+    assert sorted(STORY) == sorted(get_args(Family))
