@@ -1,8 +1,8 @@
-"""A dossier from history alone: an upper bound, and no lower one, since sums do not say who read a record."""
+"""From the history's sums: an upper bound, and no lower one, since sums do not say who read a record."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,11 +11,12 @@ import pandas as pd
 from ibis import _
 
 from detector.errors import ConfigError
+from detector.incident.earlier import look_earlier
 from detector.incident.facts import POSSIBLE, with_exposures
 from detector.incident.ground import Ground
 from detector.joins import to_frame
 from detector.novelty import PAST_DAYS, with_network
-from detector.schema import ACCOUNT_RECORDS, ACCOUNT_SOURCES, EVENTS
+from detector.schema import ACCOUNT_RECORDS, ACCOUNT_SOURCES, EVENTS, Table
 
 UNKNOWN = (
     "From history alone, without the dumps, the lower bound is unknown: give the dumps of these days.",
@@ -24,7 +25,7 @@ UNKNOWN = (
 
 
 def from_history(ground: Ground, accounts: Sequence[str], *, first: date, last: date) -> dict[str, Any]:
-    """The tables of a dossier, from the sums of some days.
+    """What a dossier holds, from the sums of some days, and of the weeks before them while these hold traces.
 
     Raises
     ------
@@ -32,29 +33,33 @@ def from_history(ground: Ground, accounts: Sequence[str], *, first: date, last: 
         If the history holds nothing of these accounts on these days.
     """
     chosen = sorted(set(accounts))
-    records, exposures = with_exposures(_records(_of(ground, ACCOUNT_RECORDS.name, chosen, first, last)))
-    if records.empty:
+    if records_of_sums(ground, chosen, first, last).empty:
         raise ConfigError(f"the history holds no record of these accounts from {first} to {last}; give the dumps")
-    sources = with_network(_of(ground, ACCOUNT_SOURCES.name, chosen, first, last))
+    earlier = look_earlier(ground, chosen, addresses=(), start=first)
+    records, exposures = with_exposures(records_of_sums(ground, chosen, earlier.start, last))
     return {
-        "accounts": _accounts(chosen, records, sources),
-        "addresses": _addresses(ground, chosen, sources, first, last),
+        "start": earlier.start,
+        "end": last,
+        "accounts": accounts_of_sums(ground, chosen, records, earlier.start, last, origin="asked"),
+        "addresses": addresses_of_sums(ground, chosen, earlier.start, last),
         "records": records,
         "exposures": exposures,
         "timeline": pd.DataFrame(columns=["at", "account", "deed", "ip", "lookups"]),
         "evidence": EVENTS.empty().to_pandas().assign(original=[]),
         "counts": _counts(records),
-        "remarks": (UNKNOWN,),
+        "earlier": earlier.traces,
+        "remarks": (UNKNOWN, *earlier.remarks),
     }
 
 
-def _of(ground: Ground, name: str, accounts: list[str], first: date, last: date) -> ir.Table:
-    table = ACCOUNT_RECORDS if name == ACCOUNT_RECORDS.name else ACCOUNT_SOURCES
+def _of(ground: Ground, table: Table, accounts: Sequence[str], first: date, last: date) -> ir.Table:
     rows = ground.between(table, first, last)
-    return rows.filter(rows.account.isin(accounts))
+    return rows.filter(rows.account.isin(sorted(accounts)))
 
 
-def _records(rows: ir.Table) -> pd.DataFrame:
+def records_of_sums(ground: Ground, accounts: Sequence[str], first: date, last: date) -> pd.DataFrame:
+    """One row per account and record that it touched on some days: all possible, none tied."""
+    rows = _of(ground, ACCOUNT_RECORDS, accounts, first, last)
     touched = rows.filter((_.lookups > 0) | (_.writes > 0)).group_by(["account", "record"])
     found = touched.aggregate(
         first_at=_.first_at.min(),
@@ -67,7 +72,11 @@ def _records(rows: ir.Table) -> pd.DataFrame:
     return table.sort_values(["account", "record"], ignore_index=True)
 
 
-def _accounts(accounts: list[str], records: pd.DataFrame, sources: ir.Table) -> pd.DataFrame:
+def accounts_of_sums(
+    ground: Ground, accounts: Sequence[str], records: pd.DataFrame, first: date, last: date, *, origin: str
+) -> pd.DataFrame:
+    """One row per account, to reset, with how much it looked up; what happened is not known."""
+    sources = with_network(_of(ground, ACCOUNT_SOURCES, accounts, first, last))
     upper = records.groupby("account")["record"].nunique()
     sums = to_frame(sources.group_by("account").aggregate(lookups=_.lookups.sum(), addresses=_.ip.nunique()))
     known = sums.set_index("account")
@@ -75,7 +84,7 @@ def _accounts(accounts: list[str], records: pd.DataFrame, sources: ir.Table) -> 
         {
             "account": account,
             "profession": None,
-            "origin": "asked",
+            "origin": origin,
             "signs": [],
             "first_at": pd.NaT,
             "last_at": pd.NaT,
@@ -94,7 +103,13 @@ def _accounts(accounts: list[str], records: pd.DataFrame, sources: ir.Table) -> 
     return pd.DataFrame(rows)
 
 
-def _addresses(ground: Ground, accounts: list[str], sources: ir.Table, first: date, last: date) -> pd.DataFrame:
+def addresses_of_sums(
+    ground: Ground, accounts: Sequence[str], first: date, last: date, *, only: Collection[str] | None = None
+) -> pd.DataFrame:
+    """One row per address that the accounts came from, or of some of these: none is tied, none may be blocked."""
+    sources = with_network(_of(ground, ACCOUNT_SOURCES, accounts, first, last))
+    if only is not None:
+        sources = sources.filter(sources.ip.isin(sorted(only)))
     rows = to_frame(
         sources.filter(_.ip.notnull())
         .group_by(["ip", "network"])
@@ -102,8 +117,10 @@ def _addresses(ground: Ground, accounts: list[str], sources: ir.Table, first: da
             first_at=_.first_at.min(), last_at=_.last_at.max(), lookups=_.lookups.sum(), accounts=_.account.nunique()
         )
     )
+    if rows.empty:
+        return rows.assign(others=0, examples="", others_network=0, decision="keep", reason="untied")
     users = ground.users_of(rows["ip"].tolist(), first - timedelta(days=PAST_DAYS), last)
-    others = users[~users["account"].isin(accounts)]
+    others = users[~users["account"].isin(list(accounts))]
     same = others.groupby("ip")["account"].nunique()
     near = others.groupby("network")["account"].nunique()
     return rows.assign(

@@ -52,6 +52,8 @@ class Dossier:
         The tied events, tokenised, each with the fingerprint of its original line.
     counts
         Persons and queries, lower and upper bounds; a lower bound is None where the dumps were not given.
+    earlier
+        Traces on days of which no dump was read (`detector.incident.earlier`).
     remarks
         What whoever reads the numbers must know, in English and French.
     files
@@ -71,6 +73,7 @@ class Dossier:
     timeline: pd.DataFrame
     evidence: pd.DataFrame
     counts: dict[str, int | None]
+    earlier: pd.DataFrame
     remarks: tuple[Remark, ...]
     files: tuple[FileCount, ...]
     aware_at: datetime | None

@@ -11,9 +11,10 @@ from typing import Any
 from detector.errors import ConfigError
 from detector.history import History
 from detector.history.actions import record_action
-from detector.incident import facts
+from detector.incident import facts, widening
 from detector.incident.bare import from_history
 from detector.incident.case import Case, Dossier
+from detector.incident.earlier import look_earlier
 from detector.incident.ground import Ground
 from detector.incident.inquiry import Remark, inquire
 from detector.incident.originals import fingerprints
@@ -97,28 +98,33 @@ def _from_dumps(place: Workspace, held: History | None, case: Case, inputs: Sequ
         max_reject_share=place.settings.learn.max_reject_share,
     )
     # The sums of everybody take as much memory as all that follows; they go with their owner.
-    inquiry = inquire(
-        Ground(place.con, events=reading.events, history=held, zone=place.zone),
-        case.accounts,
-        first=case.first,
-        last=case.last,
-    )
+    ground = Ground(place.con, events=reading.events, history=held, zone=place.zone)
+    inquiry = inquire(ground, case.accounts, first=case.first, last=case.last)
     events = facts.tagged(inquiry)
-    records, exposures = facts.with_exposures(facts.records_of(events))
+    rare = facts.rare_addresses(facts.addresses_of(inquiry))
+    earlier = look_earlier(ground, inquiry.accounts, addresses=rare, start=inquiry.start)
+    addresses = facts.addresses_of(inquiry, found_earlier=earlier.accounts)
+    sums = widening.sums_before(ground, earlier, inquiry.accounts, start=inquiry.start)
+    records, exposures = facts.with_exposures(widening.with_records(facts.records_of(events), sums))
     listed = facts.accounts_of(inquiry, events, records)
     evidence = facts.evidence_of(events).to_pandas()
     rejected = sum(file.rejected for file in reading.files)
     return Dossier(
-        start=inquiry.start,
+        start=earlier.start,
         end=inquiry.end,
-        accounts=listed,
-        addresses=facts.addresses_of(inquiry),
+        accounts=widening.with_accounts(listed, sums),
+        addresses=widening.with_addresses(addresses, sums),
         records=records,
         exposures=exposures,
         timeline=facts.timeline_of(inquiry, listed),
         evidence=evidence.assign(original=fingerprints(evidence, key=key)),
-        counts={**facts.counts_of(records, events)},
-        remarks=(*inquiry.remarks, *_remarks(rejected, reading.warnings, judged=inquiry.attributed.judged)),
+        counts=widening.with_queries(facts.counts_of(records, events), sums),
+        earlier=earlier.traces,
+        remarks=(
+            *inquiry.remarks,
+            *earlier.remarks,
+            *_remarks(rejected, reading.warnings, judged=inquiry.attributed.judged),
+        ),
         files=reading.files,
         aware_at=case.aware_at,
         settings=place.settings,
@@ -144,7 +150,7 @@ def _bare(place: Workspace, held: History | None, case: Case) -> Dossier:
         raise ConfigError("neither dumps nor a history: name dumps, or --history DIR")
     ground = Ground(place.con, events=None, history=held, zone=place.zone)
     tables: dict[str, Any] = from_history(ground, case.accounts, first=case.first, last=case.last)
-    return Dossier(start=case.first, end=case.last, files=(), aware_at=case.aware_at, settings=place.settings, **tables)
+    return Dossier(files=(), aware_at=case.aware_at, settings=place.settings, **tables)
 
 
 def _remarks(rejected: int, warnings: Sequence[str], *, judged: bool) -> list[Remark]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -154,8 +154,15 @@ def _doors(inquiry: Inquiry, events: ir.Table) -> dict[str, dict[str, Any]]:
     return found
 
 
-def addresses_of(inquiry: Inquiry) -> pd.DataFrame:
+def addresses_of(inquiry: Inquiry, *, found_earlier: Collection[str] = ()) -> pd.DataFrame:
     """One row per address that is tied to the attack, with who else uses it, and whether it may be blocked.
+
+    Parameters
+    ----------
+    inquiry
+        What was found.
+    found_earlier
+        Accounts that are part of the incident by what they did on earlier days.
 
     Returns
     -------
@@ -172,11 +179,12 @@ def addresses_of(inquiry: Inquiry) -> pd.DataFrame:
         lookups=("lookups", "sum"),
         accounts=("account", "nunique"),
     )
-    others = inquiry.users[~inquiry.users["account"].isin(list(inquiry.accounts))]
+    incident = [*inquiry.accounts, *found_earlier]
+    others = inquiry.users[~inquiry.users["account"].isin(incident)]
     same = others.groupby("ip")["account"].agg(lambda found: sorted(set(found)))
     near = others.groupby("network")["account"].nunique()
     owners = set(units.loc[~units["tied"] & (units["records"] > 0), "ip"].dropna())
-    shared = shared_networks(inquiry.users, inquiry.accounts)
+    shared = shared_networks(inquiry.users, incident)
     rows = []
     for row in grouped.reset_index().to_dict("records"):
         users = same.get(row["ip"], [])
@@ -193,6 +201,12 @@ def addresses_of(inquiry: Inquiry) -> pd.DataFrame:
         )
     columns = [*grouped.reset_index().columns, "others", "examples", "others_network", "decision", "reason"]
     return pd.DataFrame(rows, columns=columns).sort_values(["first_at", "ip"], ignore_index=True)
+
+
+def rare_addresses(addresses: pd.DataFrame) -> list[str]:
+    """Of the attack's addresses, those that hardly anybody else uses: who came from them before is worth a look."""
+    own = addresses["reason"].isin(["alone", "others"]) & (addresses["others"] < NETWORK_ACCOUNTS)
+    return addresses.loc[own, "ip"].tolist()  # type: ignore[no-any-return]
 
 
 REASONS: dict[str, tuple[str, str]] = {

@@ -23,6 +23,7 @@ from detector.incident.attribution import SIGNS
 from detector.incident.blocklists import nftables, plain_list, stix_bundle
 from detector.incident.case import Dossier
 from detector.incident.documents import write_documents
+from detector.incident.earlier import TELLING
 from detector.incident.facts import DEEDS, POSSIBLE, REASONS
 from detector.incident.shown import shown_texts
 from detector.output.folders import whole_folder
@@ -32,7 +33,11 @@ from detector.output.text import cell
 MARK = "incident.json"
 MANIFEST = "manifest.json"
 FORMAT = 1
-ORIGIN = {"asked": "alerted, or asked about", "found": "found through the addresses of the attack"}
+ORIGIN = {
+    "asked": "alerted, or asked about",
+    "found": "found through the addresses of the attack",
+    "earlier": "found through the addresses of the attack, on earlier days of the history",
+}
 
 
 def write_dossier(dossier: Dossier, out: Path) -> datetime | None:
@@ -111,6 +116,8 @@ def _write_tables(dossier: Dossier, folder: Path) -> None:
         evenement=[DEEDS[deed][1] for deed in dossier.timeline["deed"]],
     ).drop(columns="deed")
     write_csv(timeline, folder / "timeline.csv")
+    signs = pd.DataFrame([TELLING[sign] for sign in dossier.earlier["sign"]], columns=["sign", "signe"])
+    write_csv(dossier.earlier.drop(columns="sign").join(signs), folder / "earlier.csv")
     _write_records(dossier, folder)
     _write_parquet(dossier.evidence, folder / "evidence.parquet")
 

@@ -34,10 +34,16 @@ def honest() -> list[tuple[str, ...]]:
 
 
 def theft(
-    *, account: str = "h9", ip: str = "198.51.100.9", agent: str = "Chrome", service: str = "infopatient", n: int = 200
+    *,
+    account: str = "h9",
+    ip: str = "198.51.100.9",
+    agent: str = "Chrome",
+    service: str = "infopatient",
+    n: int = 200,
+    back: int = 0,
 ) -> list[tuple[str, ...]]:
-    """A reset, a sign-in, and some strangers at night, five seconds apart."""
-    start = datetime(LAST.year, LAST.month, LAST.day, 1, tzinfo=UTC)
+    """A reset, a sign-in, and some strangers at night, five seconds apart, so many days before the last."""
+    start = datetime(LAST.year, LAST.month, LAST.day, 1, tzinfo=UTC) - timedelta(days=back)
     session = f"stolen {account}"
     rows: list[tuple[str, ...]] = [
         (start.isoformat(), account, "password_reset", "success", "", ip, agent, "", ""),
@@ -45,7 +51,9 @@ def theft(
     ]
     for number in range(n):
         at = start + timedelta(minutes=2, seconds=5 * number)
-        rows.append((at.isoformat(), account, "lookup", "success", f"x{ip}-{number}", ip, agent, session, service))
+        rows.append(
+            (at.isoformat(), account, "lookup", "success", f"x{ip}-{number}-{back}", ip, agent, session, service)
+        )
     return rows
 
 
