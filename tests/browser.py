@@ -25,7 +25,7 @@ FLAGS = (
     "--disable-background-networking",
     "--hide-scrollbars",
 )
-WAIT_S = 30
+WAIT_S = 90
 HIGHEST = 12_000
 AXE = "axe-core@4.10.3"
 NPM_S = 90

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -136,8 +136,12 @@ def _tell(dossier: Dossier, out: Path, settings: Settings) -> None:
     typer.echo(f"persons: at least {lower}, at most {counts['records_upper']:,}")
     decisions = dossier.addresses["decision"].value_counts()
     typer.echo(f"addresses: {decisions.get('block', 0)} to block, {decisions.get('keep', 0)} not to be blocked")
+    hours = settings.incident.deadline_hours
     if dossier.aware_at is None:
-        typer.echo(f"notify within {settings.incident.deadline_hours} hours of awareness (--aware-at)")
+        typer.echo(f"notify within {hours} hours of awareness (--aware-at)")
+    else:
+        deadline = (dossier.aware_at + timedelta(hours=hours)).astimezone(ZoneInfo(settings.portal.zone))
+        typer.echo(f"notify before {deadline:%Y-%m-%d %H:%M} ({settings.portal.zone})")
 
 
 def tokens(

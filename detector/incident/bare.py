@@ -40,6 +40,7 @@ def from_history(ground: Ground, accounts: Sequence[str], *, first: date, last: 
     return {
         "start": earlier.start,
         "end": last,
+        "read_days": frozenset(),
         "accounts": accounts_of_sums(ground, chosen, records, earlier.start, last, origin="asked"),
         "addresses": addresses_of_sums(ground, chosen, earlier.start, last),
         "records": records,

@@ -46,6 +46,8 @@ class Dossier:
     ----------
     start, end
         First and last day of the window, the widened one.
+    read_days
+        Days of which dumps were read.
     accounts, addresses, records, exposures, timeline
         See `detector.incident.facts`.
     evidence
@@ -66,6 +68,7 @@ class Dossier:
 
     start: date
     end: date
+    read_days: frozenset[date]
     accounts: pd.DataFrame
     addresses: pd.DataFrame
     records: pd.DataFrame

@@ -5,17 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 from jinja2 import TemplateError
+from markupsafe import Markup
 
 from detector.errors import ConfigError
 from detector.incident.attribution import SIGNS
 from detector.incident.case import Dossier
+from detector.incident.earlier import TELLING
 from detector.incident.facts import DEEDS, POSSIBLE, REASONS
 from detector.incident.severity import assess
-from detector.incident.shown import data_of
+from detector.incident.shown import UNKNOWN, data_of
 from detector.report import words
 from detector.report.figures import Bar, draw_bars
 from detector.report.rendering import TEMPLATES, environment, policy
@@ -129,6 +130,7 @@ def context(
         "deadline": moment(deadline, zone, language),
         "start": words.short_day(dossier.start, language),
         "end": words.short_day(dossier.end, language),
+        "window": words.span(dossier.start, dossier.end, language),
         "first_at": moment(tied_at.min() if len(tied_at) else None, zone, language),
         "last_at": moment(accounts["last_at"].dropna().max() if len(tied_at) else None, zone, language),
         "counts": {name: None if n is None else words.number(n, language) for name, n in dossier.counts.items()},
@@ -141,6 +143,7 @@ def context(
         "n_block": words.number(float((addresses["decision"] == "block").sum()), language),
         "n_keep": words.number(float((addresses["decision"] == "keep").sum()), language),
         "addresses": [_address(row, language) for row in addresses.head(MOST_ROWS).to_dict("records")],
+        "earlier": [_trace(row, language) for row in dossier.earlier.head(MOST_ROWS).to_dict("records")],
         "exposures": _exposures(dossier, language),
         "signs": [text[place] for name, text in SIGNS.items() if any(name in signs for signs in accounts["signs"])],
         "severity": {
@@ -162,9 +165,7 @@ def moment(at: datetime | pd.Timestamp | None, zone: str, language: Language, *,
     """An instant by the portal's clock, with its zone if it is not told elsewhere; None for none."""
     if at is None or pd.isna(at):
         return None
-    local = pd.Timestamp(at).to_pydatetime().astimezone(ZoneInfo(zone))
-    joint = " at " if language == "en" else " à "
-    return f"{words.short_day(local.date(), language)}{joint}{local:%H:%M}" + (f" ({zone})" if with_zone else "")
+    return words.moment(pd.Timestamp(at).to_pydatetime(), zone, language) + (f" ({zone})" if with_zone else "")
 
 
 def _professions(accounts: pd.DataFrame, language: Language) -> list[tuple[str, str]]:
@@ -212,6 +213,17 @@ def _address(row: dict[Any, Any], language: Language) -> dict[str, Any]:
     }
 
 
+def _trace(row: dict[Any, Any], language: Language) -> dict[str, Any]:
+    return {
+        "day": words.short_day(row["day"], language),
+        "account": row["account"],
+        "ip": row["ip"],
+        "sign": TELLING[row["sign"]][LANGUAGES.index(language)],
+        "lookups": words.number(row["lookups"], language),
+        "strangers": words.number(None if pd.isna(row["strangers"]) else row["strangers"], language),
+    }
+
+
 def _exposures(dossier: Dossier, language: Language) -> list[dict[str, Any]]:
     place = LANGUAGES.index(language)
     possible = dossier.records[dossier.records["bound"] == POSSIBLE].groupby("exposure")["record"].nunique()
@@ -219,7 +231,7 @@ def _exposures(dossier: Dossier, language: Language) -> list[dict[str, Any]]:
         {
             "letter": row["exposure"],
             "services": [name for name in row["services"].split("+") if name],
-            "shown": data_of(row["services"], dossier.settings.shown, place=place),
+            "shown": [_marked(text, place) for text in data_of(row["services"], dossier.settings.shown, place=place)],
             "saved": bool(row["saved"]),
             "written": bool(row["written"]),
             "n_tied": int(row["records_tied"]),
@@ -230,6 +242,12 @@ def _exposures(dossier: Dossier, language: Language) -> list[dict[str, Any]]:
         }
         for row in dossier.exposures.to_dict("records")
     ]
+
+
+def _marked(text: str, place: int) -> str:
+    """What a person must complete, as the templates mark it."""
+    beginning = UNKNOWN[place].partition("{")[0]
+    return Markup("<mark>{}</mark>").format(text) if text.startswith(beginning) else text
 
 
 NAMES = {
@@ -279,11 +297,22 @@ def _pictures(dossier: Dossier, zone: str, language: Language) -> list[dict[str,
     by_hour = local.dt.hour.value_counts().reindex(range(24), fill_value=0)
     every = max(len(days) // 8, 1)
     first = [
-        Bar(float(n), label=f"{day.day}/{day.month}" if place % every == 0 else "", told=f"{day} : {n}", marked=True)
+        Bar(
+            # Of a day without a dump nothing is known.
+            float(n) if day in dossier.read_days else None,
+            label=f"{day.day}/{day.month}" if place % every == 0 else "",
+            told=f"{words.short_day(day, language)} : {words.number(n, language)}",
+            marked=True,
+        )
         for place, (day, n) in enumerate(by_day.items())
     ]
     second = [
-        Bar(float(n), label=str(hour) if hour % 3 == 0 else "", told=f"{hour} h : {n}", marked=True)
+        Bar(
+            float(n),
+            label=str(hour) if hour % 3 == 0 else "",
+            told=f"{hour} h : {words.number(n, language)}",
+            marked=True,
+        )
         for hour, n in by_hour.items()
     ]
     titles = {
@@ -291,6 +320,6 @@ def _pictures(dossier: Dossier, zone: str, language: Language) -> list[dict[str,
         "fr": ("Consultations rattachées à l'attaque, par jour", "Consultations rattachées à l'attaque, par heure"),
     }[language]
     return [
-        {"title": title, "svg": draw_bars(bars, title=title, name=f"p{place}")}
+        {"title": title, "svg": draw_bars(bars, title=title, name=f"p{place}", language=language)}
         for place, (title, bars) in enumerate(zip(titles, (first, second), strict=True))
     ]

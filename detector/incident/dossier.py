@@ -21,6 +21,7 @@ from detector.incident.originals import fingerprints
 from detector.incident.writing import refuse_strange, write_dossier
 from detector.reading import Input, Mapping
 from detector.reading import read as read_inputs
+from detector.report.french import told
 from detector.settings import Settings
 from detector.workspace import Dumps, Workspace, needs_key, to_inputs, workspace
 
@@ -112,6 +113,7 @@ def _from_dumps(place: Workspace, held: History | None, case: Case, inputs: Sequ
     return Dossier(
         start=earlier.start,
         end=inquiry.end,
+        read_days=frozenset(ground.days),
         accounts=widening.with_accounts(listed, sums),
         addresses=widening.with_addresses(addresses, sums),
         records=records,
@@ -169,4 +171,4 @@ def _remarks(rejected: int, warnings: Sequence[str], *, judged: bool) -> list[Re
                 f"{rejected} lignes des journaux n'ont pu être lues : les deux bornes peuvent être trop basses.",
             )
         )
-    return [*found, *((warning, warning) for warning in warnings)]
+    return [*found, *((warning, told(warning, "fr")) for warning in warnings)]

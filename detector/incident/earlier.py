@@ -142,12 +142,12 @@ def _step_back(start: date, days: set[date]) -> date:
 
 
 def _remarks(traces: pd.DataFrame, found: set[str], begins: date, start: date, held: date) -> tuple[Remark, ...]:
-    told = {language: (words.short_day(held, language), _yesterday(start, language)) for language in words.LANGUAGES}
     if traces.empty:
+        told = {language: words.span(held, start - timedelta(days=1), language) for language in words.LANGUAGES}
         return (
             (
-                "The history's sums show no earlier trace from {} to {}.".format(*told["en"]),
-                "Les sommes de l'historique ne montrent aucune trace antérieure, du {} au {}.".format(*told["fr"]),
+                f"The history's sums show no earlier trace {told['en']}.",
+                f"Les sommes de l'historique ne montrent aucune trace antérieure, {told['fr']}.",
             ),
         )
     days, accounts = traces["day"].nunique(), traces["account"].nunique()
@@ -166,14 +166,7 @@ def _remarks(traces: pd.DataFrame, found: set[str], begins: date, start: date, h
 def _widened(begins: date, start: date, language: words.Language) -> str:
     if begins == start:
         return ""
-    first, last = words.short_day(begins, language), _yesterday(start, language)
+    span = words.span(begins, start - timedelta(days=1), language)
     if language == "en":
-        return f" From {first} to {last} the upper bound rests on the history; the lower bound counts nothing there."
-    return (
-        f" Du {first} au {last}, la borne haute tient à l'historique ; la borne basse n'y compte rien, faute de "
-        "journaux."
-    )
-
-
-def _yesterday(day: date, language: words.Language) -> str:
-    return words.short_day(day - timedelta(days=1), language)
+        return f" The upper bound rests on the history {span}; the lower bound counts nothing there."
+    return f" La borne haute tient à l'historique {span} ; la borne basse n'y compte rien, faute de journaux."

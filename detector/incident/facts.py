@@ -206,7 +206,7 @@ def addresses_of(inquiry: Inquiry, *, found_earlier: Collection[str] = ()) -> pd
 def rare_addresses(addresses: pd.DataFrame) -> list[str]:
     """Of the attack's addresses, those that hardly anybody else uses: who came from them before is worth a look."""
     own = addresses["reason"].isin(["alone", "others"]) & (addresses["others"] < NETWORK_ACCOUNTS)
-    return addresses.loc[own, "ip"].tolist()  # type: ignore[no-any-return]
+    return list(addresses.loc[own, "ip"])
 
 
 REASONS: dict[str, tuple[str, str]] = {

@@ -14,6 +14,7 @@ from detector.errors import ConfigError
 from detector.incident.attribution import Attributed, attribute
 from detector.incident.ground import Ground, units_of
 from detector.novelty import MIN_PAST_DAYS, PAST_DAYS
+from detector.report import words
 
 LOOK_BACK = timedelta(days=7)
 """The window is widened while the week before it holds traces."""
@@ -111,15 +112,16 @@ def _look_back(ground: Ground, mine: ir.Table, first: date) -> tuple[date, Remar
         earlier = _earlier(ground, start)
         if earlier is None:
             return start, (
-                f"The look-back ended on {start}: the dumps hold no earlier day with {MIN_PAST_DAYS} days before it.",
-                f"La recherche en arrière s'arrête au {start}, faute d'un jour précédé de {MIN_PAST_DAYS} autres.",
+                f"The look-back ended {words.span(start, start, 'en')}: no earlier day of the dumps can be judged.",
+                f"La recherche en arrière s'arrête {words.span(start, start, 'fr')} , faute de jours antérieurs.",
             )
         units = attribute(units_of(mine, ground.past(earlier), earlier)).units
         traces = units.loc[units["tied"] & (units["day"] < start), "day"]
         if traces.empty:
+            before = start - timedelta(days=1)
             return start, (
-                f"The look-back found no trace from {earlier} to {start - timedelta(days=1)}.",
-                f"La recherche en arrière n'a trouvé aucune trace du {earlier} au {start - timedelta(days=1)}.",
+                f"The look-back found no trace {words.span(earlier, before, 'en')}.",
+                f"La recherche en arrière n'a trouvé aucune trace {words.span(earlier, before, 'fr')}.",
             )
         start = min(traces)
 

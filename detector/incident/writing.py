@@ -29,6 +29,8 @@ from detector.incident.shown import shown_texts
 from detector.output.folders import whole_folder
 from detector.output.rows import plain
 from detector.output.text import cell
+from detector.report import words
+from detector.report.words import LANGUAGES
 
 MARK = "incident.json"
 MANIFEST = "manifest.json"
@@ -145,10 +147,22 @@ def _write_records(dossier: Dossier, folder: Path) -> None:
             "times": records["queries"],
         }
     )
+    merge = merge.join(_dates(days["first_at"], days["last_at"]))
     # One letter a person: what is certain counts before what is possible, and the first time before the later ones.
     merge = merge.sort_values(["record", "certain", "first_day"], ascending=[True, False, True])
     (folder / "letters").mkdir(exist_ok=True)
     write_csv(merge.drop_duplicates("record"), folder / "letters" / "mail-merge.csv")
+
+
+def _dates(first: pd.Series, last: pd.Series) -> pd.DataFrame:
+    """When, in the words of the letters; half a million rows have few spans of days."""
+    spans = pd.DataFrame({"first": first, "last": last})
+    known = spans.drop_duplicates()
+    for language in LANGUAGES:
+        pairs = zip(known["first"].dt.date, known["last"].dt.date, strict=True)
+        known = known.assign(**{f"dates_{language}": [words.span(*pair, language) for pair in pairs]})
+    told: pd.DataFrame = spans.merge(known, on=["first", "last"], how="left").set_axis(spans.index)
+    return told[[f"dates_{language}" for language in LANGUAGES]]
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

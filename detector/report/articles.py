@@ -13,6 +13,7 @@ from detector.details import WHO
 from detector.features import BY_NAME
 from detector.report import words
 from detector.report.figures import Bar, draw_bars
+from detector.report.french import check_told
 from detector.report.words import CHECKS_FIRST, LANGUAGES, Language, say
 
 MOST_SOURCES = 12
@@ -52,10 +53,13 @@ def article(
         "profession": words.profession(row["profession"], language),
         "channel": row["channel"],
         "score": words.decimal(row["score"], language),
-        "p_value": None if pd.isna(row["p_value"]) else words.decimal(row["p_value"], language, digits=5),
+        "p_value": None if pd.isna(row["p_value"]) else words.probability(row["p_value"], language),
         "severity": finding["severity"].lower() if finding else None,
         "uid": finding["metadata"]["uid"] if finding else None,
-        "reasons": [*(say(check, language) for check in checks), *(r["sentence"] for r in row["reasons"])],
+        "reasons": [
+            *(check_told(check, title_of(finding) if finding else None, language) for check in checks),
+            *(reason["sentence"] for reason in row["reasons"]),
+        ],
         "campaign": say("campaign_told", language).format(name=row["campaign"]) if fellows else None,
         "fellows": list(fellows[:MOST_FELLOWS]),
         "n_more_fellows": max(len(fellows) - MOST_FELLOWS, 0),
@@ -73,6 +77,11 @@ def article(
             "departments": _departments(detail, language),
         }
     return told
+
+
+def title_of(finding: Mapping[str, Any]) -> str:
+    """What an alert is about, in the words of the run."""
+    return str(finding["finding_info"]["title"])
 
 
 def _early(early: Mapping[Any, Any] | None, zone: str, language: Language) -> str | None:
@@ -96,13 +105,14 @@ def _hours(
     if not best["lookups"]:
         title = say("hours_none", language).format(day=day)
     else:
-        title = say("hours_told", language).format(
+        usual = best["usual_high"]
+        title = say("hours_new" if usual is None else "hours_told", language).format(
             day=day,
             most=words.number(best["lookups"], language),
             hour=words.clock(best["hour"], zone),
-            usual=_known(float("nan") if best["usual_high"] is None else best["usual_high"], language),
+            usual=words.number(usual, language),
         )
-    return {"title": title, "svg": draw_bars(bars, title=title, name=f"{anchor}-h")}
+    return {"title": title, "svg": draw_bars(bars, title=title, name=f"{anchor}-h", language=language)}
 
 
 def _hour(hour: Mapping[str, Any], place: int, zone: str, language: Language) -> Bar:
@@ -129,12 +139,12 @@ def _days(detail: Mapping[Any, Any], row: Mapping[Any, Any], *, anchor: str, lan
         bars.append(Bar(value, label=label, told=told, marked=day["day"] == row["day"]))
     values = [bar.value for bar in bars]
     before = [value for value in values[:-1] if value is not None]
-    title = say("days_told", language).format(
+    title = say("days_told" if before else "days_new", language).format(
         value=words.number(values[-1], language),
         day=words.short_day(row["day"], language),
-        most=words.number(max(before), language) if before else say("unknown", language),
+        most=words.number(max(before, default=None), language),
     )
-    return {"title": title, "svg": draw_bars(bars, title=title, name=f"{anchor}-d")}
+    return {"title": title, "svg": draw_bars(bars, title=title, name=f"{anchor}-d", language=language)}
 
 
 def _source(source: Mapping[str, Any], zone: str, language: Language) -> dict[str, Any]:

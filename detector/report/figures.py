@@ -8,9 +8,14 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
+from detector.report.words import NARROW, Language, decimal, number
+
 WIDTH, HEIGHT = 360, 132
-LEFT, RIGHT, TOP, BOTTOM = 34, 4, 8, 18
+LEFT, RIGHT, TOP, BOTTOM = 40, 4, 8, 18
 GAP = 1.5
+WIDEST = 40
+"""A bar alone is a bar, and no wall."""
+MILLION = 1_000_000
 
 
 class Bar(NamedTuple):
@@ -36,7 +41,7 @@ class Bar(NamedTuple):
     marked: bool = False
 
 
-def draw_bars(bars: Sequence[Bar], *, title: str, name: str) -> Markup:
+def draw_bars(bars: Sequence[Bar], *, title: str, name: str, language: Language = "en") -> Markup:
     """Bars over their usual band.
 
     Parameters
@@ -47,11 +52,13 @@ def draw_bars(bars: Sequence[Bar], *, title: str, name: str) -> Markup:
         What the picture shows and tells, in a sentence.
     name
         An id that no other picture of the page has.
+    language
+        Of the numbers at the axis.
     """
     highest = max((v for bar in bars for v in (bar.value, bar.high) if v is not None), default=0.0)
     top = _nice(highest)
     step = (WIDTH - LEFT - RIGHT) / max(len(bars), 1)
-    parts = [*_axis(top)]
+    parts = [*_axis(top, language)]
     for place, bar in enumerate(bars):
         parts += _bar(bar, LEFT + place * step, step, top=top)
     body = Markup("").join(parts)
@@ -72,23 +79,22 @@ def _y(value: float, top: float) -> float:
     return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / top
 
 
-def _axis(top: float) -> Iterable[Markup]:
+def _axis(top: float, language: Language) -> Iterable[Markup]:
     for value in (0.0, top / 2, top) if top > 1 else (0.0, top):
         y = _y(value, top)
         yield Markup('<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
             LEFT, WIDTH - RIGHT, *([f"{y:.1f}"] * 2)
         )
         yield Markup('<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>').format(
-            LEFT - 4, f"{y + 3:.1f}", _short(value)
+            LEFT - 4, f"{y + 3:.1f}", _short(value, language)
         )
 
 
-def _short(value: float) -> str:
+def _short(value: float, language: Language) -> str:
     """A number as an axis has room for."""
-    for size, letter in ((1_000_000, "M"), (1_000, "k")):
-        if value >= size:
-            return f"{value / size:g}{letter}"
-    return f"{value:g}"
+    if value >= MILLION:
+        return decimal(value / MILLION, language, digits=0 if value % MILLION == 0 else 1) + f"{NARROW}M"
+    return number(value, language) if value == int(value) else decimal(value, language, digits=1)
 
 
 def _bar(bar: Bar, x: float, step: float, *, top: float) -> Iterable[Markup]:
@@ -102,10 +108,9 @@ def _bar(bar: Bar, x: float, step: float, *, top: float) -> Iterable[Markup]:
     elif bar.value:
         beyond = bar.marked or (bar.high is not None and bar.value > bar.high)
         y = _y(bar.value, top)
-        rect = _rect(
-            "beyond" if beyond else "bar", x + GAP / 2, y, max(step - GAP, 1.0), HEIGHT - BOTTOM - y, told=bar.told
-        )
-        yield rect
+        width = min(max(step - GAP, 1.0), WIDEST)
+        kind = "beyond" if beyond else "bar"
+        yield _rect(kind, x + (step - width) / 2, y, width, HEIGHT - BOTTOM - y, told=bar.told)
     if bar.label:
         yield Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
             f"{x + step / 2:.1f}", HEIGHT - 5, bar.label

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from detector.features import BY_NAME
 from detector.output.rows import to_csv
 from detector.output.table import REVIEWS, STORY
 from detector.report import words
-from detector.report.articles import article
+from detector.report.articles import article, title_of
+from detector.report.french import check_told, told
 from detector.report.rendering import TEMPLATES, environment, policy
 from detector.report.results import Results, read_results
 from detector.report.words import LANGUAGES, LIMITS, Language, say
@@ -90,7 +91,7 @@ def render_report(results: Results, *, language: Language) -> str:
         days=list(_days(results, language)),
         articles=list(_articles(results, language)),
         n_more=max(int(results.scores["alert"].sum()) - MOST_ALERTS, 0),
-        portal=[finding["finding_info"]["title"] for finding in results.findings if "resources" not in finding],
+        portal=[told(title_of(f), language) for f in results.findings if "resources" not in f],
         queue=_queue(results, language),
         limits=[pair[LANGUAGES.index(language)] for pair in LIMITS],
         **_how(results, language),
@@ -140,6 +141,7 @@ def _sentence(reason: Mapping[str, Any], language: Language) -> str:
 
 
 def _queue(results: Results, language: Language) -> list[dict[str, Any]]:
+    titles = {_key(finding): title_of(finding) for finding in results.findings if "resources" in finding}
     return [
         {
             "day": words.short_day(row["day"], language),
@@ -151,18 +153,18 @@ def _queue(results: Results, language: Language) -> list[dict[str, Any]]:
             "alert": row["alert"],
             "score": words.decimal(row["score"], language),
             "records": words.number(None if pd.isna(row["records"]) else row["records"], language),
-            "why": why(row, language),
+            "why": why(row, language, title=titles.get((row["account"], row["day"]))),
         }
         for row in queue_of(results.scores).head(MOST_ROWS).to_dict("records")
     ]
 
 
-def why(row: Mapping[Any, Any], language: Language, *, most: int = 3) -> list[str]:
-    """What checks saw and the weightiest reasons, in the order of a story."""
+def why(row: Mapping[Any, Any], language: Language, *, title: str | None = None, most: int = 3) -> list[str]:
+    """What checks saw (with its numbers, if the alert's title tells them) and the weightiest reasons, as a story."""
     checks = row["checks"] if isinstance(row["checks"], Iterable) else ()
     weightiest = reasons_in(row, language)[:most]
-    told = sorted(weightiest, key=lambda reason: STORY.index(BY_NAME[reason["signal"]].family))
-    found = [*(say(check, language) for check in checks), *(reason["sentence"] for reason in told)]
+    ordered = sorted(weightiest, key=lambda reason: STORY.index(BY_NAME[reason["signal"]].family))
+    found = [*(check_told(check, title, language) for check in checks), *(each["sentence"] for each in ordered)]
     return found or [say("usual", language)]
 
 
@@ -210,11 +212,11 @@ def _how(results: Results, language: Language) -> dict[str, Any]:
     files = run["files"]
     return {
         "how": [(say(key, language), value) for key, value in how],
-        "warnings": run["warnings"],
+        "warnings": [told(warning, language) for warning in run["warnings"]],
         "files": [_file(file, language) for file in files[:MOST_FILES]],
         "n_more_files": max(len(files) - MOST_FILES, 0),
         "made": say("made", language).format(
-            f"{datetime.fromisoformat(run['written_at']).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            words.moment(datetime.fromisoformat(run["written_at"]), settings["portal"]["zone"], language)
         ),
     }
 

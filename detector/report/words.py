@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 Language = Literal["en", "fr"]
 LANGUAGES: tuple[Language, ...] = ("en", "fr")
 NARROW = "\u202f"
+SMALLEST_P = 1e-5
 
 MONTHS: dict[Language, tuple[str, ...]] = {
     "en": (
@@ -48,7 +49,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "account": ("Account", "Compte"),
     "profession": ("Profession", "Profession"),
     "score": ("Score", "Score"),
-    "p_value": ("p", "p"),
     "records": ("Records", "Dossiers"),
     "why": ("Why", "Pourquoi"),
     "severity_told": ("Severity: {}", "Gravité : {}"),
@@ -67,6 +67,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Look-ups per hour on {day}: at most {most}, at {hour}; usually at most {usual} at that hour.",
         "Consultations par heure le {day} : au plus {most}, à {hour} ; d'habitude au plus {usual} à cette heure.",
     ),
+    "hours_new": (
+        "Look-ups per hour on {day}: at most {most}, at {hour}; what is usual at that hour is not known.",
+        "Consultations par heure le {day} : au plus {most}, à {hour} ; l'habitude à cette heure n'est pas connue.",
+    ),
     "hours_none": ("Look-ups per hour on {day}: none.", "Consultations par heure le {day} : aucune."),
     "band": ("usual band of the account", "plage habituelle du compte"),
     "beyond": ("beyond it", "au-delà"),
@@ -74,6 +78,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "days_told": (
         "Records per day over 28 days, on all channels: {value} on {day}; at most {most} on a day before.",
         "Dossiers par jour sur 28 jours, tous canaux : {value} le {day} ; auparavant au plus {most} par jour.",
+    ),
+    "days_new": (
+        "Records per day over 28 days, on all channels: {value} on {day}; no day before is known.",
+        "Dossiers par jour sur 28 jours, tous canaux : {value} le {day} ; aucun jour antérieur n'est connu.",
     ),
     "the_day": ("that day", "ce jour"),
     "before": ("before", "avant"),
@@ -287,6 +295,27 @@ def long_day(day: date, language: Language) -> str:
 def short_day(day: date, language: Language) -> str:
     """A day without its weekday."""
     return long_day(day, language).split(" ", 1)[1]
+
+
+def span(first: date, last: date, language: Language) -> str:
+    """One day or several, to stand within a sentence."""
+    start, end = short_day(first, language), short_day(last, language)
+    if first == last:
+        return f"on {start}" if language == "en" else f"le {start}"
+    return f"from {start} to {end}" if language == "en" else f"du {start} au {end}"
+
+
+def probability(value: float, language: Language) -> str:
+    """A p-value, with its sign; below a hundred-thousandth nobody asks by how much."""
+    if value < SMALLEST_P:
+        return f"p < {decimal(SMALLEST_P, language, digits=5)}"
+    return f"p = {decimal(value, language, digits=5)}"
+
+
+def moment(at: datetime, zone: str, language: Language) -> str:
+    """A day and the minute, by the portal's clock."""
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{short_day(local.date(), language)}{' at ' if language == 'en' else ' à '}{local:%H:%M}"
 
 
 def clock(instant: datetime, zone: str) -> str:

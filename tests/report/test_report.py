@@ -50,7 +50,7 @@ def test_the_report_tells_all_that_an_analyst_asks_of_an_alert(results: Path) ->
     text = Page(write_report(results).read_text()).text
     for told in (
         "Alerts: 2. For review: 1. Account-days scored: 4.",
-        "many look-ups from a network new to it, within three days of a reset",
+        "1,300 look-ups from a network new to it, within three days of a reset",
         "1,204 records never looked up before by it or anyone around",
         "over the last 7 days: 1,204 different records",
         "at most 650, at 01:00; usually at most 0 at that hour",
@@ -73,7 +73,7 @@ def test_the_report_speaks_french_whatever_the_results_were_scored_in(results: P
     assert "jeudi 12 février 2026" in text
     assert "sur les 7 derniers jours : 1\u202f204 dossiers différents" in text
     assert "jamais consultés" in text
-    assert "moins de trois jours après une réinitialisation" in text
+    assert "1\u202f300 consultations depuis un réseau nouveau, moins de trois jours après une réinitialisation" in text
     assert "médecin généraliste" in text
     assert "never looked up" not in text
 
