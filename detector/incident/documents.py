@@ -19,7 +19,7 @@ from detector.incident.severity import assess
 from detector.incident.shown import UNKNOWN, data_of
 from detector.report import words
 from detector.report.figures import Bar, draw_bars
-from detector.report.rendering import TEMPLATES, environment, policy
+from detector.report.rendering import TEMPLATES, environment, policy, shown
 from detector.report.words import LANGUAGES, Language
 
 HERE = Path(__file__).parent / TEMPLATES
@@ -247,7 +247,7 @@ def _exposures(dossier: Dossier, language: Language) -> list[dict[str, Any]]:
 def _marked(text: str, place: int) -> str:
     """What a person must complete, as the templates mark it."""
     beginning = UNKNOWN[place].partition("{")[0]
-    return Markup("<mark>{}</mark>").format(text) if text.startswith(beginning) else text
+    return Markup("<mark>{}</mark>").format(shown(text)) if text.startswith(beginning) else text
 
 
 NAMES = {
