@@ -23,6 +23,9 @@ OWNERS, FEW = 0.3, 5
 """Of five records or more, under a third strangers: that is the owner, wherever he signs in from."""
 FAST_PER_MINUTE, FAST_LOOKUPS = 10, 50
 """Nobody types ten identifiers a minute, fifty in a row."""
+AT_HOME, UNHURRIED_PER_MINUTE = 0.8, 1
+"""Strangers of whom four fifths are born where the account's people are, read at less than one a minute, are those of a
+practice's new owner, or of a locum; a list is of the whole country, and a robot does not wait."""
 MANY, TOGETHER = 3, 0.8
 """With three accounts or more, and four fifths of what is tied, coming from addresses that they share."""
 ROUNDS = 3
@@ -74,8 +77,10 @@ def attribute(units: pd.DataFrame, *, shared_networks: frozenset[str] = frozense
     share = units["foreign"] / units["records"].clip(lower=1)
     mostly, owners = share >= MOST_OWN, (share < OWNERS) & (units["records"] >= FEW)
     signs = {"new_network": new, "strangers": strangers, "fast": fast, "together": together}
+    pace = units["lookups"] / np.maximum(minutes, 1)
+    at_home = (units["local"] >= AT_HOME * units["foreign"].fillna(0)) & (pace < UNHURRIED_PER_MINUTE)
     # Where no past tells strangers, pace alone must do: the share is null, and null is not under it.
-    tied = (new & (strangers | (fast & ~(share < MOST_OWN)) | (together & mostly))) | (strangers & fast)
+    tied = (new & ((strangers & ~at_home) | (fast & ~(share < MOST_OWN)) | (together & mostly))) | (strangers & fast)
     if _driven_together(units, tied, together):
         tied = tied & together
     tied, links = _linked(units, tied, may=~usual & ~owners, shared_networks=shared_networks)

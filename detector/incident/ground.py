@@ -120,20 +120,22 @@ def units_of(mine: ir.Table, past: Past, first: date) -> pd.DataFrame:
     -------
     pd.DataFrame
         `unit`, a name for it; the `UNIT` columns, `network`; `lookups`, `records` (shown, saved or written), `foreign`
-        of them (null: the past is too short to tell), `logins`, `failures`, `changes` (of the account), `first_at`,
-        `last_at`; `is_new_network`: the account did not come from there before (null: nothing is known of where it
+        of them (null: the past is too short to tell), `local` of these (born where the account's people are);
+        `logins`, `failures`, `changes` (of the account), `first_at`, `last_at`; `is_new_network`: the account did not
+        come from there before (null: nothing is known of where it
         came from).
     """
     since = mine.filter(_.day >= first)
     touched = since.filter(_.record.notnull() & _.success & _.action.isin(TOUCHES))
     asked = touched.group_by(["account", "record"]).aggregate(record_department=_.record_department.max())
-    marks = mark_records(asked, past).select("account", "record", "is_foreign")
+    marks = mark_records(asked, past).select("account", "record", "is_foreign", "is_odd_department")
     marked = attach(since, marks, ["account", "record"])
     touches = _.success & _.action.isin(TOUCHES)
     units = marked.group_by(["unit", *UNIT]).aggregate(
         lookups=(_.action == "lookup").cast("int64").sum(),
         records=_.record.nunique(where=touches),
         foreign=_.record.nunique(where=touches & _.is_foreign.fill_null(False)),
+        local=_.record.nunique(where=touches & _.is_foreign.fill_null(False) & ~_.is_odd_department.fill_null(True)),
         judged=_.record.nunique(where=touches & _.is_foreign.notnull()),
         logins=((_.action == "login") & _.success).cast("int64").sum(),
         failures=((_.action == "login") & ~_.success).cast("int64").sum(),
