@@ -23,7 +23,7 @@ in a simulated log points at anybody.
 
 The same seed gives the same bytes, whatever the number of workers. Honest life is made first and never depends on the
 attacks: without the rows that `truth/events.parquet` lists, an attacked world is the honest world of the same seed, row
-for row.
+for row. What honest life comes to is measured in [marginals](marginals.md).
 
 ## Files
 
