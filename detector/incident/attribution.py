@@ -77,7 +77,7 @@ def attribute(units: pd.DataFrame, *, shared_networks: frozenset[str] = frozense
     share = units["foreign"] / units["records"].clip(lower=1)
     mostly, owners = share >= MOST_OWN, (share < OWNERS) & (units["records"] >= FEW)
     signs = {"new_network": new, "strangers": strangers, "fast": fast, "together": together}
-    pace = units["lookups"] / np.maximum(minutes, 1)
+    pace: pd.Series = units["lookups"] / np.maximum(minutes, 1)
     at_home = (units["local"] >= AT_HOME * units["foreign"].fillna(0)) & (pace < UNHURRIED_PER_MINUTE)
     # Where no past tells strangers, pace alone must do: the share is null, and null is not under it.
     tied = (new & ((strangers & ~at_home) | (fast & ~(share < MOST_OWN)) | (together & mostly))) | (strangers & fast)
