@@ -12,7 +12,7 @@ CODE := detector tests docs benchmarks $(wildcard notebooks)
 LONG := long or spark or browser or postgres
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-spark demo test format long bench quality pins docs clean
+.PHONY: help env env-spark demo test format long bench quality notebooks pins docs clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -64,6 +64,9 @@ bench: env ## time and memory on a large day, beside plain DuckDB
 
 quality: env ## measure detection on simulated portals, and rewrite the measured pages
 	$(BIN)/python -m detector.evaluate.quality --jobs 2
+
+notebooks: env ## run the notebooks and store their outputs
+	$(BIN)/python -m nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 docs: env ## rewrite the pages that are made from the code
 	$(BIN)/python docs/generate.py

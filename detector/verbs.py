@@ -23,7 +23,6 @@ from detector.ledger import Recorded, excuse, to_rows
 from detector.model.kept import Model, save_model
 from detector.novelty import PAST_DAYS
 from detector.reading import FileCount, Input, Mapping
-from detector.reading import read as read_inputs
 from detector.schema import EVENTS, REJECTS
 from detector.scoring import score_days, train_model
 from detector.settings import Settings
@@ -317,15 +316,7 @@ def _events_of(
     if isinstance(dumps, pd.DataFrame | pa.Table):
         return _Source(place.hold(to_events(dumps)), None, REJECTS.empty())
     inputs = to_inputs(dumps, settings=place.settings, mapping=mapping)
-    reading = read_inputs(
-        inputs,
-        con=place.con,
-        scratch=place.scratch / "read",
-        key=place.loaded_key.key,
-        zone=place.zone,
-        max_reject_share=place.settings.learn.max_reject_share,
-        progress=_of_reading(progress),
-    )
+    reading = place.read(inputs, progress=_of_reading(progress))
     told = place.loaded_key.notice
     notice = (told,) if told and place.settings.history.folder and place.key_id(inputs) else ()
     return _Source(reading.events, inputs, reading.rejects, reading.files, (*reading.warnings, *notice))

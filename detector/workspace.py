@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as Environment
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from detector.ledger import Ledger, open_ledger
 from detector.ledger.opening import LEDGER
 from detector.ledger.store import BENIGN, EXTRACTION
 from detector.model.kept import Model, load_model
-from detector.reading import Input, LoadedKey, Mapping, key_id, load_key, load_mapping
+from detector.reading import Input, LoadedKey, Mapping, Reading, key_id, load_key, load_mapping, read
 from detector.reading.records import RECORD_DOMAIN, token
 from detector.settings import EngineSettings, Settings, holidays_of
 from detector.shipped import models_dir
@@ -101,6 +101,24 @@ class Workspace:
     def key_id(self, inputs: Sequence[Input]) -> str:
         """Id of the key that makes the tokens of these inputs; none does where all of them hold tokens already."""
         return key_id(self.loaded_key.key) if needs_key(inputs) else OUTSIDE
+
+    def read(self, inputs: Sequence[Input], *, progress: Callable[[str, int, int], None] | None = None) -> Reading:
+        """What the inputs hold, read with the settings' zone, key and share of rejects.
+
+        Raises
+        ------
+        ReadError, ConfigError
+            See `detector.reading.read`.
+        """
+        return read(
+            inputs,
+            con=self.con,
+            scratch=self.scratch / "read",
+            key=self.loaded_key.key,
+            zone=self.zone,
+            max_reject_share=self.settings.learn.max_reject_share,
+            progress=progress,
+        )
 
     def model(self) -> Model:
         """The model that the settings name, else the history's own, else the shipped one.

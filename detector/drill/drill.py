@@ -24,7 +24,7 @@ from detector.errors import ConfigError, HistoryError
 from detector.history import History
 from detector.model.kept import Model
 from detector.novelty import MIN_PAST_DAYS, PAST_DAYS
-from detector.reading import Mapping, read
+from detector.reading import Mapping
 from detector.schema import EVENTS
 from detector.scoring import Scored, score_days
 from detector.settings import Settings, holidays_of
@@ -176,14 +176,8 @@ def _judge_untouched(
         days = _held_days(held, count=options.days)
         given = from_history(held, place.con, days)
     else:
-        events = read(
-            inputs,
-            con=place.con,
-            scratch=place.scratch / "read",
-            key=place.loaded_key.key,
-            zone=place.zone,
-            max_reject_share=place.settings.learn.max_reject_share,
-            progress=lambda path, before, total: tell(f"reading {path}", before / total if total else None),
+        events = place.read(
+            inputs, progress=lambda path, before, total: tell(f"reading {path}", before / total if total else None)
         ).events
         given = from_events(events, zone=place.zone)
     ground = Ground(

@@ -35,8 +35,8 @@ def draw_drill(victims: pd.DataFrame, *, load: pd.DataFrame) -> Figure:
             axes.scatter(share, rows + shift, s=20, alpha=0.5, linewidths=0, label=label)
     axes.set(yticks=range(len(names)), yticklabels=names, xlim=(-2, 102))
     axes.set_xlabel("records gone before the first alert (%); 100: all, or never told of")
-    axes.set_title(f"{load['alerts'].mean():.1f} alerts a day without an attack", fontsize="medium")
+    axes.set_title(f"{load['alerts'].mean():.1f} alerts a day without an attack", fontsize="medium", loc="left")
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize="small", loc="lower right")
+        figure.legend(fontsize="small", loc="upper right", ncols=2, frameon=False)
     axes.grid(axis="x", alpha=0.3)
     return figure

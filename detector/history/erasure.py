@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
@@ -105,9 +106,10 @@ def _affected(change: Transaction, subject: Subject) -> Iterator[tuple[date, str
         counts = (
             rows.filter(subject.found(rows)).group_by("filename").aggregate(n=ibis._.count()).to_pyarrow().to_pylist()
         )
-        by_name = {str(path): each for path, each in places.items()}
+        # DuckDB may spell a path in another way than it was given: files of a table are told apart by their names.
+        by_name = {path.name: each for path, each in places.items()}
         for count in sorted(counts, key=lambda count: str(count["filename"])):
-            yield by_name[count["filename"]].day, name, int(count["n"])
+            yield by_name[Path(count["filename"]).name].day, name, int(count["n"])
 
 
 def _refuse_held(change: Transaction, days: list[date]) -> None:

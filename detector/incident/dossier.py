@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import ibis.expr.types as ir
+import pandas as pd
 
 from detector.errors import ConfigError
 from detector.history import History
@@ -14,13 +17,12 @@ from detector.history.actions import record_action
 from detector.incident import facts, widening
 from detector.incident.bare import from_history
 from detector.incident.case import Case, Dossier
-from detector.incident.earlier import look_earlier
+from detector.incident.earlier import Earlier, look_earlier
 from detector.incident.ground import Ground
-from detector.incident.inquiry import Remark, inquire
+from detector.incident.inquiry import Inquiry, Remark, inquire
 from detector.incident.originals import fingerprints
 from detector.incident.writing import refuse_strange, write_dossier
 from detector.reading import Input, Mapping
-from detector.reading import read as read_inputs
 from detector.report.french import told
 from detector.settings import Settings
 from detector.workspace import Dumps, Workspace, needs_key, to_inputs, workspace
@@ -72,6 +74,9 @@ def prepare_dossier(
     if history is not None:
         held = chosen.history.model_copy(update={"folder": Path(history)})
         chosen = chosen.model_copy(update={"history": held})
+    # The engine's own limit is for days of the whole portal.
+    engine = chosen.engine.model_copy(update={"memory_limit": chosen.incident.memory_limit})
+    chosen = chosen.model_copy(update={"engine": engine})
     with workspace(chosen) as place:
         inputs = to_inputs(dumps, settings=chosen, mapping=mapping) if dumps or chosen.input else []
         past = place.history(inputs=inputs or None)
@@ -90,22 +95,10 @@ def _record(history: History, case: Case, *, at: datetime) -> None:
 
 def _from_dumps(place: Workspace, held: History | None, case: Case, inputs: Sequence[Input]) -> Dossier:
     key = _key(place, needed=needs_key(inputs))
-    reading = read_inputs(
-        inputs,
-        con=place.con,
-        scratch=place.scratch / "read",
-        key=place.loaded_key.key,
-        zone=place.zone,
-        max_reject_share=place.settings.learn.max_reject_share,
-    )
-    # The sums of everybody take as much memory as all that follows; they go with their owner.
-    ground = Ground(place.con, events=reading.events, history=held, zone=place.zone)
-    inquiry = inquire(ground, case.accounts, first=case.first, last=case.last)
+    reading = place.read(inputs)
+    found = _found(place, reading.events, held, case)
+    inquiry, earlier, sums = found.inquiry, found.earlier, found.sums
     events = facts.tagged(inquiry)
-    rare = facts.rare_addresses(facts.addresses_of(inquiry))
-    earlier = look_earlier(ground, inquiry.accounts, addresses=rare, start=inquiry.start)
-    addresses = facts.addresses_of(inquiry, found_earlier=earlier.accounts)
-    sums = widening.sums_before(ground, earlier, inquiry.accounts, start=inquiry.start)
     records, exposures = facts.with_exposures(widening.with_records(facts.records_of(events), sums))
     listed = facts.accounts_of(inquiry, events, records)
     evidence = facts.evidence_of(events).to_pandas()
@@ -113,9 +106,9 @@ def _from_dumps(place: Workspace, held: History | None, case: Case, inputs: Sequ
     return Dossier(
         start=earlier.start,
         end=inquiry.end,
-        read_days=frozenset(ground.days),
+        read_days=found.days,
         accounts=widening.with_accounts(listed, sums),
-        addresses=widening.with_addresses(addresses, sums),
+        addresses=widening.with_addresses(found.addresses, sums),
         records=records,
         exposures=exposures,
         timeline=facts.timeline_of(inquiry, listed),
@@ -131,6 +124,25 @@ def _from_dumps(place: Workspace, held: History | None, case: Case, inputs: Sequ
         aware_at=case.aware_at,
         settings=place.settings,
     )
+
+
+class _Found(NamedTuple):
+    inquiry: Inquiry
+    addresses: pd.DataFrame
+    earlier: Earlier
+    sums: widening.Sums | None
+    days: frozenset[date]
+
+
+def _found(place: Workspace, events: ir.Table, held: History | None, case: Case) -> _Found:
+    """What is tied, and what came before; the sums of everybody, which take as much memory as the rest, go here."""
+    ground = Ground(place.con, events=events, history=held, zone=place.zone)
+    inquiry = inquire(ground, case.accounts, first=case.first, last=case.last)
+    rare = facts.rare_addresses(facts.addresses_of(inquiry))
+    earlier = look_earlier(ground, inquiry.accounts, addresses=rare, start=inquiry.start)
+    addresses = facts.addresses_of(inquiry, found_earlier=earlier.accounts)
+    sums = widening.sums_before(ground, earlier, inquiry.accounts, start=inquiry.start)
+    return _Found(inquiry, addresses, earlier, sums, frozenset(ground.days))
 
 
 def _key(place: Workspace, *, needed: bool) -> bytes | None:

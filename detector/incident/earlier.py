@@ -27,7 +27,7 @@ TELLING: dict[str, tuple[str, str]] = {
         "des inconnus lus depuis une source nouvelle pour le compte",
     ),
 }
-_SIGNALS = ("records", "foreign_records", "stranger_records", "new_source_uses")
+_SIGNALS = ("records", "foreign_records", "stranger_records", "far_strangers", "new_source_uses")
 
 
 class Earlier(NamedTuple):
@@ -108,7 +108,10 @@ def _strange_days(signals: pd.DataFrame) -> pd.DataFrame:
     strangers, records = (signals[name].fillna(0) for name in ("stranger_records", "records"))
     p_values = pd.Series(binom.sf(strangers - 1, records, rate.clip(0.1, 0.9)), index=signals.index)
     from_new = signals["new_source_uses"].fillna(0).clip(upper=records)
-    strange = (strangers >= FEW) & (strangers >= MOST_OWN * from_new) & (from_new > 0) & (p_values <= SURE)
+    # Half of them from all over the country, where that is known: else the practice has a new owner, or a locum.
+    far = signals["far_strangers"].fillna(signals["stranger_records"]).fillna(0) >= MOST_OWN * strangers
+    mostly = (strangers >= FEW) & (strangers >= MOST_OWN * from_new) & (from_new > 0)
+    strange = mostly & far & (p_values <= SURE)
     return signals[strange].rename(columns={"stranger_records": "strangers"})[["account", "day", "strangers"]]
 
 

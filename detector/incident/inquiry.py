@@ -113,7 +113,7 @@ def _look_back(ground: Ground, mine: ir.Table, first: date) -> tuple[date, Remar
         if earlier is None:
             return start, (
                 f"The look-back ended {words.span(start, start, 'en')}: no earlier day of the dumps can be judged.",
-                f"La recherche en arrière s'arrête {words.span(start, start, 'fr')} , faute de jours antérieurs.",
+                f"La recherche en arrière s'arrête {words.span(start, start, 'fr')}, faute de jours antérieurs.",
             )
         units = attribute(units_of(mine, ground.past(earlier), earlier)).units
         traces = units.loc[units["tied"] & (units["day"] < start), "day"]

@@ -52,6 +52,16 @@ def _holds(folder: Path, text: str) -> bool:
     )
 
 
+def test_a_history_that_is_named_from_where_one_stands_forgets_as_well(
+    tmp_path: Path, con: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--history history`: the engine tells files by their whole paths."""
+    monkeypatch.chdir(tmp_path)
+    history = _filled(Path("history"), con)
+    assert _forget(history, con, account="a") > 0
+    assert not _holds(tmp_path / "history", "a")
+
+
 def test_forgotten_account_is_in_no_file(tmp_path: Path, con: Backend) -> None:
     """All rows of the account, and events that it did for others, leave; others' rows stay."""
     history = _filled(tmp_path, con)
