@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
 
@@ -31,8 +30,6 @@ REPLACED = (
     "rebuild its days with `detector learn --replace` and all of their files; if it has other lines, rename it"
 )
 """What is told of a file that would count twice, after its path."""
-SEEN = "seen.json"
-"""Where the history remembers what files looked like when their content was known: a short cut, not the truth."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +69,11 @@ class Snapshot:
         return FileCount(self.path, "", self.sha256, self.size, self.lines)
 
     @property
+    def as_known(self) -> Known | None:
+        """What is held of it; None: nothing."""
+        return Known(self.known, self.lines_held, not self.is_news) if self.known else None
+
+    @property
     def shift(self) -> int:
         """What turns a line's number in the copy into that in the file; the copy begins with the file's first line."""
         return max(self.lines_held - 1, 0)
@@ -88,18 +90,6 @@ class Span:
     with_record: int
     first_at: datetime
     last_at: datetime
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """What a file looked like from outside when its content was held."""
-
-    size: int
-    mtime_ns: int
-    inode: int
-    sha256: str
-    last_at: str = ""
-    """Its newest event then, ISO 8601 in UTC; empty: none was read."""
 
 
 def take_snapshot(path: str, *, held: Mapping[str, Held], folder: Path, patient: bool) -> Snapshot | None:
@@ -190,8 +180,8 @@ def _held_as_it_lies(path: str, held: Mapping[str, Held]) -> Snapshot | None:
     return Snapshot(path, None, name, held[name].bytes, held[name].lines, name, held[name].lines)
 
 
-def recognise_compressed(path: Path, *, held: Mapping[str, Held]) -> Known | None:
-    """What is held of a compressed file by its content; None: nothing, or it is not compressed.
+def survey_compressed(path: Path, *, held: Mapping[str, Held]) -> Snapshot | None:
+    """The content of a compressed file, and what is held of it; None: it is not compressed.
 
     Raises
     ------
@@ -204,10 +194,7 @@ def recognise_compressed(path: Path, *, held: Mapping[str, Held]) -> Known | Non
     if compression is None:
         return None
     found = _survey(str(path), compression, held=held, patient=False)
-    if found.known is None:
-        return None
-    known = held[found.known]
-    return Known(found.known, known.lines, found.size <= known.bytes)
+    return replace(found, lines_held=held[found.known].lines if found.known else 0)
 
 
 class _Survey:
@@ -367,71 +354,3 @@ def spans_of(events: ir.Table) -> Iterator[Span]:
     )
     for row in sums.order_by("source").to_pyarrow().to_pylist():
         yield Span(row.pop("source"), **row)
-
-
-class Seen:
-    """Which files were held whole when last looked at, by path, size, time and inode: they need not be read again."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stamps = _load(path)
-        self._found: dict[str, Stamp] = {}
-
-    def is_held(self, path: str, *, inputs: Mapping[str, Held]) -> bool:
-        """Whether the file is as it was when its content was held, and that content still is."""
-        stamp = self._stamps.get(path)
-        if stamp is None or stamp.sha256 not in inputs or replace(stamp, last_at="") != _stamp(path, stamp.sha256):
-            return False
-        self._found[path] = stamp
-        return True
-
-    def note(self, path: str, *, sha256: str, stamp: Stamp | None, last_at: datetime | None = None) -> None:
-        """Remember a file as it was before it was read."""
-        if stamp is not None:
-            before = self._stamps.get(path)
-            told = last_at.astimezone(UTC).isoformat() if last_at else before.last_at if before else ""
-            self._found[path] = replace(stamp, sha256=sha256, last_at=told)
-
-    def keep(self, path: str) -> None:
-        """Remember of a file what was known before."""
-        if path in self._stamps:
-            self._found[path] = self._stamps[path]
-
-    def was_replaced(self, path: str, *, known: str | None, first_at: datetime) -> bool:
-        """Whether a file no longer begins with what was read of it, and tells of the same time again.
-
-        A log that was rotated begins anew as well, but later than the old one ended.
-        """
-        before = self._stamps.get(path)
-        if before is None or known is not None or not before.last_at:
-            return False
-        return first_at <= datetime.fromisoformat(before.last_at)
-
-    def save(self) -> None:
-        """Keep what was found, and nothing on files that are gone."""
-        draft = self._path.with_suffix(".new")
-        # If the disk refuses, files are looked at again: a run must not fail for its short cut.
-        with suppress(OSError):
-            draft.write_text(json.dumps({path: vars(each) for path, each in sorted(self._found.items())}))
-            draft.replace(self._path)
-
-
-def stamp_of(path: str) -> Stamp | None:
-    """What a file looks like from outside; None: it is gone."""
-    return _stamp(path, "")
-
-
-def _stamp(path: str, sha256: str) -> Stamp | None:
-    try:
-        found = Path(path).stat()
-    except OSError:
-        return None
-    return Stamp(found.st_size, found.st_mtime_ns, found.st_ino, sha256)
-
-
-def _load(path: Path) -> dict[str, Stamp]:
-    """The short cut as it was kept; damaged, it is as good as none."""
-    try:
-        return {name: Stamp(**each) for name, each in json.loads(path.read_text()).items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        return {}

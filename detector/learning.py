@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import ibis.expr.types as ir
@@ -19,29 +18,27 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from detector.arriving import (
     REPLACED,
-    SEEN,
-    Seen,
     Snapshot,
     Span,
-    Stamp,
-    recognise_compressed,
     restore,
     snapshot_inputs,
     spans_of,
-    stamp_of,
+    survey_compressed,
     take_snapshot,
 )
-from detector.clock import day_start, epoch_us, local_days
+from detector.clock import day_start
 from detector.errors import EmptyReadError, ReadError
 from detector.history import History, RetentionSettings, expire, sweep, transaction
 from detector.history.days import add_events, append_events, settle
 from detector.history.inputs import Known, recognise
-from detector.history.manifest import Input as Held
 from detector.history.manifest import is_frozen
-from detector.history.transactions import Transaction
+from detector.news import News, by_content, count_days, record_input, unseen
 from detector.reading import FileCount, Input, Progress, Reading, read
 from detector.reading.dumps import Dump, expand
 from detector.schema import REJECTS
+from detector.seen import SEEN, Seen, Stamp, stamp_of
+
+_T = TypeVar("_T")
 
 
 class LearnSettings(BaseModel):
@@ -227,18 +224,6 @@ def _merge(reports: Sequence[Learned]) -> Learned:
 _DAYS = ("days", "amended", "refreshed", "closed", "expired")
 
 
-class _News(NamedTuple):
-    """A file with something new, and what is held of it already."""
-
-    file: FileCount
-    known: Known | None
-
-    @property
-    def lines_held(self) -> int:
-        """Lines from the start that are held."""
-        return self.known.lines if self.known else 0
-
-
 @dataclass
 class _Taken:
     """What was found of a batch of files that are still being written."""
@@ -282,16 +267,18 @@ class _Learner:
         self.scratch.mkdir(parents=True, exist_ok=True)
         if self.settings.arriving:
             return self._add_arriving(given, batch)
-        known = self._known(batch)
+        contents = self._contents(batch)
+        known = self._known(batch, contents)
         held = [path for path, each in known.items() if each.is_whole]
         fresh = {dump.path for dump in batch} - set(held)
         if not fresh:
             return Learned(skipped=tuple(held))
         with TemporaryDirectory(dir=self.scratch) as folder:
             reading = self._read(given, fresh, scratch=Path(folder))
-            news = [_News(file, known.get(file.path)) for file in self._distinct(reading.files)]
-            added = self._commit(_unseen(reading.events, news), news)
-        again = [file.path for file in reading.files if file not in (each.file for each in news)]
+            files = [by_content(file, contents.get(file.path)) for file in reading.files]
+            news = [News(file, known.get(file.path)) for file in self._distinct(files)]
+            added = self._commit(unseen(reading.events, news), news)
+        again = [file.path for file in files if file not in (each.file for each in news)]
         warnings = (*reading.warnings, *added.warnings)
         return replace(added, skipped=(*held, *again), files=reading.files, rejects=reading.rejects, warnings=warnings)
 
@@ -363,15 +350,15 @@ class _Learner:
 
     def _commit_arriving(self, reading: Reading | None, snapshots: Mapping[str, Snapshot]) -> Learned:
         news = [
-            _News(each.count, Known(each.known, each.lines_held, is_whole=False) if each.known else None)
+            News(each.count, Known(each.known, each.lines_held, is_whole=False) if each.known else None)
             for each in snapshots.values()
         ]
         if reading is None:
             with transaction(self.history, con=self.con) as change:
                 for each in news:
-                    _record(change, each, days=set())
+                    record_input(change, each, days=set())
             return Learned(files=tuple(each.file for each in news))
-        spans = tuple(spans_of(_unseen(reading.events, news)))
+        spans = tuple(spans_of(unseen(reading.events, news)))
         replaced = [
             span.path
             for span in spans
@@ -379,18 +366,27 @@ class _Learner:
         ]
         news = [each for each in news if each.file.path not in replaced]
         spans = tuple(span for span in spans if span.path not in replaced)
-        added = self._commit(_unseen(reading.events, news), news)
+        added = self._commit(unseen(reading.events, news), news)
         warnings = (*reading.warnings, *added.warnings)
         faults = tuple(f"{path} {REPLACED}" for path in replaced)
         files = tuple(file for file in reading.files if file.path not in replaced)
         return replace(added, files=files, rejects=reading.rejects, warnings=warnings, spans=spans, faults=faults)
 
-    def _known(self, batch: list[Dump]) -> dict[str, Known]:
+    def _contents(self, batch: list[Dump]) -> dict[str, Snapshot]:
+        """What the compressed files hold, decompressed: they are known by that, as the same files are uncompressed."""
+        held = {} if self.settings.replace else self.history.manifest.inputs
+        paths = [each.path for each in batch if Path(each.path).is_file()]
+        found = {path: _told(path, lambda file: survey_compressed(file, held=held)) for path in paths}
+        return {path: content for path, content in found.items() if content is not None}
+
+    def _known(self, batch: list[Dump], contents: Mapping[str, Snapshot]) -> dict[str, Known]:
         """What is held of each file; nothing when days are rebuilt, or of what can be read only once."""
         if self.settings.replace:
             return {}
         held = self.history.manifest.inputs
-        found = {each.path: _recognised(each.path, held) for each in batch if Path(each.path).is_file()}
+        paths = [each.path for each in batch if Path(each.path).is_file()]
+        found = {path: _told(path, lambda file: recognise(file, held=held)) for path in paths}
+        found |= {path: each.as_known for path, each in contents.items() if found[path] is None}
         return {path: known for path, known in found.items() if known is not None}
 
     def _read(self, given: list[Input], fresh: set[str], *, scratch: Path) -> Reading:
@@ -413,9 +409,9 @@ class _Learner:
                 yield file
             seen.add(file.sha256)
 
-    def _commit(self, events: ir.Table, news: list[_News]) -> Learned:
+    def _commit(self, events: ir.Table, news: list[News]) -> Learned:
         """Add each day's events to it, and record the inputs, all at once."""
-        found = _count_days(events, zone=self.zone)
+        found = count_days(events, zone=self.zone)
         left_out = [LeftOut(day, found[day].total(), why) for day in sorted(found) if (why := self._unfit(day))]
         days = sorted(found.keys() - {each.day for each in left_out})
         hashes = {each.file.path: each.file.sha256 for each in news}
@@ -429,7 +425,7 @@ class _Learner:
                 else:
                     add_events(change, day, self._of_day(events, day), inputs=inputs, rebuild=self._rebuilds(day))
             for each in news:
-                _record(change, each, days={day for day in found if each.file.path in found[day]})
+                record_input(change, each, days={day for day in found if each.file.path in found[day]})
         self.rebuilt.update(days)
         warnings = (*_warnings(left_out, amended), *self._shrunk(before))
         return Learned(days=tuple(days), amended=tuple(amended), left_out=tuple(left_out), warnings=warnings)
@@ -471,43 +467,11 @@ class _Learner:
         return events.filter((_.timestamp >= start) & (_.timestamp < end))
 
 
-def _recognised(path: str, held: Mapping[str, Held]) -> Known | None:
+def _told(path: str, look: Callable[[Path], _T]) -> _T:
     try:
-        return recognise(Path(path), held=held) or recognise_compressed(Path(path), held=held)
+        return look(Path(path))
     except OSError as error:
-        raise ReadError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def _unseen(events: ir.Table, news: list[_News]) -> ir.Table:
-    """Events of the files that have something new, without the lines that are held."""
-    unseen = events.filter(events.source.isin([each.file.path for each in news]))
-    for each in news:
-        if each.lines_held:
-            unseen = unseen.filter((unseen.source != each.file.path) | (unseen.line > each.lines_held))
-    return unseen
-
-
-def _count_days(events: ir.Table, *, zone: str) -> dict[date, Counter[str]]:
-    """Events of each day, by file."""
-    day_of = local_days(events.timestamp, zone=zone)
-    counts = events.group_by(day=day_of(epoch_us(events.timestamp)), source=events.source).aggregate(n=_.count())
-    found: dict[date, Counter[str]] = {}
-    for row in counts.to_pyarrow().to_pylist():
-        found.setdefault(row["day"], Counter())[row["source"]] += row["n"]
-    return found
-
-
-def _record(change: Transaction, news: _News, *, days: set[date]) -> None:
-    """Remember an input; one that grew takes the place of what it was."""
-    before = news.known.sha256 if news.known else None
-    if before is not None:
-        days = days | set(change.manifest.inputs[before].days)
-        for day, entry in change.manifest.days.items():
-            if before in entry.inputs:
-                change.set_day(day, inputs=tuple(sorted({*entry.inputs, news.file.sha256} - {before})))
-        change.manifest = change.manifest.without_inputs(frozenset((before,)))
-    held = Held(bytes=news.file.size, lines=news.file.lines, days=tuple(sorted(days)))
-    change.manifest = change.manifest.with_input(news.file.sha256, held)
+        raise ReadError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def _warnings(left_out: list[LeftOut], amended: list[date]) -> Iterator[str]:

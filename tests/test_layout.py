@@ -36,7 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("scoring", "alerts", "details"),
     ("schedule",),
     ("ledger",),
-    ("arriving", "learning", "story"),
+    ("arriving", "seen", "news", "learning", "story"),
     ("settings",),
     ("workspace",),
     ("verbs", "steps"),

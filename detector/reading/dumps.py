@@ -138,18 +138,42 @@ def pass_through(opened: Opened, *, count_lines: bool) -> tuple[Tally, int]:
     ReadError
         If it is cut short or damaged.
     """
-    with opened.tally(count_lines=count_lines and not opened.compression) as tally:
-        if not (count_lines and opened.compression):
-            tally.drain()
-            return tally, tally.lines
-        unpacked = decompressed(pa.PythonFile(tally, mode="r"), opened.compression)
-        lines = Tally(unpacked, count_lines=True)
+    if count_lines and opened.compression:
+        content, tally = _unpacked(opened, count_lines=True)
+        return tally, content.lines
+    with opened.tally(count_lines=count_lines) as tally:
+        tally.drain()
+        return tally, tally.lines
+
+
+def _unpacked(opened: Opened, *, count_lines: bool) -> tuple[Tally, Tally]:
+    """Let a whole file pass by: the tally of its content, decompressed, and of the file as it lies."""
+    with opened.tally() as tally:
+        content = Tally(decompressed(pa.PythonFile(tally, mode="r"), opened.compression), count_lines=count_lines)
         try:
-            lines.drain()
+            content.drain()
         except OSError as error:
             raise ReadError(f"{opened.path}: cut short or damaged ({error})") from error
         tally.drain()
-        return tally, lines.lines
+        return content, tally
+
+
+def is_compressed(dump: Dump) -> bool:
+    """Whether a file is compressed; false for what can be read only once."""
+    return not dump.is_stream and _compression(_head(dump.path), dump.path) is not None
+
+
+def content_sha256(dump: Dump) -> str:
+    """SHA-256 of a file's content, decompressed, in hexadecimal.
+
+    Raises
+    ------
+    ReadError
+        If it is cut short or damaged.
+    """
+    opened = Opened(dump)
+    content, _ = _unpacked(opened, count_lines=False)
+    return content.sha256
 
 
 def expand(inputs: Iterable[Input]) -> list[Dump]:

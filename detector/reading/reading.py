@@ -17,7 +17,7 @@ from detector.errors import ConfigError, EmptyReadError, ReadError
 from detector.reading import sql
 from detector.reading.concerns import warnings_of
 from detector.reading.counts import FileCount
-from detector.reading.dumps import Dump, expand
+from detector.reading.dumps import Dump, content_sha256, expand, is_compressed
 from detector.reading.mapping import Input
 from detector.reading.parts import Part
 from detector.reading.records import keyed
@@ -126,13 +126,28 @@ def _supplied_elsewhere(dump: Dump, inputs: list[Input]) -> tuple[str, ...]:
 
 
 def _without_copies(parts: list[Part]) -> list[Part]:
-    """Leave out the lines of a file that is another one byte for byte: nothing happened twice for being sent twice."""
+    """Leave out the lines of a file whose content is another one's: nothing happened twice for being sent twice."""
+    contents = _contents(parts)
     first: dict[str, str] = {}
     kept = []
     for part in parts:
-        original = first.setdefault(part.counted.sha256, part.dump.path)
+        original = first.setdefault(contents.get(part.dump.path, part.counted.sha256), part.dump.path)
         kept.append(part if original == part.dump.path or not part.counted.lines else _as_copy(part, original))
     return kept
+
+
+def _contents(parts: list[Part]) -> dict[str, str]:
+    """Hashes of the decompressed content of compressed files that some other file, from its counts, may be a copy of.
+
+    Only of these: files are seldom sent both plain and compressed, and decompressing one again takes time.
+    """
+    alike: dict[str, list[Part]] = {}
+    for part in parts:
+        counted = part.counted
+        counts = (counted.lines, counted.header, counted.read, counted.events, counted.rejected, counted.ignored)
+        alike.setdefault(repr(counts), []).append(part)
+    asked = (part.dump for same in alike.values() if len(same) > 1 for part in same if part.counted.lines)
+    return {dump.path: content_sha256(dump) for dump in asked if is_compressed(dump)}
 
 
 def _as_copy(part: Part, original: str) -> Part:

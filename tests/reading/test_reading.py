@@ -6,8 +6,10 @@ import gzip
 import io
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from ibis.backends.duckdb import Backend
 
@@ -106,6 +108,21 @@ def test_a_copy_of_a_file_is_left_out(reads: Read, tmp_path: Path) -> None:
     reading = reads(tmp_path / "in")
     assert len(rows_of(reading)) == 1
     assert list(reading.files[1].ignored) == [f"copy of {tmp_path / 'in' / 'a.csv'}"]
+    assert balanced(reading)
+    assert any("it is a copy of" in warning for warning in reading.warnings)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda body: bytes(pa.compress(body, "zstd", asbytes=True))])
+def test_a_compressed_copy_of_a_file_is_left_out(reads: Read, tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    """A dump that lies there plain and compressed counts once, and the run tells; another of as many lines stays."""
+    body = HEADER + row(1) + row(2)
+    write(tmp_path, body, "in/a.csv")
+    (tmp_path / "in" / "b.csv.packed").write_bytes(pack(body.encode()))
+    (tmp_path / "in" / "c.csv.packed").write_bytes(pack((HEADER + row(3) + row(4)).encode()))
+    reading = reads(tmp_path / "in")
+    assert len(rows_of(reading)) == 4
+    assert list(reading.files[1].ignored) == [f"copy of {tmp_path / 'in' / 'a.csv'}"]
+    assert not reading.files[2].ignored
     assert balanced(reading)
     assert any("it is a copy of" in warning for warning in reading.warnings)
 
