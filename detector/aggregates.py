@@ -22,7 +22,7 @@ from detector.coded import (
     Coded,
     Sum,
     code_events,
-    count_in_bins,
+    crowded_bins,
     hash_of,
     named_events,
     place_of,
@@ -158,23 +158,14 @@ def _most(name: str) -> Sum:
 
 
 def _hours(events: ir.Table, lookups: ir.Table) -> ir.Table:
-    """Minutes of look-ups and all other events in one sum; a failed look-up is a miss among the others."""
-    minutes = count_in_bins(lookups, width_us=MINUTE_US)
-    none = ibis.literal(0, "int64")
-    counted = minutes.select(
-        "place",
-        hour=_.bin // (HOUR_US // MINUTE_US),
-        **{name: _.lookups if name == "lookups" else none for name in DEEDS},
+    """Whoever looked anything up in an hour did so once in a minute at least."""
+    sums = events.group_by("place", hour=_.instant_us // HOUR_US).aggregate(
+        **{name: _[name].cast("int64").sum() for name in DEEDS}
     )
-    others = events.filter((_.lookups == 0) | (_.misses == 1)).select(
-        "place",
-        hour=_.instant_us // HOUR_US,
-        **{name: none if name == "lookups" else _[name].cast("int64") for name in DEEDS},
-    )
-    rows = ibis.union(counted, others)
-    return rows.group_by(["place", "hour"]).aggregate(
-        **{name: _[name].sum() for name in DEEDS}, busiest_minute=_.lookups.max()
-    )
+    minutes = crowded_bins(lookups, width_us=MINUTE_US)
+    busiest = minutes.group_by("place", hour=_.instant_us // HOUR_US).aggregate(n=_.n.max())
+    found = attach(sums, busiest, ["place", "hour"])
+    return found.mutate(busiest_minute=ibis.coalesce(found.n, (found.lookups > 0).cast("int64"))).drop("n")
 
 
 def _name_hours(hours: ir.Table, places: ir.Table, told: ir.Table | None = None) -> ir.Table:

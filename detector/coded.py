@@ -37,8 +37,8 @@ class Coded(NamedTuple):
         One row per event: `place` (the number of its account, channel and day), `instant_us`, the `DEEDS`, and the
         numbers of its `address` and `visit` (session), null where the log has none.
     lookups
-        One row per look-up, failed ones included: `place`, `instant_us`, `before_us` (the instant of the one before),
-        `number` (from 0, by time), and of the place `n` (how many) and `last_us` (the last instant).
+        One row per look-up, failed ones included: `place`, `instant_us`, `before_us` and `after_us` (the instants of
+        the ones before and after), `number` (from 0, by time), and `n` (how many there are of the place).
     groups
         One row per place, source and telling: `DEEDS` summed up, `first_at` and `last_at`.
     places
@@ -65,6 +65,11 @@ def _hash_of_day(account, channel, day, salt):  # type: ignore[no-untyped-def]
 @ibis.udf.scalar.builtin(name="hash", signature=((dt.string,), dt.uint64))
 def hash_of(text):  # type: ignore[no-untyped-def]
     """64 bits that tell one text from another."""
+
+
+@ibis.udf.scalar.builtin(name="divide", signature=((dt.int64, dt.int64), dt.int64))
+def whole(part, width):  # type: ignore[no-untyped-def]
+    """How many whole widths a part holds: `//` of Ibis goes by way of floating-point numbers, which takes longer."""
 
 
 def code_events(events: ir.Table, *, zone: str) -> Coded:
@@ -149,16 +154,19 @@ def _events(events: ir.Table, *, changes: ClockChanges, salt: int) -> ir.Table:
 
 
 def _lookups(coded: ir.Table) -> ir.Table:
-    """Look-ups at one instant have no order: each but the first follows the one before at once."""
+    """Look-ups at one instant have no order: each but the first follows the one before at once.
+
+    One sort does for all that needs their order; whatever counts them afterwards looks at few of them.
+    """
     whole = ibis.window(group_by="place", order_by="instant_us", preceding=None, following=None)
     in_order = ibis.window(group_by="place", order_by="instant_us")
     return coded.filter(_.lookups == 1).select(
         "place",
         "instant_us",
         before_us=_.instant_us.lag().over(in_order),
+        after_us=_.instant_us.lead().over(in_order),
         number=ibis.row_number().over(in_order),
         n=_.count().over(whole),
-        last_us=_.instant_us.max().over(whole),
     )
 
 
@@ -186,12 +194,27 @@ def sum_by_sorting(rows: ir.Table, by: str, *, kept: Sequence[str] = (), **sums:
     return found.filter(_.before.isnull() | (_.before != found[by])).drop("before")
 
 
-def count_in_bins(lookups: ir.Table, *, width_us: int) -> ir.Table:
-    """One row per place and stretch of the clock with a look-up: `place`, `bin` (from the epoch) and `lookups`.
+def spans_of(lookups: ir.Table, begins: ir.BooleanValue, ends: ir.BooleanValue) -> ir.Table:
+    """The stretches of two look-ups or more that begin and end as told: those where they do, side by side.
 
-    A bin's look-ups are those from its first one to the next bin's first one, so that numbers do for counting.
+    One row per stretch: `place`, `instant_us` and `number` of its first look-up, `last_us` and `last_number` of its
+    last. The look-ups between are left out first, so that hardly anything is sorted.
     """
-    bins = lookups.mutate(bin=_.instant_us // width_us)
-    firsts = bins.filter(_.before_us.isnull() | (_.before_us // width_us != _.bin))
-    following = firsts.number.lead().over(ibis.window(group_by="place", order_by="instant_us"))
-    return firsts.select("place", "bin", lookups=following.fill_null(firsts.n) - firsts.number)
+    in_order = ibis.window(group_by="place", order_by="number")
+    rows = lookups.select("place", "instant_us", "number", begins=begins, ends=ends)
+    edges = rows.filter(_.begins != _.ends)
+    both = edges.mutate(last_us=_.instant_us.lead().over(in_order), last_number=_.number.lead().over(in_order))
+    return both.filter(_.begins).drop("begins", "ends")
+
+
+def crowded_bins(lookups: ir.Table, *, width_us: int) -> ir.Table:
+    """One row per place and stretch of the clock with two look-ups or more: `place`, `instant_us` (the first), `n`.
+
+    The other stretches that have any have one.
+    """
+    width = ibis.literal(width_us, "int64")
+    this = whole(lookups.instant_us, width)
+    begins = lookups.before_us.isnull() | (whole(lookups.before_us, width) != this)
+    ends = lookups.after_us.isnull() | (whole(lookups.after_us, width) != this)
+    spans = spans_of(lookups, begins, ends)
+    return spans.select("place", "instant_us", n=spans.last_number - spans.number + 1)

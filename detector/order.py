@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from detector.clock import MINUTE_US, SECOND_US
-from detector.coded import ACCOUNT_DAY, TELLING, Coded, code_events, count_in_bins, place_of
+from detector.coded import ACCOUNT_DAY, TELLING, Coded, code_events, crowded_bins, place_of, spans_of, whole
 from detector.joins import attach
 from detector.prepared import hold
 
@@ -22,6 +22,7 @@ PAUSE_US = 15 * MINUTE_US
 """A pause this long ends a run, and an older failure belongs to no attempt (Elastic's rules use 15 minutes)."""
 FAILURES_BEFORE = 5
 GAP_TOLERANCE = 0.1
+ADDRESS_BITS = 40
 
 ORDER_COLUMNS = ("busiest_10_min", "busiest_session", "longest_run_min", "regularity", "fail_then_ok", "concurrent_ips")
 
@@ -50,12 +51,13 @@ def order_of(coded: Coded) -> ir.Table:
 
 
 def _order_signals(events: ir.Table, lookups: ir.Table, groups: ir.Table, places: ir.Table, *, salt: int) -> ir.Table:
+    numbered = groups.mutate(place=place_of(groups, salt=salt))
     parts = (
-        _bursts(lookups),
+        _bursts(lookups, numbered),
         _sessions(events),
         _gaps(lookups),
         _guessing(events),
-        _concurrent(events, groups.mutate(place=place_of(groups, salt=salt))),
+        _concurrent(events, numbered),
     )
     joined = functools.reduce(_join, parts, places.drop("n_tellings"))
     found = joined.mutate(fail_then_ok=_.fail_then_ok.fill_null(0))
@@ -66,9 +68,11 @@ def _join(left: ir.Table, right: ir.Table) -> ir.Table:
     return attach(left, right, "place")
 
 
-def _bursts(lookups: ir.Table) -> ir.Table:
-    bins = count_in_bins(lookups, width_us=10 * MINUTE_US)
-    return bins.group_by("place").aggregate(busiest_10_min=_.lookups.max())
+def _bursts(lookups: ir.Table, groups: ir.Table) -> ir.Table:
+    """Whoever looked anything up did so once in ten minutes at least."""
+    most = crowded_bins(lookups, width_us=10 * MINUTE_US).group_by("place").aggregate(n=_.n.max())
+    found = _join(groups.filter(_.lookups > 0).select("place").distinct(), most)
+    return found.select("place", busiest_10_min=found.n.fill_null(1))
 
 
 def _sessions(events: ir.Table) -> ir.Table:
@@ -77,13 +81,14 @@ def _sessions(events: ir.Table) -> ir.Table:
 
 
 def _gaps(lookups: ir.Table) -> ir.Table:
-    """A run ends where a pause begins: with the look-up before the next run's first, or with the day's last."""
+    """A run ends where a pause begins; one of a single look-up takes no time."""
     busy = lookups.filter(_.n >= MIN_LOOKUPS).mutate(gap_us=_.instant_us - _.before_us)
-    starts = busy.filter(_.gap_us.isnull() | (_.gap_us >= PAUSE_US))
-    end_us = starts.before_us.lead().over(ibis.window(group_by="place", order_by="instant_us"))
-    runs = starts.mutate(length_us=end_us.fill_null(starts.last_us) - starts.instant_us)
-    longest = runs.group_by("place").aggregate(longest_run_min=_.length_us.max() / MINUTE_US)
-    return _join(longest, _regularity(busy))
+    starts = busy.before_us.isnull() | (busy.gap_us >= PAUSE_US)
+    ends = busy.after_us.isnull() | (busy.after_us - busy.instant_us >= PAUSE_US)
+    runs = spans_of(busy, starts, ends).select("place", length_us=_.last_us - _.instant_us)
+    longest = runs.group_by("place").aggregate(length_us=_.length_us.max())
+    found = _join(busy.filter(_.number == 0).select("place"), longest)
+    return _join(found.select("place", longest_run_min=found.length_us.fill_null(0) / MINUTE_US), _regularity(busy))
 
 
 def _regularity(gaps: ir.Table) -> ir.Table:
@@ -115,11 +120,21 @@ def _guessing(events: ir.Table) -> ir.Table:
 
 
 def _concurrent(events: ir.Table, groups: ir.Table) -> ir.Table:
-    """Every address after the first within five minutes of the clock counts one more."""
-    seen = events.filter(_.address.notnull()).select("place", "address", bin=_.instant_us // (5 * MINUTE_US))
-    in_order = ibis.window(group_by="place", order_by=["bin", "address"])
-    turns = seen.mutate(address_before=_.address.lag().over(in_order), bin_before=_.bin.lag().over(in_order))
-    more = turns.filter((_.bin == _.bin_before) & (_.address != _.address_before))
-    most = more.group_by(["place", "bin"]).aggregate(n=_.count()).group_by("place").aggregate(n=_.n.max())
+    """Every address after the first within five minutes of the clock counts one more.
+
+    The minutes and 40 bits of the address make one number, which sorts faster than two; two addresses of an account-day
+    have the same once in 10^12 pairs.
+    """
+    minutes = whole(events.instant_us, ibis.literal(5 * MINUTE_US, "int64"))
+    address = (events.address >> (64 - ADDRESS_BITS)).cast("int64")
+    seen = events.filter(events.address.notnull()).select("place", turn=minutes * 2**ADDRESS_BITS + address)
+    in_order = ibis.window(group_by="place", order_by="turn")
+    turns = seen.mutate(before=_.turn.lag().over(in_order))
+    more = turns.filter((turns.turn != turns.before) & (_bin(turns.turn) == _bin(turns.before)))
+    most = more.group_by("place", bin=_bin(more.turn)).aggregate(n=_.count()).group_by("place").aggregate(n=_.n.max())
     found = _join(groups.filter(_.ip.notnull()).select("place").distinct(), most)
     return found.select("place", concurrent_ips=found.n.fill_null(0) + 1)
+
+
+def _bin(turn: ir.IntegerValue) -> ir.IntegerValue:
+    return turn >> ADDRESS_BITS

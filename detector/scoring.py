@@ -216,9 +216,8 @@ def score_days(
 
 
 def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSettings, *, queued: set[str]) -> Scored:
-    signals = timeline.account_days(day).cache()
-    deviations = timeline.deviations(day).cache()
-    rows = deviations.to_pandas().merge(signals.to_pandas(), on=["account", "channel", "day"])
+    signals = timeline.account_days(day)
+    rows = timeline.deviations(day).to_pandas().merge(signals.to_pandas(), on=["account", "channel", "day"])
     rows = _without_strangers(rows, timeline, day)
     rows = measure(rows, model).sort_values(["strangeness", "account"], ascending=[False, True])
     rows = rows.drop_duplicates("account").reset_index(drop=True)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ibis.backends.duckdb import Backend
 
 from detector import coded
-from detector.coded import code_events, count_in_bins, sum_by_sorting
+from detector.coded import code_events, crowded_bins, sum_by_sorting
 from detector.errors import DetectorError
 from tests.portal_events import ZONE, event, portal, table
 
@@ -47,13 +47,16 @@ def test_sums_by_sorting_are_those_of_loops(con: Backend, pairs: list[tuple[int,
 
 
 def test_look_ups_are_counted_by_the_clock(con: Backend) -> None:
-    """Look-ups of one instant, and on both sides of a full minute, count in the minute in which they are."""
+    """Look-ups of one instant, and on both sides of a full minute, count in their minute; one alone is no crowd."""
     start = datetime(2026, 3, 12, 9, tzinfo=UTC)
     seconds = [0, 0, 30, 59, 60, 61, 600]
     events = [event(start + timedelta(seconds=second), "a", "lookup") for second in seconds]
     lookups = code_events(table(con, events), zone=ZONE).lookups
-    minutes = count_in_bins(lookups, width_us=60 * 10**6).order_by("bin").to_pyarrow()["lookups"].to_pylist()
-    assert minutes == [4, 2, 1]
+    minutes = crowded_bins(lookups, width_us=60 * 10**6).order_by("instant_us").to_pyarrow()
+    assert minutes["n"].to_pylist() == [4, 2]
+    assert minutes["instant_us"].to_pylist() == [
+        lookups.instant_us.min().to_pyarrow().as_py() + s for s in (0, 60 * 10**6)
+    ]
 
 
 def test_account_days_that_fall_on_one_number_are_numbered_anew(con: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
