@@ -386,8 +386,8 @@ def test_a_dump_both_plain_and_compressed_counts_once(desk: Desk) -> None:
     """A log learned plain is known again compressed, and the other way round, in one run or in two."""
     plain, packed = desk.dump("log.csv", a_day(0)), desk.folder / "log.csv.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes()))
-    for n, runs in enumerate(([plain, packed], [packed, plain], [[plain, packed]])):
-        report = [desk.learn(*(r if isinstance(r, list) else [r]), history=desk.history(f"{n}")) for r in runs][-1]
+    for n, runs in enumerate(([[plain], [packed]], [[packed], [plain]], [[plain, packed]])):
+        report = [desk.learn(*run, history=desk.history(f"{n}")) for run in runs][-1]
         assert len(report.skipped) == 1 and fingerprint(desk.folder / f"{n}") == fingerprint(desk.folder / "0")  # noqa: PT018
 
 
