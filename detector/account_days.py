@@ -49,7 +49,14 @@ ACCOUNT_DAYS = Table(
 
 
 _NOVEL = ("new_records", "foreign_records", "foreign_writes")
-_KEPT_NULL = ("odd_department_records", "typed_lookups", "stranger_records", "scattered_records", "far_strangers")
+_KEPT_NULL = (
+    "odd_department_records",
+    "typed_lookups",
+    "stranger_records",
+    "acquainted_records",
+    "scattered_records",
+    "far_strangers",
+)
 
 
 class DayTables(NamedTuple):

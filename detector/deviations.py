@@ -67,8 +67,8 @@ COUNTS = (
     "busiest_write_hour",
     "foreign_writes",
     "scattered_records",
-    "stranger_records",
-    "far_strangers",
+    "lone_strangers",
+    "lone_far_strangers",
 )
 LARGEST = ("records", "foreign_records", "busiest_hour", "writes")
 PEERS = (
@@ -89,7 +89,7 @@ PEERS = (
     "writes",
     "busiest_write_hour",
 )
-ABSOLUTE = ("records", "foreign_records", "writes", "foreign_writes", "stranger_records", "far_strangers")
+ABSOLUTE = ("records", "foreign_records", "writes", "foreign_writes", "lone_strangers", "lone_far_strangers")
 WEEKLY = ("records", "new_records", "foreign_records", "writes", "foreign_writes")
 MONTHLY = ("foreign_records", "foreign_writes")
 SHARES = ("regularity",)

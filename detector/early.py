@@ -1,10 +1,10 @@
 """Early warning: the minute at which an account-day would have alerted, had it been judged every minute.
 
 A whole day of many small oddities cannot be judged before it is over; a theft can. A few counts that honest bulk work
-hardly moves are held against whole account-days of the past. The sharpest is of strangers read from a source new to the
-account: by how many those from all over the country exceed those of the commonest place. Beside it stand all strangers,
-foreign records and writes to them, and look-ups in vain. An account is told of in the first minute in which one of them
-exceeds what the extrapolated tail of the past allows for. Nothing later in the day is looked at.
+hardly moves are held against whole account-days of the past. The sharpest are of strangers read from a source new to
+the account, beyond as many records that are no strangers: all of them, and those from all over the country. Beside them
+stand foreign records and writes to them, and look-ups in vain. An account is told of in the first minute in which one
+of them exceeds what the extrapolated tail of the past allows for. Nothing later in the day is looked at.
 """
 
 from __future__ import annotations
@@ -41,17 +41,21 @@ EARLY = Table(
     ),
     ("account", "day"),
 )
-COUNTED = ("far_strangers", "stranger_records", "foreign_writes", "misses", "foreign_records")
-"""Signals that are counted from minute to minute; each is null where the logs cannot tell it, and then never warns."""
-WATCHED = ("far_excess", *COUNTED[1:])
-"""What has a limit: the far strangers beyond the near ones, and the other counts as they are."""
+BEYOND = {"lone_far_strangers": "far_strangers", "lone_strangers": "stranger_records"}
+"""Counts beyond as many acquainted records, and what they are counts of."""
+WATCHED = (*BEYOND, "foreign_writes", "misses", "foreign_records")
+"""Signals that have a limit, counted from minute to minute; each is null where the logs cannot tell it, and then never
+warns."""
 MIN_PAST_DAYS = PAST_DAYS // 2
 """Account-days compared with less than half of the past that novelty wants are no measure: too much was new to them.
 Where enough were compared with all of it, they alone are."""
-MIN_LIMIT = 10
+MIN_LIMIT = 5
 """Fewer records than this are no extraction, however quiet the past was."""
 MINUTE = "min"
+SETTLED_DAYS = 7
+"""An account seen for a week has been seen on every kind of day."""
 _PLACE = ["account", "channel"]
+_GROUP = ["channel", "is_settled"]
 
 
 def early_alerts(timeline: Timeline, day: date, *, n_accounts: int, settings: AlertSettings) -> pd.DataFrame:
@@ -77,13 +81,15 @@ def early_alerts(timeline: Timeline, day: date, *, n_accounts: int, settings: Al
     limits = find_limits(timeline.past(day).account_days, n_accounts=n_accounts, settings=settings)
     if events is None or limits.empty:
         return _none()
-    # No running count exceeds the day's own: who stays below every limit by then need not be followed. Far strangers
-    # stand for their excess here, which may have been larger earlier in the day.
-    whole = to_frame(timeline.account_days(day).select(*_PLACE, *COUNTED)).rename(columns={"far_strangers": WATCHED[0]})
+    # No running count exceeds the day's own: who stays below every limit by then need not be followed. What is beyond
+    # acquaintances may have been more before they came.
+    names = {name: BEYOND.get(name, name) for name in WATCHED}
+    whole = to_frame(timeline.account_days(day).select(*_PLACE, "age_days", **names))
     asked = _that_exceed(whole, limits)
     if not asked:
         return _none()
     running = _running(timeline, day, events, accounts=asked)
+    running = running.merge(whole[[*_PLACE, "age_days"]], on=_PLACE, how="left")
     ratios = _ratios(running, limits)
     rows = running[[*_PLACE, "minute", "done"]].assign(ratio=ratios.max(axis=1), signal=ratios.idxmax(axis=1))
     return _first(rows[rows["ratio"] >= 1], day)
@@ -92,41 +98,49 @@ def early_alerts(timeline: Timeline, day: date, *, n_accounts: int, settings: Al
 def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> pd.DataFrame:
     """Counts from which an account is told of, by channel: so rare that `early_rate` accounts a day reach one.
 
+    Accounts seen for less than a week are compared with such accounts, where there were enough of them: all they read
+    is new. Where there were not, they are compared with everybody of their channel.
+
     Parameters
     ----------
     past
         `account_days` of the days before.
+    n_accounts
+        Accounts active on a day.
 
     Returns
     -------
     pd.DataFrame
-        Indexed by channel, one column per signal of `WATCHED`; infinite where the past is too short or cannot tell.
+        Indexed by channel and `is_settled`, one column per signal of `WATCHED`; infinite where the past is too short or
+        cannot tell.
     """
-    rows = to_frame(past.filter(past.past_days >= MIN_PAST_DAYS).select("channel", "past_days", *COUNTED))
+    told = past.filter(past.past_days >= MIN_PAST_DAYS)
+    rows = to_frame(told.select("channel", "past_days", "age_days", *WATCHED))
     full = rows[rows["past_days"] >= PAST_DAYS]
-    rows = with_excess(full if len(full) >= MIN_STRANGEST else rows)
-    rate = settings.early_rate / len(WATCHED)
+    rows = _with_age(full if len(full) >= MIN_STRANGEST else rows)
+    rate = settings.early_rate / len(WATCHED) / max(rows.groupby(_GROUP).ngroups, 1)
+    found = {}
+    for (channel, is_settled), of_group in rows.groupby(_GROUP):
+        peers = of_group if len(of_group) >= MIN_STRANGEST else rows[rows["channel"] == channel]
+        n_tests = max(round(n_accounts * len(peers) / len(rows)), 1)
+        found[channel, is_settled] = [_limit(peers[name], n_tests=n_tests, rate=rate) for name in WATCHED]
+    index = pd.MultiIndex.from_tuples(list(found) or [(None, None)], names=_GROUP)[: len(found)]
+    return pd.DataFrame(list(found.values()), index=index, columns=list(WATCHED))
 
-    def limit(values: pd.Series) -> float:
-        told = values.dropna().to_numpy(dtype=np.float64)
-        found = alert_threshold(told, n_tests=n_accounts, rate=rate)
-        return max(math.ceil(found), MIN_LIMIT) if math.isfinite(found) else found
 
-    return rows.groupby("channel")[list(WATCHED)].agg(limit)
+def _limit(values: pd.Series, *, n_tests: int, rate: float) -> float:
+    found = alert_threshold(values.dropna().to_numpy(dtype=np.float64), n_tests=n_tests, rate=rate)
+    return max(math.ceil(found), MIN_LIMIT) if math.isfinite(found) else found
 
 
-def with_excess(counts: pd.DataFrame) -> pd.DataFrame:
-    """Counts with `far_excess`: strangers from all over the country, less those of the commonest place.
-
-    A practice that reads its area from a new machine has far strangers by the dozen, and near ones by the hundred.
-    """
-    excess = 2 * counts["far_strangers"].astype("float64") - counts["stranger_records"].astype("float64")
-    return counts.assign(far_excess=excess.clip(lower=0.0))
+def _with_age(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(is_settled=rows["age_days"].fillna(0) >= SETTLED_DAYS)
 
 
 def _ratios(counts: pd.DataFrame, limits: pd.DataFrame) -> pd.DataFrame:
-    """Each count, divided by its limit; a count that cannot be told exceeds nothing."""
-    allowed = limits.reindex(counts["channel"]).set_index(counts.index)
+    """Each count, divided by its limit; a count that cannot be told, or has no limit, exceeds nothing."""
+    groups = pd.MultiIndex.from_frame(_with_age(counts)[_GROUP])
+    allowed = limits.reindex(groups).set_index(counts.index)
     return (counts[list(WATCHED)].astype("float64") / allowed).fillna(0.0)
 
 
@@ -157,21 +171,23 @@ def count_minutes(events: ir.Table, *, records: pd.DataFrame, sources: pd.DataFr
     Returns
     -------
     pd.DataFrame
-        `account`, `channel`, `minute` (its start, UTC), `done` (successful look-ups and writes so far), `COUNTED`, none
-        above what the whole day has, and `far_excess`, the largest so far.
+        `account`, `channel`, `minute` (its start, UTC), `done` (successful look-ups and writes so far), and `WATCHED`,
+        of which none ever falls.
     """
     deeds = _deeds(events, sources)
     keys = [*_PLACE, "minute"]
     touches = _first_touches(records, deeds)
     sums = deeds.groupby(keys)[["misses", "done"]].sum()
-    firsts = touches.groupby(keys)[["foreign_records", "foreign_writes", "stranger_records"]].sum()
+    firsts = touches.groupby(keys)[list(_TOUCHED)].sum()
     minutes = sums.join(firsts, how="outer").fillna(0).reset_index().sort_values(keys)
     names = [name for name in minutes.columns if name not in keys]
     so_far = minutes.groupby(_PLACE)[names].cumsum()
-    far = _scattered(touches[touches["is_strange"]], minutes[keys])
-    counted = with_excess(minutes[keys].assign(**so_far, far_strangers=far))
-    # The largest so far: what was read near by later takes nothing back.
-    return counted.assign(far_excess=counted.groupby(_PLACE)["far_excess"].cummax())
+    far = _scattered(touches[touches["stranger_records"]], minutes[keys])
+    counted = minutes[keys].assign(**so_far, far_strangers=far)
+    # The most so far: who was met later takes nothing back.
+    beyond = {name: counted[of] - counted["acquainted_records"] for name, of in BEYOND.items()}
+    most = counted.assign(**beyond).groupby(_PLACE)[list(beyond)].cummax().clip(lower=0)
+    return counted.assign(**most)
 
 
 def _deeds(events: ir.Table, sources: pd.DataFrame) -> pd.DataFrame:
@@ -209,14 +225,17 @@ def _first_touches(records: pd.DataFrame, deeds: pd.DataFrame) -> pd.DataFrame:
     first = [*_PLACE, "record", "first_at"]
     by_new = deeds.loc[deeds["by_new"], [*_PLACE, "record", "timestamp"]].rename(columns={"timestamp": "first_at"})
     foreign, shown, written = records["is_foreign"].eq(True), records["lookups"] > 0, records["writes"] > 0
-    strange = foreign & _among(records, by_new.drop_duplicates(), first)
+    is_from_new = _among(records, by_new.drop_duplicates(), first)
     return records.assign(
         minute=records["first_at"].dt.floor(MINUTE),
         foreign_records=foreign & shown,
         foreign_writes=foreign & written,
-        stranger_records=strange & (shown | written),
-        is_strange=strange,
+        stranger_records=foreign & is_from_new,
+        acquainted_records=records["is_foreign"].eq(False) & is_from_new,
     )
+
+
+_TOUCHED = ("foreign_records", "foreign_writes", "stranger_records", "acquainted_records")
 
 
 def _scattered(touches: pd.DataFrame, minutes: pd.DataFrame) -> pd.Series:

@@ -26,7 +26,7 @@ TOLD_TOGETHER: tuple[tuple[str, ...], ...] = (
     ("records", "lookups", "busiest_minute", "busiest_10_min", "busiest_hour", "busiest_session", "lookups_per_login"),
     ("foreign_records", "new_records"),
     ("odd_department_records", "scattered_records"),
-    ("stranger_records", "far_strangers"),
+    ("lone_strangers", "lone_far_strangers"),
     ("new_source_uses", "reset_then_new_source", "n_ips", "n_networks"),
     ("logins", "failures", "fail_then_ok"),
     ("active_hours", "longest_run_min"),

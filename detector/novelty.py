@@ -144,36 +144,66 @@ def mark_sources(today: ir.Table, past: Past) -> ir.Table:
 
 
 def mark_strangers(records: ir.Table, sources: ir.Table, past: Past) -> ir.Table:
-    """Marked records with `is_scattered` and `is_stranger`.
+    """Marked records with `is_scattered`, `is_stranger` and `is_acquainted`.
 
     *Stranger* is what is foreign, and first touched while a source new to the account was in use. Each alone is common:
-    a second machine at home, a patient from elsewhere. Together they are what a thief does. A source is new with its
-    network (new to the account, and rare among everybody) or its agent; it is in use from its first event of the day to
-    its last. For an account of which no source is known, any rare network is new: having no past clears nobody. Null
-    where foreign records cannot be told, or there is no source to judge.
+    a second machine at home, a patient from elsewhere. Together they are what a thief does. *Acquainted* is what is not
+    foreign though first touched while only such sources were in use: an owner with a new machine takes his own patients
+    there, a thief does not. A source is new with its network (new to the account, and rare among everybody) or its
+    agent; it is in use from its first event of the day to its last. For an account of which no source is known, any
+    rare network is new: having no past clears nobody. Null where foreign records cannot be told, or there is no source
+    to judge.
     """
     if not past.tells:
-        return records.mutate(is_scattered=ibis.null("boolean"), is_stranger=ibis.null("boolean"))
-    return hold(_mark_strangers, mark_scattered(records), sources)
+        unknown = ibis.null("boolean")
+        return records.mutate(is_scattered=unknown, is_stranger=unknown, is_acquainted=unknown)
+    spans = hold(_spans, sources)
+    touched = hold(_touched_from, records, spans)
+    return hold(_mark_strangers, mark_scattered(records), touched, hold(_judged, sources))
 
 
-def _mark_strangers(records: ir.Table, sources: ir.Table) -> ir.Table:
-    keys = ["account", "channel"]
+_PLACE = ("account", "channel")
+
+
+def _told(sources: ir.Table) -> ir.Table:
+    """Account-channels of whose past some source is known."""
     told = sources.filter(sources.is_new_network.notnull() | sources.is_new_agent.notnull())
-    named = attach(sources, told.select(*keys).distinct().mutate(is_told=True), keys)
+    return told.select(*_PLACE).distinct().mutate(is_told=True)
+
+
+def _judged(sources: ir.Table) -> ir.Table:
+    """Account-channels with a source that can be judged."""
+    named = attach(sources, _told(sources), _PLACE)
+    return named.filter(named.is_told.notnull() | named.network.notnull()).select(*_PLACE).distinct()
+
+
+def _spans(sources: ir.Table) -> ir.Table:
+    """When sources were in use, and whether they are new, for account-channels that used a new one."""
+    named = attach(sources, _told(sources), _PLACE)
     named = named.mutate(is_rare=(named.is_rare_network & named.network.notnull()).fill_null(False))
     is_new = (named.is_new_network & named.is_rare) | named.is_new_agent
-    is_new = ibis.ifelse(named.is_told.notnull(), is_new.fill_null(False), named.is_rare)
-    judged = named.filter(named.is_told.notnull() | named.network.notnull()).select(*keys).distinct()
-    used = named.filter(is_new & (named.lookups + named.writes > 0))
-    spans = used.select(*keys, begin=_.first_at, end=_.last_at)
-    foreign = records.filter(records.is_foreign).select(*keys, "record", at=_.first_at)
-    within = foreign.inner_join(spans, [*keys, foreign["at"] >= spans.begin, foreign["at"] <= spans.end])
-    touched = within.select(*keys, "record").distinct().mutate(was_within=True)
-    found = attach(attach(records, judged.mutate(is_judged=True), keys), touched, [*keys, "record"])
+    named = named.mutate(is_new=ibis.ifelse(named.is_told.notnull(), is_new.fill_null(False), named.is_rare))
+    used = named.filter(named.lookups + named.writes > 0)
+    spans = used.select(*_PLACE, "is_new", begin=_.first_at, end=_.last_at)
+    return spans.semi_join(spans.filter(_.is_new), _PLACE)
+
+
+def _touched_from(records: ir.Table, spans: ir.Table) -> ir.Table:
+    """Records first touched while a new source was in use, and whether a known one was too."""
+    asked = records.select(*_PLACE, "record", at=_.first_at)
+    within = asked.inner_join(spans, [*_PLACE, asked["at"] >= spans.begin, asked["at"] <= spans.end])
+    found = within.group_by([*_PLACE, "record"]).aggregate(by_new=_.is_new.any(), by_known=(~_.is_new).any())
+    return found.filter(_.by_new)
+
+
+def _mark_strangers(records: ir.Table, touched: ir.Table, judged: ir.Table) -> ir.Table:
+    found = attach(attach(records, judged.mutate(is_judged=True), _PLACE), touched, [*_PLACE, "record"])
     can_tell = found.is_judged.notnull() & found.is_foreign.notnull()
-    is_stranger = ibis.ifelse(can_tell, found.was_within.notnull(), ibis.null("boolean"))
-    return found.mutate(is_stranger=is_stranger).drop("is_judged", "was_within")
+    by_new, alone = found.by_new.fill_null(False), ~found.by_known.fill_null(True)
+    return found.mutate(
+        is_stranger=ibis.ifelse(can_tell, found.is_foreign & by_new, ibis.null("boolean")),
+        is_acquainted=ibis.ifelse(can_tell, ~found.is_foreign & by_new & alone, ibis.null("boolean")),
+    ).drop("is_judged", "by_new", "by_known")
 
 
 def mark_scattered(records: ir.Table) -> ir.Table:

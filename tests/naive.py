@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from detector.schema import EVENTS
@@ -214,21 +214,33 @@ def scattered(rows: dict[tuple[Any, ...], list[Event]], foreign: set[str]) -> se
     return {record for record in foreign if born[record] not in (None, common)}
 
 
-def strangers(group: list[Event], past: Past, foreign: set[str]) -> set[str] | None:
-    """Foreign records first touched while a source new to the account was in use."""
+class Met(NamedTuple):
+    """Records by who is met: strangers, and those known to the account or around it."""
+
+    strangers: set[str]
+    acquainted: set[str]
+
+
+def met(group: list[Event], past: Past, foreign: set[str]) -> Met | None:
+    """What was first touched while a source new to the account was in use; known ones while only such were."""
     rows = grouped((event for event in group if concerns_record(event)), "record")
     told = any(past.is_new_source(kind, event) is not None for kind in ("network", "agent") for event in group)
     networks = {network_of(event) for event in group} - {None}
     if not (told or networks) or not rows or not past.tells:
         return None
-    spans = []
+    spans: dict[bool, list[tuple[Any, Any]]] = {True: [], False: []}
     for events in grouped(group, "ip", "user_agent", "auth_mode").values():
         new = is_rarely_new(events[0], past) is True or past.is_new_source("agent", events[0]) is True
         new = new if told else is_rare(events[0], past)
-        if new and any(event["action"] == "lookup" or is_write(event) for event in events):
-            spans.append((min(e["timestamp"] for e in events), max(e["timestamp"] for e in events)))
+        if any(event["action"] == "lookup" or is_write(event) for event in events):
+            spans[new].append((min(e["timestamp"] for e in events), max(e["timestamp"] for e in events)))
     firsts = {record: min(event["timestamp"] for event in events) for (record,), events in rows.items()}
-    return {record for record in foreign if any(begin <= firsts[record] <= end for begin, end in spans)}
+
+    def within(record: str, *, new: bool) -> bool:
+        return any(begin <= firsts[record] <= end for begin, end in spans[new])
+
+    by_new = {record for record in firsts if within(record, new=True)}
+    return Met(by_new & foreign, {r for r in by_new - foreign if not within(r, new=False)})
 
 
 def records(group: list[Event], past: Past, *, canaries: tuple[str, ...], tokens: bool) -> Signals:
@@ -241,6 +253,7 @@ def records(group: list[Event], past: Past, *, canaries: tuple[str, ...], tokens
     found |= dict.fromkeys(
         ("typed_lookups", "odd_department_records", "scattered_records", "stranger_records", "far_strangers")
     )
+    found |= dict.fromkeys(("acquainted_records", "lone_strangers", "lone_far_strangers"))
     if not rows:
         return found
     account = group[0]["account"]
@@ -261,10 +274,14 @@ def records(group: list[Event], past: Past, *, canaries: tuple[str, ...], tokens
         found["new_records"] = sum(past.is_new(account, record) is True for record in shown)
         found["foreign_records"] = len(shown & foreign)
         found["foreign_writes"] = len(written & foreign)
-        far, strange = scattered(rows, foreign), strangers(group, past, foreign)
+        far, seen = scattered(rows, foreign), met(group, past, foreign)
         found["scattered_records"] = None if far is None else len(far)
-        found["stranger_records"] = None if strange is None else len(strange & (shown | written))
-        found["far_strangers"] = None if far is None or strange is None else len(far & strange)
+        if seen is not None:
+            found["stranger_records"], found["acquainted_records"] = map(len, seen)
+            found["lone_strangers"] = max(len(seen.strangers) - len(seen.acquainted), 0)
+        if seen is not None and far is not None:
+            found["far_strangers"] = len(far & seen.strangers)
+            found["lone_far_strangers"] = max(len(far & seen.strangers) - len(seen.acquainted), 0)
     return found
 
 

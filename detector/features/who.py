@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ibis
+import ibis.expr.types as ir
 
 from detector.features.declaration import Feature, Sentence, count, share
 
@@ -158,13 +159,11 @@ FEATURES = (
     Feature(
         "stranger_records",
         "records",
-        "foreign records first looked up or written to while a network or agent new to the account was in use",
+        "foreign records first asked for or written to while a network or agent new to the account was in use",
         "stranger",
-        "more",
+        "context",
         "records",
-        lambda rows: ibis.ifelse(
-            rows.is_stranger.isnull().all(), None, count(rows.is_stranger & (rows.lookups + rows.writes > 0))
-        ),
+        lambda rows: rows.is_stranger.cast("int64").sum(),
         Sentence(
             "{value} records that nobody around it ever touched, from a source new to it (usually {usual})",
             "{value} dossiers que personne autour de lui n'a touchés, depuis une source nouvelle (d'habitude {usual})",
@@ -176,7 +175,7 @@ FEATURES = (
         "records",
         "stranger records of people born elsewhere than most of the day's foreign records",
         "where",
-        "more",
+        "context",
         "records",
         lambda rows: ibis.ifelse(
             rows.is_scattered.isnull().all() | rows.is_stranger.isnull().all(),
@@ -189,4 +188,51 @@ FEATURES = (
         ),
         needs=("record", "record_department"),
     ),
+    Feature(
+        "acquainted_records",
+        "records",
+        "records that are not foreign, first asked for or written to while only sources new to the account were in use",
+        "stranger",
+        "context",
+        "records",
+        lambda rows: rows.is_acquainted.cast("int64").sum(),
+        Sentence(
+            "{value} records known to it or around it, from a source new to it",
+            "{value} dossiers connus de lui ou autour de lui, depuis une source nouvelle",
+        ),
+        needs=TOKENS,
+    ),
+    Feature(
+        "lone_strangers",
+        "records",
+        "stranger records beyond as many acquainted ones: who brings a new machine brings known patients too",
+        "stranger",
+        "more",
+        "day",
+        lambda row: _beyond(row.stranger_records, row.acquainted_records),
+        Sentence(
+            "{value} strangers read from a source new to it, beyond those it shares with anyone (usually {usual})",
+            "{value} inconnus consultés depuis une source nouvelle, en plus des dossiers partagés (d'habitude {usual})",
+        ),
+        needs=TOKENS,
+    ),
+    Feature(
+        "lone_far_strangers",
+        "records",
+        "far strangers beyond as many acquainted records",
+        "where",
+        "more",
+        "day",
+        lambda row: _beyond(row.far_strangers, row.acquainted_records),
+        Sentence(
+            "{value} strangers from all over the country, from a source new to it (usually {usual})",
+            "{value} inconnus de tout le pays, depuis une source nouvelle pour lui (d'habitude {usual})",
+        ),
+        needs=("record", "record_department"),
+    ),
 )
+
+
+def _beyond(strangers: ir.Value, acquainted: ir.Value) -> ir.Value:
+    """What strangers are more than acquaintances; null where the former cannot be told."""
+    return ibis.ifelse(strangers.isnull(), None, ibis.greatest(strangers - acquainted.fill_null(0), 0))
