@@ -53,7 +53,7 @@ _KEPT_NULL = (
     "odd_department_records",
     "typed_lookups",
     "stranger_records",
-    "acquainted_records",
+    "familiar_records",
     "scattered_records",
     "far_strangers",
 )
@@ -154,16 +154,21 @@ def _sums(rows: ir.Table, grain: Grain, keys: tuple[str, ...]) -> ir.Table:
 
 
 def _own_past(facts: ir.Table, past: ir.Table) -> ir.Table:
-    """Age, dormancy and recent resets, over all channels of the account; failing to sign in is no activity."""
+    """Age, dormancy and recent resets, over all channels of the account, and its active days on each.
+
+    Failing to sign in is no activity.
+    """
     active = used_at_all(past)
     resets = ibis.ifelse(facts.day.max().as_scalar().delta(active.day, unit="day") <= RECENT_DAYS, active.resets, 0)
     own = active.group_by("account").aggregate(
         first=active.day.min(), last=active.day.max(), recent_resets=resets.sum()
     )
-    joined = attach(facts.select(*ACCOUNT_DAY), own, "account")
+    often = active.group_by(["account", "channel"]).aggregate(active_days=_.day.nunique())
+    joined = attach(attach(facts.select(*ACCOUNT_DAY), own, "account"), often, ["account", "channel"])
     return joined.select(
         *ACCOUNT_DAY,
         age_days=joined.day.delta(joined["first"], unit="day").fill_null(0),
+        active_days=joined.active_days.fill_null(0),
         dormant_days=joined.day.delta(joined["last"], unit="day"),
         recent_resets=joined.recent_resets.fill_null(0),
     )

@@ -34,6 +34,8 @@ class AlertSettings(BaseModel):
 BUDGET_ACCOUNTS = 3_000
 KNOWN, FIRST_BATCHES = "known", "robot"
 """Kinds of accounts; the latter, newcomers on the software channel, have a queue of that name."""
+NEWCOMER_DAYS = 5
+"""An account with fewer active days in the 28 before is a newcomer."""
 CALIBRATION_DAYS = 10
 """So many times a day's account-days of the kind must have been seen before any alerts for being strange; fewer where a
 looser rate asks for larger shares only."""

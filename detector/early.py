@@ -2,9 +2,10 @@
 
 A whole day of many small oddities cannot be judged before it is over; a theft can. A few counts that honest bulk work
 hardly moves are held against whole account-days of the past. The sharpest are of strangers read from a source new to
-the account, beyond as many records that are no strangers: all of them, and those from all over the country. Beside them
-stand foreign records and writes to them, and look-ups in vain. An account is told of in the first minute in which one
-of them exceeds what the extrapolated tail of the past allows for. Nothing later in the day is looked at.
+the account: those for whom no known patient vouches, and by how many those from all over the country exceed those of
+the commonest place. Beside them stand foreign records and writes to them, and look-ups in vain. An account is told of
+in the first minute in which one of them exceeds what the extrapolated tail of the past allows for. Nothing later in the
+day is looked at.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ import pyarrow as pa
 from ibis import _
 
 from detector.aggregates import WRITES
-from detector.alerting import MIN_STRANGEST, AlertSettings, alert_threshold
+from detector.alerting import MIN_STRANGEST, NEWCOMER_DAYS, AlertSettings, alert_threshold
+from detector.features.who import VOUCHED
 from detector.joins import to_frame
 from detector.novelty import PAST_DAYS, mark_records, mark_sources, mark_strangers
 from detector.schema import INSTANT, Column, Table
@@ -41,21 +43,24 @@ EARLY = Table(
     ),
     ("account", "day"),
 )
-BEYOND = {"lone_far_strangers": "far_strangers", "lone_strangers": "stranger_records"}
-"""Counts beyond as many acquainted records, and what they are counts of."""
-WATCHED = (*BEYOND, "foreign_writes", "misses", "foreign_records")
+MET = ("stranger_records", "far_strangers", "familiar_records")
+"""Counts of which the contrasts are made."""
+CONTRASTS = {"far_excess": "far_strangers", "lone_strangers": "stranger_records"}
+"""What of the strangers is watched, and the count that it never exceeds."""
+AS_COUNTED = ("foreign_writes", "misses", "foreign_records")
+WATCHED = (*CONTRASTS, *AS_COUNTED)
 """Signals that have a limit, counted from minute to minute; each is null where the logs cannot tell it, and then never
 warns."""
+OF_ROBOTS = ("far_excess", "foreign_writes")
+"""What is watched of an account new on the software channel: a robot's first batches are strangers by the thousand."""
 MIN_PAST_DAYS = PAST_DAYS // 2
 """Account-days compared with less than half of the past that novelty wants are no measure: too much was new to them.
 Where enough were compared with all of it, they alone are."""
 MIN_LIMIT = 5
 """Fewer records than this are no extraction, however quiet the past was."""
 MINUTE = "min"
-SETTLED_DAYS = 7
-"""An account seen for a week has been seen on every kind of day."""
 _PLACE = ["account", "channel"]
-_GROUP = ["channel", "is_settled"]
+_GROUP = ["channel", "is_newcomer"]
 
 
 def early_alerts(timeline: Timeline, day: date, *, n_accounts: int, settings: AlertSettings) -> pd.DataFrame:
@@ -81,15 +86,14 @@ def early_alerts(timeline: Timeline, day: date, *, n_accounts: int, settings: Al
     limits = find_limits(timeline.past(day).account_days, n_accounts=n_accounts, settings=settings)
     if events is None or limits.empty:
         return _none()
-    # No running count exceeds the day's own: who stays below every limit by then need not be followed. What is beyond
-    # acquaintances may have been more before they came.
-    names = {name: BEYOND.get(name, name) for name in WATCHED}
-    whole = to_frame(timeline.account_days(day).select(*_PLACE, "age_days", **names))
+    # No running count exceeds the day's own: who stays below every limit by then need not be followed.
+    bounds = {name: CONTRASTS.get(name, name) for name in WATCHED}
+    whole = to_frame(timeline.account_days(day).select(*_PLACE, "active_days", **bounds))
     asked = _that_exceed(whole, limits)
     if not asked:
         return _none()
     running = _running(timeline, day, events, accounts=asked)
-    running = running.merge(whole[[*_PLACE, "age_days"]], on=_PLACE, how="left")
+    running = running.merge(whole[[*_PLACE, "active_days"]], on=_PLACE, how="left")
     ratios = _ratios(running, limits)
     rows = running[[*_PLACE, "minute", "done"]].assign(ratio=ratios.max(axis=1), signal=ratios.idxmax(axis=1))
     return _first(rows[rows["ratio"] >= 1], day)
@@ -98,8 +102,8 @@ def early_alerts(timeline: Timeline, day: date, *, n_accounts: int, settings: Al
 def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> pd.DataFrame:
     """Counts from which an account is told of, by channel: so rare that `early_rate` accounts a day reach one.
 
-    Accounts seen for less than a week are compared with such accounts, where there were enough of them: all they read
-    is new. Where there were not, they are compared with everybody of their channel.
+    Newcomers are compared with newcomers, where there were enough of them: all they read is new. Where there were not,
+    they are compared with everybody of their channel.
 
     Parameters
     ----------
@@ -111,21 +115,35 @@ def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> 
     Returns
     -------
     pd.DataFrame
-        Indexed by channel and `is_settled`, one column per signal of `WATCHED`; infinite where the past is too short or
-        cannot tell.
+        Indexed by channel and `is_newcomer`, one column per signal of `WATCHED`; infinite where the past is too short
+        or cannot tell.
     """
     told = past.filter(past.past_days >= MIN_PAST_DAYS)
-    rows = to_frame(told.select("channel", "past_days", "age_days", *WATCHED))
+    rows = to_frame(told.select("channel", "past_days", "active_days", *MET, *AS_COUNTED))
     full = rows[rows["past_days"] >= PAST_DAYS]
-    rows = _with_age(full if len(full) >= MIN_STRANGEST else rows)
-    rate = settings.early_rate / len(WATCHED) / max(rows.groupby(_GROUP).ngroups, 1)
+    rows = _with_age(with_contrasts(full if len(full) >= MIN_STRANGEST else rows))
+    rate = settings.early_rate / len(WATCHED)
     found = {}
-    for (channel, is_settled), of_group in rows.groupby(_GROUP):
+    for (channel, is_newcomer), of_group in rows.groupby(_GROUP):
         peers = of_group if len(of_group) >= MIN_STRANGEST else rows[rows["channel"] == channel]
-        n_tests = max(round(n_accounts * len(peers) / len(rows)), 1)
-        found[channel, is_settled] = [_limit(peers[name], n_tests=n_tests, rate=rate) for name in WATCHED]
+        watched = OF_ROBOTS if is_newcomer and channel == "software" else WATCHED
+        found[channel, is_newcomer] = {name: _limit(peers[name], n_tests=n_accounts, rate=rate) for name in watched}
     index = pd.MultiIndex.from_tuples(list(found) or [(None, None)], names=_GROUP)[: len(found)]
-    return pd.DataFrame(list(found.values()), index=index, columns=list(WATCHED))
+    return pd.DataFrame(list(found.values()), index=index, columns=list(WATCHED), dtype="float64").fillna(np.inf)
+
+
+def with_contrasts(counts: pd.DataFrame) -> pd.DataFrame:
+    """Counts with `CONTRASTS`; null where the strangers cannot be told.
+
+    A practice that reads its area from a new machine has far strangers by the dozen, but near ones by the hundred, and
+    known patients among them.
+    """
+    strangers, far, familiar = (counts[name].astype("float64") for name in MET)
+    vouched = VOUCHED * familiar.fillna(0.0)
+    return counts.assign(
+        far_excess=(2 * far - strangers - vouched).clip(lower=0.0),
+        lone_strangers=(strangers - vouched).clip(lower=0.0),
+    )
 
 
 def _limit(values: pd.Series, *, n_tests: int, rate: float) -> float:
@@ -134,7 +152,7 @@ def _limit(values: pd.Series, *, n_tests: int, rate: float) -> float:
 
 
 def _with_age(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.assign(is_settled=rows["age_days"].fillna(0) >= SETTLED_DAYS)
+    return rows.assign(is_newcomer=rows["active_days"].fillna(0) < NEWCOMER_DAYS)
 
 
 def _ratios(counts: pd.DataFrame, limits: pd.DataFrame) -> pd.DataFrame:
@@ -184,10 +202,9 @@ def count_minutes(events: ir.Table, *, records: pd.DataFrame, sources: pd.DataFr
     so_far = minutes.groupby(_PLACE)[names].cumsum()
     far = _scattered(touches[touches["stranger_records"]], minutes[keys])
     counted = minutes[keys].assign(**so_far, far_strangers=far)
+    counted = with_contrasts(counted)
     # The most so far: who was met later takes nothing back.
-    beyond = {name: counted[of] - counted["acquainted_records"] for name, of in BEYOND.items()}
-    most = counted.assign(**beyond).groupby(_PLACE)[list(beyond)].cummax().clip(lower=0)
-    return counted.assign(**most)
+    return counted.assign(**counted.groupby(_PLACE)[list(CONTRASTS)].cummax())
 
 
 def _deeds(events: ir.Table, sources: pd.DataFrame) -> pd.DataFrame:
@@ -231,11 +248,11 @@ def _first_touches(records: pd.DataFrame, deeds: pd.DataFrame) -> pd.DataFrame:
         foreign_records=foreign & shown,
         foreign_writes=foreign & written,
         stranger_records=foreign & is_from_new,
-        acquainted_records=records["is_foreign"].eq(False) & is_from_new,
+        familiar_records=records["is_new"].eq(False) & is_from_new,
     )
 
 
-_TOUCHED = ("foreign_records", "foreign_writes", "stranger_records", "acquainted_records")
+_TOUCHED = ("foreign_records", "foreign_writes", "stranger_records", "familiar_records")
 
 
 def _scattered(touches: pd.DataFrame, minutes: pd.DataFrame) -> pd.Series:

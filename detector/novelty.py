@@ -144,19 +144,19 @@ def mark_sources(today: ir.Table, past: Past) -> ir.Table:
 
 
 def mark_strangers(records: ir.Table, sources: ir.Table, past: Past) -> ir.Table:
-    """Marked records with `is_scattered`, `is_stranger` and `is_acquainted`.
+    """Marked records with `is_scattered`, `is_stranger` and `is_familiar`.
 
     *Stranger* is what is foreign, and first touched while a source new to the account was in use. Each alone is common:
-    a second machine at home, a patient from elsewhere. Together they are what a thief does. *Acquainted* is what is not
-    foreign though first touched while only such sources were in use: an owner with a new machine takes his own patients
-    there, a thief does not. A source is new with its network (new to the account, and rare among everybody) or its
-    agent; it is in use from its first event of the day to its last. For an account of which no source is known, any
-    rare network is new: having no past clears nobody. Null where foreign records cannot be told, or there is no source
-    to judge.
+    a second machine at home, a patient from elsewhere. Together they are what a thief does. *Familiar* is what the
+    account touched before, and now first while only such sources were in use: an owner with a new machine sees known
+    patients there too, a thief hardly any. A source is new with its network (new to the account, and rare among
+    everybody) or its agent; it is in use from its first event of the day to its last. For an account of which no source
+    is known, any rare network is new: having no past clears nobody. Null where foreign records cannot be told, or there
+    is no source to judge.
     """
     if not past.tells:
         unknown = ibis.null("boolean")
-        return records.mutate(is_scattered=unknown, is_stranger=unknown, is_acquainted=unknown)
+        return records.mutate(is_scattered=unknown, is_stranger=unknown, is_familiar=unknown)
     spans = hold(_spans, sources)
     touched = hold(_touched_from, records, spans)
     return hold(_mark_strangers, mark_scattered(records), touched, hold(_judged, sources))
@@ -202,7 +202,7 @@ def _mark_strangers(records: ir.Table, touched: ir.Table, judged: ir.Table) -> i
     by_new, alone = found.by_new.fill_null(False), ~found.by_known.fill_null(True)
     return found.mutate(
         is_stranger=ibis.ifelse(can_tell, found.is_foreign & by_new, ibis.null("boolean")),
-        is_acquainted=ibis.ifelse(can_tell, ~found.is_foreign & by_new & alone, ibis.null("boolean")),
+        is_familiar=ibis.ifelse(can_tell, ~found.is_new & by_new & alone, ibis.null("boolean")),
     ).drop("is_judged", "by_new", "by_known")
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from detector.alerting import NEWCOMER_DAYS
 from detector.deviations import NAMES
 from detector.errors import ModelError
 from detector.features import BY_NAME
@@ -35,7 +36,7 @@ class TrainSettings(BaseModel):
     """Account-days without which no model is fitted: a tail of one in a hundred would rest on a single one."""
     set_aside_factor: float = Field(default=0.1, gt=0)
     """An account-day so strange that fewer than this many are expected in the whole training set is set aside."""
-    newcomer_days: int = Field(default=5, ge=1)
+    newcomer_days: int = Field(default=NEWCOMER_DAYS, ge=1)
     """An account with fewer active days in the 28 before is a newcomer."""
     seed: int = 0
 

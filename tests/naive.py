@@ -57,11 +57,10 @@ class Past:
             e for group in grouped(self.events, "account", "channel", hour_of).values() if is_use(group) for e in group
         ]
         self.hours = {(e["account"], local_hour(e, zone)) for e in active}
-        self.days = {
-            (account, on): group
-            for (account, _, on), group in grouped(self.events, "account", "channel", "day").items()
-            if is_use(group)
+        self.channel_days = {
+            key for key, group in grouped(self.events, "account", "channel", "day").items() if is_use(group)
         }
+        self.days = {(account, on) for account, _, on in self.channel_days}
 
     def are_neighbours(self, one: str, other: str) -> bool:
         """Whether both touched some record that few did."""
@@ -215,10 +214,10 @@ def scattered(rows: dict[tuple[Any, ...], list[Event]], foreign: set[str]) -> se
 
 
 class Met(NamedTuple):
-    """Records by who is met: strangers, and those known to the account or around it."""
+    """Records by who is met: strangers, and those that the account knew."""
 
     strangers: set[str]
-    acquainted: set[str]
+    familiar: set[str]
 
 
 def met(group: list[Event], past: Past, foreign: set[str]) -> Met | None:
@@ -240,7 +239,8 @@ def met(group: list[Event], past: Past, foreign: set[str]) -> Met | None:
         return any(begin <= firsts[record] <= end for begin, end in spans[new])
 
     by_new = {record for record in firsts if within(record, new=True)}
-    return Met(by_new & foreign, {r for r in by_new - foreign if not within(r, new=False)})
+    known = {record for record in by_new if past.is_new(group[0]["account"], record) is False}
+    return Met(by_new & foreign, {record for record in known if not within(record, new=False)})
 
 
 def records(group: list[Event], past: Past, *, canaries: tuple[str, ...], tokens: bool) -> Signals:
@@ -253,7 +253,7 @@ def records(group: list[Event], past: Past, *, canaries: tuple[str, ...], tokens
     found |= dict.fromkeys(
         ("typed_lookups", "odd_department_records", "scattered_records", "stranger_records", "far_strangers")
     )
-    found |= dict.fromkeys(("acquainted_records", "lone_strangers", "lone_far_strangers"))
+    found |= dict.fromkeys(("familiar_records", "lone_strangers", "lone_far_strangers"))
     if not rows:
         return found
     account = group[0]["account"]
@@ -277,11 +277,11 @@ def records(group: list[Event], past: Past, *, canaries: tuple[str, ...], tokens
         far, seen = scattered(rows, foreign), met(group, past, foreign)
         found["scattered_records"] = None if far is None else len(far)
         if seen is not None:
-            found["stranger_records"], found["acquainted_records"] = map(len, seen)
-            found["lone_strangers"] = max(len(seen.strangers) - len(seen.acquainted), 0)
+            found["stranger_records"], found["familiar_records"] = map(len, seen)
+            found["lone_strangers"] = max(len(seen.strangers) - 5 * len(seen.familiar), 0)
         if seen is not None and far is not None:
             found["far_strangers"] = len(far & seen.strangers)
-            found["lone_far_strangers"] = max(len(far & seen.strangers) - len(seen.acquainted), 0)
+            found["lone_far_strangers"] = max(len(far & seen.strangers) - 5 * len(seen.familiar), 0)
     return found
 
 
@@ -332,7 +332,9 @@ def own_past(group: list[Event], past: Past) -> Signals:
     account, day = group[0]["account"], group[0]["day"]
     ages = [(day - on).days for owner, on in past.days if owner == account]
     recent = [event for event in past.events if event["account"] == account and (day - event["day"]).days <= 3]
+    active = {on for (owner, channel, on) in past.channel_days if (owner, channel) == (account, group[0]["channel"])}
     return {
+        "active_days": len(active),
         "age_days": max(ages, default=0),
         "dormant_days": min(ages, default=None),
         "recent_resets": sum(event["action"] in RESETS and succeeded(event) for event in recent),

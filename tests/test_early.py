@@ -12,12 +12,24 @@ from ibis.backends.duckdb import Backend
 
 from detector import early
 from detector.alerting import AlertSettings
-from detector.early import COUNTED, EARLY, MIN_LIMIT, WATCHED, early_alerts, find_limits, with_excess
+from detector.early import (
+    AS_COUNTED,
+    CONTRASTS,
+    EARLY,
+    MET,
+    MIN_LIMIT,
+    WATCHED,
+    early_alerts,
+    find_limits,
+    with_contrasts,
+)
 from detector.timeline import Timeline
 from tests import naive
 from tests.portal_events import DAY, ZONE, event, portal, table
 
-NEVER = pd.DataFrame(np.inf, index=["portal", "software"], columns=list(WATCHED))
+GROUPS = pd.MultiIndex.from_product([["portal", "software"], [False, True]], names=["channel", "is_newcomer"])
+NEVER = pd.DataFrame(np.inf, index=GROUPS, columns=list(WATCHED))
+COUNTED = (*AS_COUNTED, *MET)
 KEYS = ["account", "channel"]
 
 
@@ -34,7 +46,8 @@ def test_counts_only_grow_and_end_at_what_the_day_has(con: Backend, seed: int) -
     events = days.events_of(DAY)
     assert events is not None
     running = early._running(days, DAY, events, accounts=list(whole.index.get_level_values(0)))
-    steps = running.sort_values([*KEYS, "minute"]).groupby(KEYS)[list(COUNTED)].diff().fillna(0)
+    grow = [*COUNTED, *CONTRASTS]
+    steps = running.sort_values([*KEYS, "minute"]).groupby(KEYS)[grow].diff().fillna(0)
     assert len(running) > 3
     assert (steps >= 0).all(axis=None)
     last = running.sort_values("minute").groupby(KEYS)[list(COUNTED)].last()
@@ -44,22 +57,36 @@ def test_counts_only_grow_and_end_at_what_the_day_has(con: Backend, seed: int) -
     assert (last <= whole).all(axis=None)
 
 
-def robbed() -> list[naive.Event]:
-    """Two weeks of quiet mornings of one account, then a night in which another source reads forty strangers."""
+def robbed(*, known: int = 0) -> list[naive.Event]:
+    """Two weeks of quiet mornings of one account, then a night in which another source reads forty strangers.
+
+    Before them, that source reads some of the account's own records.
+    """
     morning = datetime(DAY.year, DAY.month, DAY.day, 8, tzinfo=UTC)
     quiet = [
         event(morning - timedelta(days=back), "a", "lookup", record=f"own{n}", ip="10.1.1.1", record_department="75")
         for back in range(14)
-        for n in range(3)
+        for n in range(20)
     ]
     night = morning - timedelta(hours=6)
+    own = [
+        event(
+            night - timedelta(minutes=30 - n),
+            "a",
+            "lookup",
+            record=f"own{n}",
+            ip="203.0.113.9",
+            record_department="75",
+        )
+        for n in range(known)
+    ]
     stolen = [
         event(
             night + timedelta(minutes=n), "a", "lookup", record=f"s{n}", ip="203.0.113.9", record_department=f"{n:02}"
         )
         for n in range(40)
     ]
-    return quiet + stolen
+    return quiet + own + stolen
 
 
 def test_an_account_is_told_of_in_the_first_minute_beyond_a_limit(
@@ -75,36 +102,70 @@ def test_an_account_is_told_of_in_the_first_minute_beyond_a_limit(
     assert found["signal"].tolist() == ["far_excess"]
 
 
+def test_known_patients_vouch_for_strangers(con: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new machine that has read two known patients reads ten strangers more before anybody is told."""
+    monkeypatch.setattr(early, "find_limits", lambda past, **settings: NEVER.assign(far_excess=12))
+    found = early_alerts(timeline(con, robbed(known=2)), DAY, n_accounts=1, settings=AlertSettings())
+    assert found["records_so_far"].tolist() == [2 + 14 + 10]
+
+
 def test_without_a_past_nobody_is_told_of(con: Backend) -> None:
     """A fortnight of one account gives no limit, and so no warning."""
     assert early_alerts(timeline(con, robbed()), DAY, n_accounts=1, settings=AlertSettings()).empty
 
 
-def past_days(far: list[float | None], *, past_days: int = 28) -> pd.DataFrame:
-    """Past account-days that differ in one signal."""
-    rows = pd.DataFrame(0.0, index=range(len(far)), columns=list(COUNTED))
-    return rows.assign(far_strangers=pd.Series(far, dtype="float64"), channel="portal", past_days=past_days)
+def past_days(far: list[float], *, past_days: int = 28, active_days: int = 20) -> pd.DataFrame:
+    """Past account-days that differ in how many strangers from all over the country they read."""
+    rows = pd.DataFrame(0.0, index=range(len(far)), columns=[*MET, *AS_COUNTED])
+    return rows.assign(
+        far_strangers=far, stranger_records=far, channel="portal", past_days=past_days, active_days=active_days
+    )
+
+
+def limits_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """The limits that these account-days give."""
+    return find_limits(ibis.memtable(rows), n_accounts=1_000, settings=AlertSettings())
+
+
+TAIL = [*np.arange(40.0), *([0.0] * 3_000)]
 
 
 def test_limits_lie_beyond_the_past() -> None:
     """A past that never moved gives a low limit; one with a tail, a limit beyond it; one that cannot tell, none."""
-    tail = [*np.arange(40.0), *([0.0] * 3_000)]
-    found = find_limits(ibis.memtable(past_days(tail)), n_accounts=1_000, settings=AlertSettings()).loc["portal"]
+    found = limits_of(past_days(TAIL)).loc[("portal", False)]
     assert MIN_LIMIT <= found["misses"] < 20
-    assert found["far_excess"] > 78
-    unknown = past_days(tail).assign(far_strangers=None).astype({"far_strangers": "float64"})
-    assert (
-        find_limits(ibis.memtable(unknown), n_accounts=1_000, settings=AlertSettings())["far_excess"].item() == np.inf
-    )
+    assert found["far_excess"] > 39
+    unknown = past_days(TAIL).assign(far_strangers=None).astype({"far_strangers": "float64"})
+    assert limits_of(unknown)["far_excess"].item() == np.inf
+
+
+def test_newcomers_have_limits_of_their_own() -> None:
+    """That all is new to a new account raises no limit of the others; a few new ones are held to everybody's."""
+    settled, new = past_days([0.0] * 3_000), past_days(TAIL, active_days=2)
+    found = limits_of(pd.concat([settled, new], ignore_index=True))["far_excess"]
+    assert found.loc[("portal", False)] < 20 < 39 < found.loc[("portal", True)]
+    few = limits_of(pd.concat([settled, new.iloc[:50]], ignore_index=True))["far_excess"]
+    assert 39 < few.loc[("portal", True)] < np.inf
 
 
 def test_a_screening_from_a_new_machine_has_no_far_excess() -> None:
-    """A dozen far strangers among a hundred near ones are none too many."""
-    counts = pd.DataFrame({"far_strangers": [12, 12, None], "stranger_records": [112, 13, 4]})
-    assert with_excess(counts)["far_excess"].fillna(-1).tolist() == [0, 11, -1]
+    """A dozen far strangers among a hundred near ones are none too many; nor are those with known patients."""
+    counts = pd.DataFrame(
+        {"far_strangers": [12, 12, 12, None], "stranger_records": [112, 13, 13, 4], "familiar_records": [9, 0, 2, 0]}
+    )
+    found = with_contrasts(counts)
+    assert found["far_excess"].fillna(-1).tolist() == [0, 11, 1, -1]
+    assert found["lone_strangers"].tolist() == [67, 13, 3, 4]
+
+
+def test_a_robots_first_batches_are_watched_for_the_whole_country_alone() -> None:
+    """An account new on the software channel reads strangers by the thousand; that is no theft yet."""
+    rows = past_days([0.0] * 3_000, active_days=2).assign(channel="software")
+    found = limits_of(rows).loc[("software", True)]
+    assert np.isfinite(found[["far_excess", "foreign_writes"]]).all()
+    assert np.isinf(found[["lone_strangers", "misses", "foreign_records"]]).all()
 
 
 def test_days_with_too_little_past_are_no_measure() -> None:
     """What was new only because the history was short is left out of the limits."""
-    rows = past_days([500.0] * 2_000, past_days=7)
-    assert find_limits(ibis.memtable(rows), n_accounts=1_000, settings=AlertSettings()).empty
+    assert limits_of(past_days([500.0] * 2_000, past_days=7)).empty

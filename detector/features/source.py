@@ -239,4 +239,14 @@ FEATURES = (
         lambda row: row.age_days,
         Sentence("an account first seen {value} days ago", "un compte vu pour la première fois il y a {value} jours"),
     ),
+    Feature(
+        "active_days",
+        "days",
+        "days of the 28 before on which the account was active on this channel",
+        "source",
+        "context",
+        "past",
+        lambda row: row.active_days,
+        Sentence("active on {value} of the 28 days before", "actif {value} des 28 jours précédents"),
+    ),
 )

@@ -189,41 +189,41 @@ FEATURES = (
         needs=("record", "record_department"),
     ),
     Feature(
-        "acquainted_records",
+        "familiar_records",
         "records",
-        "records that are not foreign, first asked for or written to while only sources new to the account were in use",
+        "records not new to the account, first touched while only sources new to it were in use",
         "stranger",
         "context",
         "records",
-        lambda rows: rows.is_acquainted.cast("int64").sum(),
+        lambda rows: rows.is_familiar.cast("int64").sum(),
         Sentence(
-            "{value} records known to it or around it, from a source new to it",
-            "{value} dossiers connus de lui ou autour de lui, depuis une source nouvelle",
+            "{value} records it knew already, from a source new to it",
+            "{value} dossiers qu'il connaissait déjà, depuis une source nouvelle",
         ),
         needs=TOKENS,
     ),
     Feature(
         "lone_strangers",
         "records",
-        "stranger records beyond as many acquainted ones: who brings a new machine brings known patients too",
+        "stranger records beyond five for each familiar one: who has a new machine sees known patients on it too",
         "stranger",
         "more",
         "day",
-        lambda row: _beyond(row.stranger_records, row.acquainted_records),
+        lambda row: _beyond(row.stranger_records, row.familiar_records),
         Sentence(
-            "{value} strangers read from a source new to it, beyond those it shares with anyone (usually {usual})",
-            "{value} inconnus consultés depuis une source nouvelle, en plus des dossiers partagés (d'habitude {usual})",
+            "{value} strangers and hardly a known patient, read from a source new to it (usually {usual})",
+            "{value} inconnus et presque aucun patient connu, depuis une source nouvelle (d'habitude {usual})",
         ),
         needs=TOKENS,
     ),
     Feature(
         "lone_far_strangers",
         "records",
-        "far strangers beyond as many acquainted records",
+        "far strangers beyond five for each familiar record",
         "where",
         "more",
         "day",
-        lambda row: _beyond(row.far_strangers, row.acquainted_records),
+        lambda row: _beyond(row.far_strangers, row.familiar_records),
         Sentence(
             "{value} strangers from all over the country, from a source new to it (usually {usual})",
             "{value} inconnus de tout le pays, depuis une source nouvelle pour lui (d'habitude {usual})",
@@ -233,6 +233,10 @@ FEATURES = (
 )
 
 
-def _beyond(strangers: ir.Value, acquainted: ir.Value) -> ir.Value:
-    """What strangers are more than acquaintances; null where the former cannot be told."""
-    return ibis.ifelse(strangers.isnull(), None, ibis.greatest(strangers - acquainted.fill_null(0), 0))
+def _beyond(strangers: ir.Value, familiar: ir.Value) -> ir.Value:
+    """What strangers are more than those that familiar records vouch for; null where the former cannot be told."""
+    return ibis.ifelse(strangers.isnull(), None, ibis.greatest(strangers - VOUCHED * familiar.fill_null(0), 0))
+
+
+VOUCHED = 5
+"""Strangers that one known patient on the same new machine vouches for: on a day of screening one in six is known."""
