@@ -126,7 +126,7 @@ def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> 
     found = {}
     for (channel, is_newcomer), of_group in rows.groupby(_GROUP):
         peers = of_group if len(of_group) >= MIN_STRANGEST else rows[rows["channel"] == channel]
-        watched = OF_ROBOTS if is_newcomer and channel == "software" else WATCHED
+        watched = OF_ROBOTS if (channel, is_newcomer) == ("software", True) else WATCHED
         found[channel, is_newcomer] = {name: _limit(peers[name], n_tests=n_accounts, rate=rate) for name in watched}
     index = pd.MultiIndex.from_tuples(list(found) or [(None, None)], names=_GROUP)[: len(found)]
     return pd.DataFrame(list(found.values()), index=index, columns=list(WATCHED), dtype="float64").fillna(np.inf)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, Literal, NamedTuple
 
@@ -120,6 +120,73 @@ def _reasons(
         _reason(spokesmen[topic], row, contribution=totals[topic], usual=usual, language=language)
         for topic in weightiest
     ]
+
+
+KINDS_OF_EVIDENCE: dict[str, dict[Language, str]] = {
+    "taken": {"en": "how much it took", "fr": "la quantité prise"},
+    "stranger": {
+        "en": "strangers read from a source new to it",
+        "fr": "des inconnus consultés depuis une source nouvelle pour lui",
+    },
+    "where": {
+        "en": "people from where it rarely looks anybody up",
+        "fr": "des personnes de lieux qu'il consulte rarement",
+    },
+    "manner": {"en": "the unusual sources and hours", "fr": "des sources et des heures inhabituelles"},
+}
+UNREMARKABLE: dict[Language, str] = {
+    "en": "The day would have been unremarkable without {kinds}.",
+    "fr": "La journée serait passée inaperçue sans {kinds}.",
+}
+AND: dict[Language, str] = {"en": " and ", "fr": " et "}
+
+
+def unremarkable_without(
+    X: NDArray[np.float64], *, kinds: Sequence[str], strangeness: Callable[[NDArray[np.float64]], Any], below: float
+) -> list[list[str]]:
+    """The fewest kinds of evidence without which each row would be less strange than `below`.
+
+    Parameters
+    ----------
+    X
+        The estimator's input, shape (n_rows, n_columns).
+    kinds
+        The kind of evidence that each column is.
+    strangeness
+        Of such rows.
+    below
+        The strangeness from which a row stands out.
+
+    Returns
+    -------
+    list of lists
+        Kinds, that which weighs most first: each is the one without which the row would be least strange. Empty for a
+        row that does not stand out, and for one that would whatever it were without.
+    """
+    found: list[list[str]] = [[] for _row in X]
+    left = X.copy()
+    now = np.asarray(strangeness(left))
+    stands_out = now >= below
+    of_kind = np.asarray(kinds)
+    for _step in dict.fromkeys(kinds):
+        rows = np.flatnonzero(now >= below)
+        if not len(rows):
+            break
+        without = {kind: np.where(of_kind == kind, 0.0, left[rows]) for kind in dict.fromkeys(kinds)}
+        strange = np.stack([np.asarray(strangeness(x)) for x in without.values()])
+        for place, row in enumerate(rows):
+            kind = list(without)[int(strange[:, place].argmin())]
+            found[row].append(kind)
+            left[row], now[row] = without[kind][place], strange[:, place].min()
+    return [told if out and still < below else [] for told, out, still in zip(found, stands_out, now, strict=True)]
+
+
+def say_unremarkable(kinds: Sequence[str] | None, language: Language) -> str | None:
+    """The sentence that tells what would have made the day unremarkable; None where nothing would, or is known to."""
+    if kinds is None:
+        return None
+    told = [KINDS_OF_EVIDENCE[kind][language] for kind in kinds]
+    return UNREMARKABLE[language].format(kinds=AND[language].join(told)) if told else None
 
 
 def topic_of(view: str) -> str:

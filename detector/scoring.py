@@ -12,13 +12,21 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from detector.alerting import AlertSettings, judge_alone, judge_day, queue_slow
+from detector.alerting import KNOWN, AlertSettings, alert_threshold, judge_alone, judge_day, queue_slow
 from detector.campaigns import CampaignSettings, find_campaigns
 from detector.checks import CHECKS, FIRED, run_checks
 from detector.deviations import NAMES
 from detector.early import EARLY, early_alerts
 from detector.errors import HistoryError, ModelError
-from detector.explain import Language, Usual, peer_values, reasons_of, span_values, usual_values
+from detector.explain import (
+    Language,
+    Usual,
+    peer_values,
+    reasons_of,
+    span_values,
+    unremarkable_without,
+    usual_values,
+)
 from detector.history import History
 from detector.joins import to_frame
 from detector.model.forest import to_score
@@ -26,7 +34,7 @@ from detector.model.kept import Model
 from detector.novelty import MIN_PAST_DAYS
 from detector.schema import CHANNELS, QUEUES, Column, Table
 from detector.timeline import Timeline
-from detector.training import TrainSettings, fit_model, kind_of, to_matrix
+from detector.training import TrainSettings, families_of, fit_model, kind_of, to_matrix
 
 REASON = pa.struct(
     [
@@ -54,6 +62,12 @@ SCORES = Table(
         Column("alert", pa.bool_(), "somebody is told"),
         Column("queue", pa.string(), "where it waits for a person", "nowhere", QUEUES),
         Column("reasons", pa.list_(REASON), "why, the weightiest first", "it is usual"),
+        Column(
+            "unremarkable_without",
+            pa.list_(pa.string()),
+            "fewest kinds of evidence (taken, where, stranger, manner) without which its strangeness would not alert",
+            "its strangeness does not alert",
+        ),
         Column("campaign", pa.string(), "other accounts of the day that share its rare sources", "none"),
         Column("checks", pa.list_(pa.string()), "deterministic checks that fired", "none"),
         Column("model_version", pa.string(), "hash of the model"),
@@ -230,6 +244,7 @@ def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSetti
     judged = _rank(judged)
     judged = judged.assign(model_version=model.version, cold=model.cold)
     judged = judged.assign(reasons=_reasons(timeline, model, judged, day, settings))
+    judged = judged.assign(unremarkable_without=_unremarkable(judged, model, settings))
     early = EARLY.empty().to_pandas()
     if not model.cold:
         early = early_alerts(timeline, day, n_accounts=len(judged), settings=settings.alerts)
@@ -274,6 +289,7 @@ def score_running(timeline: Timeline, model: Model, day: date, *, settings: Scor
     judged = rows.assign(p_value=np.nan, alert=told, queue=pd.Series("main", index=rows.index).where(told, None))
     judged = _rank(_add_checks(judged, fired).assign(campaign=None))
     judged = judged[judged["alert"]].assign(model_version=model.version, cold=model.cold)
+    judged = judged.assign(unremarkable_without=pd.Series([[]] * len(judged), index=judged.index))
     judged = judged.assign(reasons=_reasons(timeline, model, judged, day, settings))
     return Scored(to_scores(judged), early, fired)
 
@@ -358,6 +374,25 @@ def _reasons(timeline: Timeline, model: Model, judged: pd.DataFrame, day: date, 
     found = reasons_of(rows, contributions, columns=model.columns, usual=usual, language=language)
     by_index = dict(zip(rows.index, found, strict=True))
     return pd.Series([by_index.get(index, []) for index in judged.index], index=judged.index)
+
+
+def _unremarkable(judged: pd.DataFrame, model: Model, settings: ScoreSettings) -> pd.Series:
+    """Of what alerts for being strange: it stands out from where an account-day alerts alone, or the day's least."""
+    told = judged[judged["alert"] & (judged["queue"] == "main")]
+    empty: list[list[str]] = [[] for _row in range(len(judged))]
+    if told.empty:
+        return pd.Series(empty, index=judged.index)
+    usual = model.calibration.loc[model.calibration["kind"] == KNOWN, "strangeness"].to_numpy()
+    alone = alert_threshold(usual, n_tests=len(judged), rate=settings.alerts.false_discovery_rate)
+    found = unremarkable_without(
+        to_matrix(told, model.columns),
+        kinds=families_of(model.columns),
+        strangeness=lambda X: -model.estimator.score_samples(X),
+        below=min(alone, float(told.loc[told["p_value"].notna(), "strangeness"].min())),
+    )
+    return pd.Series(empty, index=judged.index).where(
+        ~judged.index.isin(told.index), pd.Series(found, index=told.index)
+    )
 
 
 def to_scores(judged: pd.DataFrame) -> pd.DataFrame:

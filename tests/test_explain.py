@@ -6,7 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from detector.explain import MAX_REASONS, Language, Usual, reasons_of, sentence, topic_of
+from detector.explain import (
+    MAX_REASONS,
+    Language,
+    Usual,
+    reasons_of,
+    say_unremarkable,
+    sentence,
+    topic_of,
+    unremarkable_without,
+)
 from detector.features import BY_NAME, CATALOGUE
 
 NOBODY = pd.DataFrame()
@@ -110,3 +119,34 @@ def test_the_topic_of_a_signal_is_the_first_of_its_line() -> None:
     """Views of a signal share its topic; a signal that stands alone is its own."""
     assert topic_of("busiest_hour__own") == topic_of("records__week") == "records"
     assert topic_of("regularity") == "regularity"
+
+
+def test_an_attack_is_told_by_the_fewest_kinds_of_evidence() -> None:
+    """Each row needs as many kinds taken away as it takes to be below the limit, the weightiest first."""
+    kinds = ["taken", "where", "stranger", "taken"]
+    rows = np.array([[9.0, 1.0, 0.0, 2.0], [5.0, 6.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.0], [8.0, 8.0, 8.0, 0.0]])
+
+    def strangeness(X: np.ndarray) -> np.ndarray:
+        return np.maximum(X[:, 0], X[:, 3]) + X[:, 1] + X[:, 2]
+
+    found = unremarkable_without(rows, kinds=kinds, strangeness=strangeness, below=7.0)
+    assert found == [["taken"], ["where"], [], ["taken", "where", "stranger"]]
+    assert all(strangeness(_without(row, kinds, told)) < 7.0 for row, told in zip(rows, found, strict=True) if told)
+
+
+def _without(row: np.ndarray, kinds: list[str], told: list[str]) -> np.ndarray:
+    left: np.ndarray = np.where(np.isin(kinds, told), 0.0, row)[None, :]
+    return left
+
+
+def test_what_stands_out_whatever_it_is_without_is_said_of_nothing() -> None:
+    """A limit below zero is never reached, so there is nothing to say."""
+    found = unremarkable_without(
+        np.ones((1, 2)), kinds=["taken", "where"], strangeness=lambda X: X.sum(axis=1), below=-1
+    )
+    assert found == [[]]
+    assert say_unremarkable([], "en") is None
+    assert say_unremarkable(["where", "manner"], "fr") == (
+        "La journée serait passée inaperçue sans des personnes de lieux qu'il consulte rarement"
+        " et des sources et des heures inhabituelles."
+    )

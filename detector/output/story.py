@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from detector.explain import say_unremarkable
 from detector.output.rows import plain
 from detector.output.text import visible
 from detector.story import SHOWN, Story
@@ -78,6 +79,9 @@ def _verdict(score: Mapping[str, Any] | None) -> Iterator[Text]:
     yield Text(f"Score {score['score']:.2f}{p_value}, number {score['rank']} of the day{cold}.{alert}")
     for reason in score["reasons"]:
         yield Text(f"  · {visible(reason['sentence'])}")
+    unremarkable = say_unremarkable(score.get("unremarkable_without"), "en")
+    if unremarkable:
+        yield Text(f"  {unremarkable}")
 
 
 def _comparison(compared: pd.DataFrame) -> Table:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from detector.details import WHO
+from detector.explain import say_unremarkable
 from detector.features import BY_NAME
 from detector.report import words
 from detector.report.figures import Bar, draw_bars
@@ -60,6 +61,7 @@ def article(
             *(check_told(check, title_of(finding) if finding else None, language) for check in checks),
             *(reason["sentence"] for reason in row["reasons"]),
         ],
+        "unremarkable": say_unremarkable(row.get("unremarkable_without"), language),
         "campaign": say("campaign_told", language).format(name=row["campaign"]) if fellows else None,
         "fellows": list(fellows[:MOST_FELLOWS]),
         "n_more_fellows": max(len(fellows) - MOST_FELLOWS, 0),
