@@ -53,6 +53,8 @@ _KEPT_NULL = (
     "odd_department_records",
     "typed_lookups",
     "stranger_records",
+    "met_records",
+    "neighbour_records",
     "familiar_records",
     "scattered_records",
     "far_strangers",

@@ -23,7 +23,6 @@ from ibis import _
 
 from detector.aggregates import WRITES
 from detector.alerting import MIN_STRANGEST, NEWCOMER_DAYS, AlertSettings, alert_threshold
-from detector.features.who import VOUCHED
 from detector.joins import to_frame
 from detector.novelty import PAST_DAYS, mark_records, mark_sources, mark_strangers
 from detector.schema import INSTANT, Column, Table
@@ -43,7 +42,7 @@ EARLY = Table(
     ),
     ("account", "day"),
 )
-MET = ("stranger_records", "far_strangers", "familiar_records")
+PARTS = ("stranger_records", "far_strangers", "met_records")
 """Counts of which the contrasts are made."""
 CONTRASTS = {"far_excess": "far_strangers", "lone_strangers": "stranger_records"}
 """What of the strangers is watched, and the count that it never exceeds."""
@@ -51,8 +50,11 @@ AS_COUNTED = ("foreign_writes", "misses", "foreign_records")
 WATCHED = (*CONTRASTS, *AS_COUNTED)
 """Signals that have a limit, counted from minute to minute; each is null where the logs cannot tell it, and then never
 warns."""
-OF_ROBOTS = ("far_excess", "foreign_writes")
-"""What is watched of an account new on the software channel: a robot's first batches are strangers by the thousand."""
+OF_NEWCOMERS = {
+    "portal": ("far_excess", "lone_strangers", "foreign_writes", "misses"),
+    "software": ("far_excess", "foreign_writes"),
+}
+"""What is watched of newcomers: to them all is foreign, and a robot's first batches are strangers by the thousand."""
 MIN_PAST_DAYS = PAST_DAYS // 2
 """Account-days compared with less than half of the past that novelty wants are no measure: too much was new to them.
 Where enough were compared with all of it, they alone are."""
@@ -102,8 +104,8 @@ def early_alerts(timeline: Timeline, day: date, *, n_accounts: int, settings: Al
 def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> pd.DataFrame:
     """Counts from which an account is told of, by channel: so rare that `early_rate` accounts a day reach one.
 
-    Newcomers are compared with newcomers, where there were enough of them: all they read is new. Where there were not,
-    they are compared with everybody of their channel.
+    Newcomers, all of whose records are new, are compared with newcomers. Where too few tell a signal, the comparison is
+    with everybody of the channel.
 
     Parameters
     ----------
@@ -119,15 +121,17 @@ def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> 
         or cannot tell.
     """
     told = past.filter(past.past_days >= MIN_PAST_DAYS)
-    rows = to_frame(told.select("channel", "past_days", "active_days", *MET, *AS_COUNTED))
+    rows = to_frame(told.select("channel", "past_days", "active_days", *PARTS, *AS_COUNTED))
     full = rows[rows["past_days"] >= PAST_DAYS]
     rows = _with_age(with_contrasts(full if len(full) >= MIN_STRANGEST else rows))
     rate = settings.early_rate / len(WATCHED)
     found = {}
     for (channel, is_newcomer), of_group in rows.groupby(_GROUP):
-        peers = of_group if len(of_group) >= MIN_STRANGEST else rows[rows["channel"] == channel]
-        watched = OF_ROBOTS if (channel, is_newcomer) == ("software", True) else WATCHED
-        found[channel, is_newcomer] = {name: _limit(peers[name], n_tests=n_accounts, rate=rate) for name in watched}
+        everybody = rows[rows["channel"] == channel]
+        watched = OF_NEWCOMERS.get(str(channel), WATCHED) if bool(is_newcomer) else WATCHED
+        found[channel, is_newcomer] = {
+            name: _limit([of_group[name], everybody[name]], n_tests=n_accounts, rate=rate) for name in watched
+        }
     index = pd.MultiIndex.from_tuples(list(found) or [(None, None)], names=_GROUP)[: len(found)]
     return pd.DataFrame(list(found.values()), index=index, columns=list(WATCHED), dtype="float64").fillna(np.inf)
 
@@ -138,16 +142,22 @@ def with_contrasts(counts: pd.DataFrame) -> pd.DataFrame:
     A practice that reads its area from a new machine has far strangers by the dozen, but near ones by the hundred, and
     known patients among them.
     """
-    strangers, far, familiar = (counts[name].astype("float64") for name in MET)
-    vouched = VOUCHED * familiar.fillna(0.0)
+    strangers, far, met = (counts[name].astype("float64") for name in PARTS)
     return counts.assign(
-        far_excess=(2 * far - strangers - vouched).clip(lower=0.0),
-        lone_strangers=(strangers - vouched).clip(lower=0.0),
+        far_excess=(2 * far - strangers - MET_OF_FAR * met.fillna(0.0)).clip(lower=0.0),
+        lone_strangers=(strangers - MET_OF_ALL * met.fillna(0.0)).clip(lower=0.0),
     )
 
 
-def _limit(values: pd.Series, *, n_tests: int, rate: float) -> float:
-    found = alert_threshold(values.dropna().to_numpy(dtype=np.float64), n_tests=n_tests, rate=rate)
+MET_OF_FAR, MET_OF_ALL = 2, 3
+"""Strangers for whom one met record vouches, among those from elsewhere and among all."""
+
+
+def _limit(pasts: list[pd.Series], *, n_tests: int, rate: float) -> float:
+    """From the first past that is long enough; infinite without one."""
+    told = [past.dropna().to_numpy(dtype=np.float64) for past in pasts]
+    long_enough = next((values for values in told if len(values) >= MIN_STRANGEST), np.empty(0))
+    found = alert_threshold(long_enough, n_tests=n_tests, rate=rate)
     return max(math.ceil(found), MIN_LIMIT) if math.isfinite(found) else found
 
 
@@ -248,11 +258,11 @@ def _first_touches(records: pd.DataFrame, deeds: pd.DataFrame) -> pd.DataFrame:
         foreign_records=foreign & shown,
         foreign_writes=foreign & written,
         stranger_records=foreign & is_from_new,
-        familiar_records=records["is_new"].eq(False) & is_from_new,
+        met_records=records["is_foreign"].eq(False) & is_from_new,
     )
 
 
-_TOUCHED = ("foreign_records", "foreign_writes", "stranger_records", "familiar_records")
+_TOUCHED = ("foreign_records", "foreign_writes", "stranger_records", "met_records")
 
 
 def _scattered(touches: pd.DataFrame, minutes: pd.DataFrame) -> pd.Series:

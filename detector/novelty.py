@@ -33,6 +33,7 @@ TOOL_AGENT = (
 """Agents of scripts and of browsers without a screen, as Elastic's and the Core Rule Set's lists name them."""
 NEW_MARKS = {"is_new_ip": "ip", "is_new_network": "network", "is_new_agent": "agent", "is_new_auth": "auth_mode"}
 """Mark of a source → the column that is new to the account."""
+STRANGER_MARKS = ("is_stranger", "is_met", "is_neighbour", "is_familiar")
 SOURCE_MARKS = (*NEW_MARKS, "is_unseen_ip", "is_rare_network")
 
 
@@ -144,19 +145,20 @@ def mark_sources(today: ir.Table, past: Past) -> ir.Table:
 
 
 def mark_strangers(records: ir.Table, sources: ir.Table, past: Past) -> ir.Table:
-    """Marked records with `is_scattered`, `is_stranger` and `is_familiar`.
+    """Marked records with `is_scattered`, `is_stranger`, `is_met`, `is_neighbour` and `is_familiar`.
 
     *Stranger* is what is foreign, and first touched while a source new to the account was in use. Each alone is common:
-    a second machine at home, a patient from elsewhere. Together they are what a thief does. *Familiar* is what the
-    account touched before, and now first while only such sources were in use: an owner with a new machine sees known
-    patients there too, a thief hardly any. A source is new with its network (new to the account, and rare among
+    a second machine at home, a patient from elsewhere. Together they are what a thief does. *Met* is what is not
+    foreign though first touched then: an owner with a new machine sees known patients there too, a thief hardly any. Of
+    those touched while no known source was in use beside, *familiar* is what the account touched before, and
+    *neighbour* what only accounts around it did. A source is new with its network (new to the account, and rare among
     everybody) or its agent; it is in use from its first event of the day to its last. For an account of which no source
     is known, any rare network is new: having no past clears nobody. Null where foreign records cannot be told, or there
     is no source to judge.
     """
     if not past.tells:
         unknown = ibis.null("boolean")
-        return records.mutate(is_scattered=unknown, is_stranger=unknown, is_familiar=unknown)
+        return records.mutate(is_scattered=unknown, **dict.fromkeys(STRANGER_MARKS, unknown))
     spans = hold(_spans, sources)
     touched = hold(_touched_from, records, spans)
     return hold(_mark_strangers, mark_scattered(records), touched, hold(_judged, sources))
@@ -200,10 +202,15 @@ def _mark_strangers(records: ir.Table, touched: ir.Table, judged: ir.Table) -> i
     found = attach(attach(records, judged.mutate(is_judged=True), _PLACE), touched, [*_PLACE, "record"])
     can_tell = found.is_judged.notnull() & found.is_foreign.notnull()
     by_new, alone = found.by_new.fill_null(False), ~found.by_known.fill_null(True)
-    return found.mutate(
-        is_stranger=ibis.ifelse(can_tell, found.is_foreign & by_new, ibis.null("boolean")),
-        is_familiar=ibis.ifelse(can_tell, ~found.is_new & by_new & alone, ibis.null("boolean")),
-    ).drop("is_judged", "by_new", "by_known")
+    met = ~found.is_foreign & by_new
+    marks = {
+        "is_stranger": found.is_foreign & by_new,
+        "is_met": met,
+        "is_neighbour": met & alone & found.is_new,
+        "is_familiar": met & alone & ~found.is_new,
+    }
+    told = {name: ibis.ifelse(can_tell, mark, ibis.null("boolean")) for name, mark in marks.items()}
+    return found.mutate(**told).drop("is_judged", "by_new", "by_known")
 
 
 def mark_scattered(records: ir.Table) -> ir.Table:

@@ -214,9 +214,11 @@ def scattered(rows: dict[tuple[Any, ...], list[Event]], foreign: set[str]) -> se
 
 
 class Met(NamedTuple):
-    """Records by who is met: strangers, and those that the account knew."""
+    """Records by who is met: strangers, all others, and of these, from new sources alone, by who knew them."""
 
     strangers: set[str]
+    met: set[str]
+    neighbours: set[str]
     familiar: set[str]
 
 
@@ -239,8 +241,9 @@ def met(group: list[Event], past: Past, foreign: set[str]) -> Met | None:
         return any(begin <= firsts[record] <= end for begin, end in spans[new])
 
     by_new = {record for record in firsts if within(record, new=True)}
-    known = {record for record in by_new if past.is_new(group[0]["account"], record) is False}
-    return Met(by_new & foreign, {record for record in known if not within(record, new=False)})
+    alone = {record for record in by_new - foreign if not within(record, new=False)}
+    known = {record for record in firsts if past.is_new(group[0]["account"], record) is False}
+    return Met(by_new & foreign, by_new - foreign, alone - known, alone & known)
 
 
 def records(group: list[Event], past: Past, *, canaries: tuple[str, ...], tokens: bool) -> Signals:
@@ -253,7 +256,9 @@ def records(group: list[Event], past: Past, *, canaries: tuple[str, ...], tokens
     found |= dict.fromkeys(
         ("typed_lookups", "odd_department_records", "scattered_records", "stranger_records", "far_strangers")
     )
-    found |= dict.fromkeys(("familiar_records", "lone_strangers", "lone_far_strangers"))
+    found |= dict.fromkeys(
+        ("met_records", "neighbour_records", "familiar_records", "lone_strangers", "lone_far_strangers")
+    )
     if not rows:
         return found
     account = group[0]["account"]
@@ -277,11 +282,13 @@ def records(group: list[Event], past: Past, *, canaries: tuple[str, ...], tokens
         far, seen = scattered(rows, foreign), met(group, past, foreign)
         found["scattered_records"] = None if far is None else len(far)
         if seen is not None:
-            found["stranger_records"], found["familiar_records"] = map(len, seen)
-            found["lone_strangers"] = max(len(seen.strangers) - 5 * len(seen.familiar), 0)
-        if seen is not None and far is not None:
-            found["far_strangers"] = len(far & seen.strangers)
-            found["lone_far_strangers"] = max(len(far & seen.strangers) - 5 * len(seen.familiar), 0)
+            strange, others, neighbours, familiar = map(len, seen)
+            vouched = neighbours + 5 * familiar
+            found |= {"stranger_records": strange, "met_records": others, "neighbour_records": neighbours}
+            found |= {"familiar_records": familiar, "lone_strangers": max(strange - vouched, 0)}
+            if far is not None:
+                found["far_strangers"] = len(far & seen.strangers)
+                found["lone_far_strangers"] = max(len(far & seen.strangers) - vouched, 0)
     return found
 
 

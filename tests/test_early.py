@@ -16,8 +16,8 @@ from detector.early import (
     AS_COUNTED,
     CONTRASTS,
     EARLY,
-    MET,
     MIN_LIMIT,
+    PARTS,
     WATCHED,
     early_alerts,
     find_limits,
@@ -29,7 +29,7 @@ from tests.portal_events import DAY, ZONE, event, portal, table
 
 GROUPS = pd.MultiIndex.from_product([["portal", "software"], [False, True]], names=["channel", "is_newcomer"])
 NEVER = pd.DataFrame(np.inf, index=GROUPS, columns=list(WATCHED))
-COUNTED = (*AS_COUNTED, *MET)
+COUNTED = (*AS_COUNTED, *PARTS)
 KEYS = ["account", "channel"]
 
 
@@ -103,10 +103,10 @@ def test_an_account_is_told_of_in_the_first_minute_beyond_a_limit(
 
 
 def test_known_patients_vouch_for_strangers(con: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new machine that has read two known patients reads ten strangers more before anybody is told."""
+    """A new machine that has read five known patients reads ten strangers more before anybody is told."""
     monkeypatch.setattr(early, "find_limits", lambda past, **settings: NEVER.assign(far_excess=12))
-    found = early_alerts(timeline(con, robbed(known=2)), DAY, n_accounts=1, settings=AlertSettings())
-    assert found["records_so_far"].tolist() == [2 + 14 + 10]
+    found = early_alerts(timeline(con, robbed(known=5)), DAY, n_accounts=1, settings=AlertSettings())
+    assert found["records_so_far"].tolist() == [5 + 14 + 10]
 
 
 def test_without_a_past_nobody_is_told_of(con: Backend) -> None:
@@ -116,7 +116,7 @@ def test_without_a_past_nobody_is_told_of(con: Backend) -> None:
 
 def past_days(far: list[float], *, past_days: int = 28, active_days: int = 20) -> pd.DataFrame:
     """Past account-days that differ in how many strangers from all over the country they read."""
-    rows = pd.DataFrame(0.0, index=range(len(far)), columns=[*MET, *AS_COUNTED])
+    rows = pd.DataFrame(0.0, index=range(len(far)), columns=[*PARTS, *AS_COUNTED])
     return rows.assign(
         far_strangers=far, stranger_records=far, channel="portal", past_days=past_days, active_days=active_days
     )
@@ -156,11 +156,11 @@ def test_newcomers_have_limits_of_their_own() -> None:
 def test_a_screening_from_a_new_machine_has_no_far_excess() -> None:
     """A dozen far strangers among a hundred near ones are none too many; nor are those with known patients."""
     counts = pd.DataFrame(
-        {"far_strangers": [12, 12, 12, None], "stranger_records": [112, 13, 13, 4], "familiar_records": [9, 0, 2, 0]}
+        {"far_strangers": [12, 12, 12, None], "stranger_records": [112, 13, 13, 4], "met_records": [9, 0, 5, 0]}
     )
     found = with_contrasts(counts)
     assert found["far_excess"].fillna(-1).tolist() == [0, 11, 1, -1]
-    assert found["lone_strangers"].tolist() == [67, 13, 3, 4]
+    assert found["lone_strangers"].tolist() == [85, 13, 0, 4]
 
 
 def test_a_robots_first_batches_are_watched_for_the_whole_country_alone() -> None:

@@ -189,9 +189,37 @@ FEATURES = (
         needs=("record", "record_department"),
     ),
     Feature(
+        "met_records",
+        "records",
+        "records that are not foreign, first touched while a source new to the account was in use",
+        "stranger",
+        "context",
+        "records",
+        lambda rows: rows.is_met.cast("int64").sum(),
+        Sentence(
+            "{value} records known to it or around it, while a source new to it was in use",
+            "{value} dossiers connus de lui ou autour de lui, pendant l'usage d'une source nouvelle",
+        ),
+        needs=TOKENS,
+    ),
+    Feature(
+        "neighbour_records",
+        "records",
+        "of the met records, those new to the account, first touched while no source known to it was in use",
+        "stranger",
+        "context",
+        "records",
+        lambda rows: rows.is_neighbour.cast("int64").sum(),
+        Sentence(
+            "{value} records known around it, from a source new to it",
+            "{value} dossiers connus autour de lui, depuis une source nouvelle",
+        ),
+        needs=TOKENS,
+    ),
+    Feature(
         "familiar_records",
         "records",
-        "records not new to the account, first touched while only sources new to it were in use",
+        "of the met records, those the account knew, first touched while no source known to it was in use",
         "stranger",
         "context",
         "records",
@@ -205,11 +233,11 @@ FEATURES = (
     Feature(
         "lone_strangers",
         "records",
-        "stranger records beyond five for each familiar one: who has a new machine sees known patients on it too",
+        "stranger records beyond one for each neighbour and five for each familiar record: a new machine sees both",
         "stranger",
         "more",
         "day",
-        lambda row: _beyond(row.stranger_records, row.familiar_records),
+        lambda row: _beyond(row.stranger_records, row),
         Sentence(
             "{value} strangers and hardly a known patient, read from a source new to it (usually {usual})",
             "{value} inconnus et presque aucun patient connu, depuis une source nouvelle (d'habitude {usual})",
@@ -219,11 +247,11 @@ FEATURES = (
     Feature(
         "lone_far_strangers",
         "records",
-        "far strangers beyond five for each familiar record",
+        "far strangers beyond one for each neighbour and five for each familiar record",
         "where",
         "more",
         "day",
-        lambda row: _beyond(row.far_strangers, row.familiar_records),
+        lambda row: _beyond(row.far_strangers, row),
         Sentence(
             "{value} strangers from all over the country, from a source new to it (usually {usual})",
             "{value} inconnus de tout le pays, depuis une source nouvelle pour lui (d'habitude {usual})",
@@ -233,10 +261,11 @@ FEATURES = (
 )
 
 
-def _beyond(strangers: ir.Value, familiar: ir.Value) -> ir.Value:
-    """What strangers are more than those that familiar records vouch for; null where the former cannot be told."""
-    return ibis.ifelse(strangers.isnull(), None, ibis.greatest(strangers - VOUCHED * familiar.fill_null(0), 0))
+def _beyond(strangers: ir.Value, row: ir.Table) -> ir.Value:
+    """What strangers are more than known people vouch for; null where they cannot be told."""
+    vouched = row.neighbour_records.fill_null(0) + VOUCHED * row.familiar_records.fill_null(0)
+    return ibis.ifelse(strangers.isnull(), None, ibis.greatest(strangers - vouched, 0))
 
 
 VOUCHED = 5
-"""Strangers that one known patient on the same new machine vouches for: on a day of screening one in six is known."""
+"""Strangers that one familiar record on the same new machine vouches for: on a day of screening one in six is known."""
