@@ -21,11 +21,11 @@ class AlertSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    false_discovery_rate: float = Field(default=0.05, gt=0, lt=1)
+    false_discovery_rate: float = Field(default=0.01, gt=0, lt=1)
     """Aim of the Benjamini–Hochberg procedure, per day and kind of account. What is reached is measured."""
     budget: float = Field(default=1.0, ge=0)
     """Accounts a day, per 3,000 scored, that the slow queue may put before an analyst."""
-    early_rate: float = Field(default=0.05, gt=0, lt=1)
+    early_rate: float = Field(default=0.02, gt=0, lt=1)
     """Accounts a day that may be told of early though nothing is the matter; they come on top of the day's own."""
     min_calibration: int = Field(default=100, ge=1)
     """Past account-days of its kind without which an account-day is left to review."""

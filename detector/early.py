@@ -3,9 +3,9 @@
 A whole day of many small oddities cannot be judged before it is over; a theft can. A few counts that honest bulk work
 hardly moves are held against whole account-days of the past. The sharpest are of strangers read from a source new to
 the account: those for whom no known patient vouches, and by how many those from all over the country exceed those of
-the commonest place. Beside them stand foreign records and writes to them, and look-ups in vain. An account is told of
-in the first minute in which one of them exceeds what the extrapolated tail of the past allows for. Nothing later in the
-day is looked at.
+the commonest place. Beside them stand foreign records, writes to them, and look-ups in vain beyond what is mistyped. An
+account is told of in the first minute in which one of them exceeds what the extrapolated tail of the past allows for.
+Nothing later in the day is looked at.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ EARLY = Table(
     ),
     ("account", "day"),
 )
-PARTS = ("stranger_records", "far_strangers", "met_records")
+PARTS = ("stranger_records", "far_strangers", "met_records", "misses", "found")
 """Counts of which the contrasts are made."""
-CONTRASTS = {"far_excess": "far_strangers", "lone_strangers": "stranger_records"}
-"""What of the strangers is watched, and the count that it never exceeds."""
-AS_COUNTED = ("foreign_writes", "misses", "foreign_records")
+CONTRASTS = {"far_excess": "far_strangers", "lone_strangers": "stranger_records", "vain_lookups": "misses"}
+"""What is watched of them, and the count that it never exceeds."""
+AS_COUNTED = ("foreign_writes", "foreign_records")
 WATCHED = (*CONTRASTS, *AS_COUNTED)
 """Signals that have a limit, counted from minute to minute; each is null where the logs cannot tell it, and then never
 warns."""
 OF_NEWCOMERS = {
-    "portal": ("far_excess", "lone_strangers", "foreign_writes", "misses"),
+    "portal": ("far_excess", "lone_strangers", "vain_lookups", "foreign_writes"),
     "software": ("far_excess", "foreign_writes"),
 }
 """What is watched of newcomers: to them all is foreign, and a robot's first batches are strangers by the thousand."""
@@ -121,6 +121,7 @@ def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> 
         or cannot tell.
     """
     told = past.filter(past.past_days >= MIN_PAST_DAYS)
+    told = told.mutate(found=told.lookups - told.misses)
     rows = to_frame(told.select("channel", "past_days", "active_days", *PARTS, *AS_COUNTED))
     full = rows[rows["past_days"] >= PAST_DAYS]
     rows = _with_age(with_contrasts(full if len(full) >= MIN_STRANGEST else rows))
@@ -137,20 +138,24 @@ def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> 
 
 
 def with_contrasts(counts: pd.DataFrame) -> pd.DataFrame:
-    """Counts with `CONTRASTS`; null where the strangers cannot be told.
+    """Counts (`PARTS`) with `CONTRASTS`; null where what they are made of cannot be told.
 
     A practice that reads its area from a new machine has far strangers by the dozen, but near ones by the hundred, and
     known patients among them.
     """
-    strangers, far, met = (counts[name].astype("float64") for name in PARTS)
+    strangers, far, met, misses, found = (counts[name].astype("float64") for name in PARTS)
     return counts.assign(
         far_excess=(2 * far - strangers - MET_OF_FAR * met.fillna(0.0)).clip(lower=0.0),
         lone_strangers=(strangers - MET_OF_ALL * met.fillna(0.0)).clip(lower=0.0),
+        vain_lookups=(misses - MISSED * found.fillna(0.0)).clip(lower=0.0),
     )
 
 
 MET_OF_FAR, MET_OF_ALL = 2, 3
 """Strangers for whom one met record vouches, among those from elsewhere and among all."""
+MISSED = 0.1
+"""Look-ups in vain for each that finds somebody: people mistype one number in thirty, and busy ones hardly one in ten;
+of made-up numbers a third and more belong to nobody."""
 
 
 def _limit(pasts: list[pd.Series], *, n_tests: int, rate: float) -> float:
@@ -205,7 +210,7 @@ def count_minutes(events: ir.Table, *, records: pd.DataFrame, sources: pd.DataFr
     deeds = _deeds(events, sources)
     keys = [*_PLACE, "minute"]
     touches = _first_touches(records, deeds)
-    sums = deeds.groupby(keys)[["misses", "done"]].sum()
+    sums = deeds.groupby(keys)[["misses", "found", "done"]].sum()
     firsts = touches.groupby(keys)[list(_TOUCHED)].sum()
     minutes = sums.join(firsts, how="outer").fillna(0).reset_index().sort_values(keys)
     names = [name for name in minutes.columns if name not in keys]
@@ -228,6 +233,7 @@ def _deeds(events: ir.Table, sources: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(
         minute=rows["timestamp"].dt.floor(MINUTE),
         misses=lookup & ~success,
+        found=lookup & success,
         done=(lookup & success) | write,
         by_new=(lookup | write) & _among(rows, by_new, source),
     )

@@ -29,7 +29,7 @@ from tests.portal_events import DAY, ZONE, event, portal, table
 
 GROUPS = pd.MultiIndex.from_product([["portal", "software"], [False, True]], names=["channel", "is_newcomer"])
 NEVER = pd.DataFrame(np.inf, index=GROUPS, columns=list(WATCHED))
-COUNTED = (*AS_COUNTED, *PARTS)
+COUNTED = (*AS_COUNTED, *PARTS[:-1])
 KEYS = ["account", "channel"]
 
 
@@ -116,7 +116,7 @@ def test_without_a_past_nobody_is_told_of(con: Backend) -> None:
 
 def past_days(far: list[float], *, past_days: int = 28, active_days: int = 20) -> pd.DataFrame:
     """Past account-days that differ in how many strangers from all over the country they read."""
-    rows = pd.DataFrame(0.0, index=range(len(far)), columns=[*PARTS, *AS_COUNTED])
+    rows = pd.DataFrame(0.0, index=range(len(far)), columns=["lookups", *PARTS, *AS_COUNTED])
     return rows.assign(
         far_strangers=far, stranger_records=far, channel="portal", past_days=past_days, active_days=active_days
     )
@@ -138,7 +138,7 @@ TAIL = [*np.arange(40.0), *([0.0] * 3_000)]
 def test_limits_lie_beyond_the_past() -> None:
     """A past that never moved gives a low limit; one with a tail, a limit beyond it; one that cannot tell, none."""
     found = limits_of(past_days(TAIL))
-    assert MIN_LIMIT <= limit(found, "misses") < 20
+    assert MIN_LIMIT <= limit(found, "vain_lookups") < 20
     assert limit(found, "far_excess") > 39
     unknown = past_days(TAIL).assign(far_strangers=None).astype({"far_strangers": "float64"})
     assert limits_of(unknown)["far_excess"].item() == np.inf
@@ -157,10 +157,18 @@ def test_a_screening_from_a_new_machine_has_no_far_excess() -> None:
     """A dozen far strangers among a hundred near ones are none too many; nor are those with known patients."""
     counts = pd.DataFrame(
         {"far_strangers": [12, 12, 12, None], "stranger_records": [112, 13, 13, 4], "met_records": [9, 0, 5, 0]}
-    )
+    ).assign(misses=0, found=0)
     found = with_contrasts(counts)
     assert found["far_excess"].fillna(-1).tolist() == [0, 11, 1, -1]
     assert found["lone_strangers"].tolist() == [85, 13, 0, 4]
+
+
+def test_mistyped_numbers_are_not_look_ups_in_vain() -> None:
+    """One in ten is a bad day for typing; one in three is a list of numbers that somebody made up."""
+    counts = pd.DataFrame({"misses": [12, 60], "found": [120, 120]}).assign(
+        stranger_records=None, far_strangers=None, met_records=None
+    )
+    assert with_contrasts(counts)["vain_lookups"].tolist() == [0, 48]
 
 
 def test_a_robots_first_batches_are_watched_for_the_whole_country_alone() -> None:

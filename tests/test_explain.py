@@ -127,7 +127,8 @@ def test_an_attack_is_told_by_the_fewest_kinds_of_evidence() -> None:
     rows = np.array([[9.0, 1.0, 0.0, 2.0], [5.0, 6.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.0], [8.0, 8.0, 8.0, 0.0]])
 
     def strangeness(X: np.ndarray) -> np.ndarray:
-        return np.maximum(X[:, 0], X[:, 3]) + X[:, 1] + X[:, 2]
+        total: np.ndarray = np.maximum(X[:, 0], X[:, 3]) + X[:, 1] + X[:, 2]
+        return total
 
     found = unremarkable_without(rows, kinds=kinds, strangeness=strangeness, below=7.0)
     assert found == [["taken"], ["where"], [], ["taken", "where", "stranger"]]
@@ -135,8 +136,8 @@ def test_an_attack_is_told_by_the_fewest_kinds_of_evidence() -> None:
 
 
 def _without(row: np.ndarray, kinds: list[str], told: list[str]) -> np.ndarray:
-    kept = ~np.isin(kinds, told)
-    return np.asarray([row * kept])
+    left: np.ndarray = row * ~np.isin(kinds, told)
+    return left[None, :]
 
 
 def test_what_stands_out_whatever_it_is_without_is_said_of_nothing() -> None:
