@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from detector.alerting import CALIBRATION_DAYS, KNOWN
 from detector.drill.caps import cap_honest, honest_days
 from detector.drill.ground import Ground, Untouched, attacked, from_events, from_history
 from detector.drill.injecting import Cells, make_cells, make_events
@@ -293,6 +294,8 @@ def _warnings(base: _Base, victims: pd.DataFrame, scenarios: Sequence[DrillScena
         found.append(FROM_SUMS)
         if not base.model.cold:
             found.append(SEEN_IN_TRAINING)
+    active = int(base.scored.scores.groupby("day")["account"].nunique().median()) if len(base.scored.scores) else 0
+    found += too_few(base.model.calibration, accounts=active, settings=base.settings)
     longest = max(scenario.attack.days for scenario in scenarios)
     if longest > len(base.days):
         found.append(f"{len(base.days)} days to drill on: attacks of up to {longest} days were cut to them")
@@ -304,6 +307,21 @@ def _warnings(base: _Base, victims: pd.DataFrame, scenarios: Sequence[DrillScena
     done = set(victims["scenario"]) if len(victims) else set()
     found += [f"{s.name}: no account of the kind it needs ({s.victims})" for s in scenarios if s.name not in done]
     return found
+
+
+def too_few(calibration: pd.DataFrame, *, accounts: int, settings: Settings) -> list[str]:
+    """A warning where the model knows too few account-days for anything to alert for being strange."""
+    alerts = settings.score.alerts
+    needed = max(alerts.min_calibration, round(accounts * min(CALIBRATION_DAYS, 1 / alerts.false_discovery_rate)))
+    held = int((calibration["kind"] == KNOWN).sum())
+    if not len(calibration) or held >= needed:
+        return []
+    return [
+        (
+            f"the model was calibrated on {held:,} account-days; with {accounts:,} active accounts a day {needed:,} "
+            "are needed before any alerts for being strange: look at the rank, and train on more days"
+        )
+    ]
 
 
 def _silent(text: str, share: float | None) -> None:

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from detector.alerting import AlertSettings
 from detector.cli.app import app
 from detector.drill import Drilled, DrillSettings, drill
+from detector.drill.drill import too_few
 from detector.errors import ConfigError
 from detector.output.drill import render_drill
 from detector.reading import Mapping
@@ -172,3 +173,13 @@ def test_with_neither_dumps_nor_a_history_there_is_nothing_to_drill_on() -> None
     """The message says what to name."""
     with pytest.raises(ConfigError, match="name dumps, or a history"):
         drill(drilling=DRILLING, settings=SETTINGS)
+
+
+@pytest.mark.parametrize(("held", "told"), [(999, True), (1_000, False), (0, False)])
+def test_a_model_that_knows_too_few_days_to_alert_is_told(held: int, *, told: bool) -> None:
+    """A hundred accounts a day want ten days' worth; a cold model has a warning of its own."""
+    calibration = pd.DataFrame({"kind": ["known"] * held})
+    settings = Settings()
+    assert settings.score.alerts.false_discovery_rate <= 0.1
+    found = too_few(calibration, accounts=100, settings=settings)
+    assert [("1,000 are needed" in warning) for warning in found] == [True] * told
