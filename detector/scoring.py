@@ -7,6 +7,7 @@ from datetime import date
 from typing import NamedTuple
 
 import ibis
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -251,7 +252,9 @@ def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSetti
     return Scored(to_scores(judged), early, fired)
 
 
-def score_running(timeline: Timeline, model: Model, day: date, *, settings: ScoreSettings, n_accounts: int) -> Scored:
+def score_running(
+    timeline: Timeline, model: Model, day: date, *, settings: ScoreSettings, n_accounts: int, fired: pd.DataFrame
+) -> Scored:
     """Judge accounts within a day that still goes on: those that early warning or a check tells of, and no other.
 
     Parameters
@@ -264,34 +267,52 @@ def score_running(timeline: Timeline, model: Model, day: date, *, settings: Scor
         The day.
     n_accounts
         Accounts that are usually active on a day, among which a false alert is one too many.
+    fired
+        What the checks that look at events (`EVENT_CHECKS`) found in those of all accounts.
 
     Returns
     -------
     Scored
-        No p-value, for nothing is known of the rest of the day; `early` tells the minute.
+        No p-value, for nothing is known of the rest of the day; `early` tells the minute. Strangeness is measured among
+        a sample of peers where there are many.
     """
     signals = timeline.account_days(day).cache()
-    fired = run_checks(signals, timeline.events_of(day), names=settings.checks)
-    is_warm = not model.cold and len(timeline.days_before(day)) >= MIN_PAST_DAYS
-    if not is_warm and fired["account"].isna().all():
-        return Scored(SCORES.empty().to_pandas(), EARLY.empty().to_pandas(), fired)
-    rows = timeline.deviations(day).to_pandas().merge(signals.to_pandas(), on=["account", "channel", "day"])
-    rows = _without_strangers(rows, timeline, day)
-    if rows.empty:
-        return Scored(SCORES.empty().to_pandas(), EARLY.empty().to_pandas(), fired)
-    rows = measure(rows, model).sort_values(["strangeness", "account"], ascending=[False, True])
-    rows = rows.drop_duplicates("account").reset_index(drop=True)
+    names = [name for name in settings.checks if name not in EVENT_CHECKS]
+    found = [frame for frame in (fired, run_checks(signals, None, names=names)) if len(frame)]
+    fired = pd.concat(found, ignore_index=True) if found else fired
     early = EARLY.empty().to_pandas()
-    if is_warm:
+    if is_warm(timeline, model, day):
         # Among as many as on a whole day, lest an account be told of because few others were active yet.
         early = early_alerts(timeline, day, n_accounts=n_accounts, settings=settings.alerts)
-    told = rows["account"].isin(early["account"])
-    judged = rows.assign(p_value=np.nan, alert=told, queue=pd.Series("main", index=rows.index).where(told, None))
-    judged = _rank(_add_checks(judged, fired).assign(campaign=None))
+    told = sorted({*early["account"], *fired["account"].dropna()})
+    if not told:
+        return Scored(SCORES.empty().to_pandas(), early, fired)
+    rows = to_frame(timeline.hasty_deviations(day, accounts=told)).merge(
+        to_frame(signals), on=["account", "channel", "day"]
+    )
+    rows = _without_strangers(rows, timeline, day)
+    if rows.empty:
+        return Scored(SCORES.empty().to_pandas(), early, fired)
+    rows = measure(rows, model)
+    rows = rows.sort_values(["strangeness", "account"], ascending=[False, True])
+    rows = rows.drop_duplicates("account").reset_index(drop=True)
+    warned = rows["account"].isin(early["account"])
+    queue = pd.Series("main", index=rows.index).where(warned, None)
+    judged = _rank(_add_checks(rows.assign(p_value=np.nan, alert=warned, queue=queue), fired).assign(campaign=None))
     judged = judged[judged["alert"]].assign(model_version=model.version, cold=model.cold)
     judged = judged.assign(unremarkable_without=pd.Series([[]] * len(judged), index=judged.index))
-    judged = judged.assign(reasons=_reasons(timeline, model, judged, day, settings))
+    past = timeline.sample(day, accounts=told)
+    judged = judged.assign(reasons=_reasons(timeline, model, judged, day, settings, past=past))
     return Scored(to_scores(judged), early, fired)
+
+
+EVENT_CHECKS = tuple(check.name for check in CHECKS if check.of_events)
+"""Checks that look at the events of all accounts together."""
+
+
+def is_warm(timeline: Timeline, model: Model, day: date) -> bool:
+    """Whether accounts can be compared with their past on that day: else only checks tell anything within it."""
+    return not model.cold and len(timeline.days_before(day)) >= MIN_PAST_DAYS
 
 
 DEEDS = ("logins", "lookups", "writes", "resets")
@@ -354,7 +375,15 @@ def _rank(judged: pd.DataFrame) -> pd.DataFrame:
     return ordered.assign(rank=np.arange(1, len(ordered) + 1)).reset_index(drop=True)
 
 
-def _reasons(timeline: Timeline, model: Model, judged: pd.DataFrame, day: date, settings: ScoreSettings) -> pd.Series:
+def _reasons(
+    timeline: Timeline,
+    model: Model,
+    judged: pd.DataFrame,
+    day: date,
+    settings: ScoreSettings,
+    *,
+    past: ir.Table | None = None,
+) -> pd.Series:
     wanted = judged["queue"].notna() | judged["alert"] | (judged["rank"] <= settings.explained)
     rows = judged[wanted & (judged["tail_sum"] > 0)]
     contributions = (
@@ -363,7 +392,7 @@ def _reasons(timeline: Timeline, model: Model, judged: pd.DataFrame, day: date, 
         else np.zeros((0, len(model.columns)))
     )
     signals = list(dict.fromkeys(name.split("__")[0] for name in model.columns))
-    past = timeline.past(day).account_days
+    past = timeline.past(day).account_days if past is None else past
     peers = past if not model.cold else timeline.account_days(day)
     usual = Usual(
         own=usual_values(past, rows["account"].tolist(), signals),

@@ -26,6 +26,7 @@ from detector.ledger import Ledger, open_ledger
 from detector.ledger.opening import LEDGER
 from detector.ledger.store import BENIGN, EXTRACTION
 from detector.model.kept import Model, load_model
+from detector.novelty import Past
 from detector.reading import Input, LoadedKey, Mapping, Reading, key_id, load_key, load_mapping, read
 from detector.reading.records import RECORD_DOMAIN, token
 from detector.settings import EngineSettings, Settings, holidays_of
@@ -169,9 +170,17 @@ class Workspace:
         return self.con.create_table(gen_name("given"), rows, temp=True)
 
     def timeline(
-        self, history: History | None, *, events: ibis.Table | None = None, model: Model | None = None
+        self,
+        history: History | None,
+        *,
+        events: ibis.Table | None = None,
+        model: Model | None = None,
+        given: Past | None = None,
     ) -> Timeline:
-        """History and input as one sequence of days; what is set aside is no part of any past."""
+        """History and input as one sequence of days; what is set aside is no part of any past.
+
+        `given` stands for the past of the input's only day (`Timeline`).
+        """
         return Timeline(
             self.con,
             events=events,
@@ -180,6 +189,7 @@ class Workspace:
             canaries=self.canaries,
             set_aside=self.set_aside(model),
             off_days=holidays_of(self.settings.portal.country),
+            given=given,
         )
 
 

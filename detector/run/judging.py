@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,23 +10,28 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from ibis import _
 
 from detector.alerts import build_alerts, find_evidence
+from detector.checks import run_checks
+from detector.early import EARLY, find_limits
 from detector.history import History
-from detector.history.tables import OPEN_EVENTS
+from detector.history.tables import OPEN_EVENTS, read_rows
 from detector.ledger import Ledger, excuse, to_rows
+from detector.ledger.store import EXTRACTION
 from detector.model.kept import Model
-from detector.scoring import Scored, score_days, score_running
+from detector.novelty import Past
+from detector.run.narrowing import named, narrow, own_records
+from detector.run.screening import Screen, new_to_them
+from detector.run.sums import add_up, load_sums, save_sums
+from detector.run.together import name_campaigns
+from detector.scoring import EVENT_CHECKS, SCORES, Scored, is_warm, score_days, score_running
 from detector.timeline import Timeline
 from detector.workspace import Workspace
 
 JUDGED = "judged"
-"""Folder in the history: how many events of each account were judged, by day. Without it, all are judged again."""
+"""Folder in the history: sums of what was judged, by day. Without it, all accounts are judged again."""
 USUAL_DAYS = 7
-_COUNTS = pa.schema([("account", pa.string()), ("n", pa.int64())])
 
 
 class Judge:
@@ -53,23 +58,64 @@ class Judge:
             Rows for the ledger, and what to call once they are recorded. Killed in between, the next run judges the
             same accounts again, and finds the same alerts.
         """
-        events = self._events(day)
-        counts = events.filter(_.account.notnull()).group_by("account").aggregate(n=_.count())
-        now = counts.order_by("account").to_pyarrow().cast(_COUNTS)
-        changed = _changed(now, _load(self._path(day)))
+        files = self._files(day)
+        known = load_sums(self._path(day), files=files)
+        new = [file for file in files if file not in known.files]
+        if not new:
+            return [], lambda: None
+        sums, changed = add_up(
+            known, self._events(day, new), files=new, canaries=self.place.canaries, con=self.place.con
+        )
+        found = self._judge(day, sums.rows.to_pandas(), changed)
+        return found, lambda: save_sums(sums, self._path(day))
 
-        def keep() -> None:
-            _save(now, self._path(day))
+    def _judge(self, day: date, sums: pd.DataFrame, changed: Sequence[str]) -> list[dict[str, Any]]:
+        past, fired = self._timeline(), self._event_checks(day)
+        asked, own = self._asked(past, day, sums[sums["account"].isin(changed)], fired)
+        if not asked:
+            return self._rows(None, Scored(SCORES.empty().to_pandas(), EARLY.empty().to_pandas(), fired), day)
+        events = self._events(day).semi_join(named(asked), "account").cache()
+        found = score_running(
+            self._timeline(events, given=narrow(past, day, accounts=asked, events=events, own=own)),
+            self.model,
+            day,
+            settings=self.place.settings.score,
+            n_accounts=self._usual_accounts(day),
+            fired=fired,
+        )
+        together = name_campaigns(
+            found.scores,
+            self.ledger.alerts(since=day, until=day, kind=EXTRACTION),
+            sums=sums,
+            past=past,
+            day=day,
+            settings=self.place.settings.score.campaigns,
+        )
+        return [*self._rows(events, found._replace(scores=together.scores), day), *together.earlier]
 
-        if not changed:
-            return [], keep
-        asked = events.semi_join(ibis.memtable({"account": changed}), "account")
-        # Failures that name nobody belong to no account, and checks look at them.
-        nameless = events.filter(_.account.isnull())
-        timeline = self._timeline(ibis.union(asked, nameless).cache())
-        settings = self.place.settings.score
-        found = score_running(timeline, self.model, day, settings=settings, n_accounts=self._usual_accounts(day))
-        return self._rows(timeline, found, day), keep
+    def _asked(self, past: Timeline, day: date, sums: pd.DataFrame, fired: pd.DataFrame) -> tuple[list[str], ir.Table]:
+        """Accounts that a check or early warning could tell of, and their records in the past.
+
+        Nobody else is looked at closely.
+        """
+        limits = pd.DataFrame()
+        if is_warm(past, self.model, day):
+            account_days, n_accounts = past.past(day).account_days, self._usual_accounts(day)
+            limits = find_limits(account_days, n_accounts=n_accounts, settings=self.place.settings.score.alerts)
+        screen = Screen(sums, limits, checks=self.place.settings.score.checks)
+        certain = {*screen.certain(), *fired["account"].dropna()}
+        strange = screen.from_new_source(past, day)
+        doubtful = sorted({*strange["account"], *screen.by_records()} - certain)
+        own = own_records(past, day, accounts=[*certain, *doubtful])
+        if doubtful:
+            new = new_to_them(self._events(day).semi_join(named(doubtful), "account"), own)
+            certain.update(screen.exceed(new, strange=strange))
+        return sorted(certain), own
+
+    def _event_checks(self, day: date) -> pd.DataFrame:
+        """What the checks that look at events find in those of all accounts so far."""
+        names = [name for name in self.place.settings.score.checks if name in EVENT_CHECKS]
+        return run_checks(ibis.memtable({"day": [day]}), self._events(day), names=names)
 
     def judge_day(self, day: date) -> list[dict[str, Any]]:
         """Judge a day that is over, all accounts together, as `detector score` does; rows for the ledger."""
@@ -77,28 +123,37 @@ class Judge:
         if day not in timeline.input_days:
             return []
         return self._rows(
-            timeline, score_days(timeline, self.model, days=[day], settings=self.place.settings.score), day
+            timeline.events_of(day),
+            score_days(timeline, self.model, days=[day], settings=self.place.settings.score),
+            day,
         )
 
     def forget_day(self, day: date) -> None:
         """Drop what was kept of a day that is closed."""
         self._path(day).unlink(missing_ok=True)
 
-    def _rows(self, timeline: Timeline, found: Scored, day: date) -> list[dict[str, Any]]:
+    def _rows(self, events: ir.Table | None, found: Scored, day: date) -> list[dict[str, Any]]:
         scores = excuse(found.scores, levels=self.ledger.excused(), robots=self.ledger.robots())
         accounts = scores.loc[scores["alert"], "account"].tolist()
-        events = timeline.events_of(day)
         evidence = pd.DataFrame()
         if accounts and events is not None:
             evidence = find_evidence(events, accounts).assign(day=day)
         return to_rows(build_alerts(scores, found.fired, evidence), scores, found.early)
 
-    def _events(self, day: date) -> ir.Table:
-        events = self.history.table(self.place.con, OPEN_EVENTS.name, day, day)
-        return events.mutate(source=ibis.null("string"), line=ibis.null("int64"))
+    def _files(self, day: date) -> list[str]:
+        """Names of the files that hold the day's events."""
+        return [part.name for part in self.history.manifest.days[day].tables[OPEN_EVENTS.name].parts]
 
-    def _timeline(self, events: ir.Table) -> Timeline:
-        return self.place.timeline(self.history, events=events, model=self.model)
+    def _events(self, day: date, files: Sequence[str] | None = None) -> ir.Table:
+        """The day's events, or those in some of its files."""
+        paths = [
+            path for path in self.history.paths(OPEN_EVENTS.name, day, day) if files is None or Path(path).name in files
+        ]
+        rows = read_rows(paths, table=OPEN_EVENTS, con=self.place.con)
+        return rows.mutate(source=ibis.null("string"), line=ibis.null("int64"))
+
+    def _timeline(self, events: ir.Table | None = None, *, given: Past | None = None) -> Timeline:
+        return self.place.timeline(self.history, events=events, model=self.model, given=given)
 
     def _usual_accounts(self, day: date) -> int:
         first, last = day - timedelta(days=USUAL_DAYS), day - timedelta(days=1)
@@ -108,24 +163,3 @@ class Judge:
 
     def _path(self, day: date) -> Path:
         return self.history.folder / JUDGED / f"{day}.parquet"
-
-
-def _changed(now: pa.Table, before: pa.Table) -> list[str]:
-    known = dict(zip(before["account"].to_pylist(), before["n"].to_pylist(), strict=True))
-    counts = zip(now["account"].to_pylist(), now["n"].to_pylist(), strict=True)
-    return [account for account, n in counts if known.get(account) != n]
-
-
-def _load(path: Path) -> pa.Table:
-    """What was judged; what cannot be read was not judged."""
-    try:
-        return pq.read_table(path, schema=_COUNTS)
-    except (OSError, pa.ArrowException):
-        return _COUNTS.empty_table()
-
-
-def _save(counts: pa.Table, path: Path) -> None:
-    path.parent.mkdir(exist_ok=True)
-    draft = path.with_suffix(".new")
-    pq.write_table(counts, draft)
-    draft.replace(path)

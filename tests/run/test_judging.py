@@ -1,0 +1,171 @@
+"""Judging within a day: few accounts are looked at closely, and nobody is told of less for that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import ibis.expr.types as ir
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from ibis.backends.duckdb import Backend
+
+from detector.campaigns import CampaignSettings
+from detector.checks import CHECKS
+from detector.early import WATCHED
+from detector.ledger import open_ledger
+from detector.run.judging import Judge
+from detector.run.narrowing import own_records
+from detector.run.screening import BOUNDED_CHECKS, BOUNDED_SIGNALS, Screen
+from detector.run.sums import NOTHING, SUMS, Sums, load_sums, save_sums
+from detector.run.together import name_campaigns
+from detector.scoring import EVENT_CHECKS
+from detector.simulate import World, make_attack
+from detector.timeline import Timeline
+from detector.workspace import workspace
+from tests.ledger.made import row
+from tests.run.replaying import Portal
+
+ATTACK = make_attack("S1", accounts=5, records=600, spread=0, hours=1, first_day=-1)
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Portal:
+    """A portal with three weeks of history, and of its last day all that came; nobody has judged it."""
+    from detector.learning import learn
+
+    made = Portal.make(tmp_path_factory.mktemp("portal"), World(accounts=200, days=20, attacks=(ATTACK,)))
+    *before, last = made.days
+    made.learn(before)
+    made.put(NOW, pq.read_table(last))
+    with workspace(made.settings) as place:
+        history = place.history()
+        assert history is not None
+        learn(
+            list(made.settings.input),
+            history=history,
+            con=place.con,
+            scratch=place.scratch / "learn",
+            key=place.loaded_key.key,
+            now=NOW,
+            settings=made.settings.learn.model_copy(update={"arriving": True}),
+        )
+    return made
+
+
+@pytest.fixture
+def judge(portal: Portal) -> Iterator[Judge]:
+    """What judges it."""
+    with workspace(portal.settings) as place:
+        history, ledger = place.history(), place.ledger(create=True)
+        assert history is not None
+        assert ledger is not None
+        yield Judge(place, history, ledger, place.model())
+
+
+def plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the ledger, by account."""
+    return sorted(rows, key=lambda row: str(row["account"]))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_a_closer_look_at_everybody_finds_the_same(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alerts, reasons, evidence and minutes of the few are those of all accounts against the whole past."""
+    day = judge.history.days[-1]
+    found, _ = judge.judge_slice(day)
+    asked: list[int] = []
+
+    def everybody(
+        _self: Judge, past: Timeline, day: date, sums: pd.DataFrame, _fired: pd.DataFrame
+    ) -> tuple[list[str], ir.Table]:
+        accounts = sorted(sums["account"].unique())
+        asked.append(len(accounts))
+        return accounts, own_records(past, day, accounts=accounts)
+
+    monkeypatch.setattr(Judge, "_asked", everybody)
+    monkeypatch.setattr("detector.run.judging.narrow", lambda past, day, **_: past.past(day))
+    assert plain(judge.judge_slice(day)[0]) == plain(found)
+    assert asked[0] > 50
+    assert len(found) >= ATTACK.accounts
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_few_accounts_are_looked_at_closely(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Less than a third of those that did something on the day, the attacked ones among them."""
+    seen: list[tuple[list[str], int]] = []
+    real = Judge._asked
+
+    def watched(self: Judge, past: Timeline, day: date, sums: pd.DataFrame, fired: pd.DataFrame) -> Any:
+        found = real(self, past, day, sums, fired)
+        seen.append((found[0], sums["account"].nunique()))
+        return found
+
+    monkeypatch.setattr(Judge, "_asked", watched)
+    rows, _ = judge.judge_slice(judge.history.days[-1])
+    ((asked, active),) = seen
+    assert {row["account"] for row in rows if row["account"]} <= set(asked)
+    assert len(asked) < active / 3
+
+
+def test_alerts_within_the_day_name_the_campaign(con: Backend, tmp_path: Path) -> None:
+    """Accounts that alert now, and one that alerted before them, are told as driven together; its neighbour is not."""
+    day = date(2026, 3, 12)
+    ledger = open_ledger(history=tmp_path)
+    ledger.record([row("first", day=day), row("apart", day=day)], at=NOW)
+    used = [
+        ("first", "192.0.2.7"),
+        ("b", "192.0.2.7"),
+        ("c", "192.0.2.7"),
+        ("d", "192.0.2.7"),
+        ("apart", "198.51.100.1"),
+    ]
+    sums = pd.DataFrame(used, columns=["account", "ip"]).assign(user_agent=None, lookups=9, writes=0)
+    scores = pd.DataFrame({"account": ["b", "c", "d"], "alert": True, "campaign": None})
+    together = name_campaigns(
+        scores,
+        ledger.alerts(),
+        sums=sums,
+        past=Timeline(con, events=None, history=None, zone="Europe/Paris"),
+        day=day,
+        settings=CampaignSettings(),
+    )
+    (campaign,) = set(together.scores["campaign"])
+    assert campaign.startswith("C-")
+    assert [each["account"] for each in together.earlier] == ["first"]
+    ledger.record(together.earlier, at=NOW)
+    assert {each.account: each.campaign for each in ledger.alerts()} == {"first": campaign, "apart": None}
+
+
+def test_every_check_and_signal_is_bounded() -> None:
+    """What the screen does not know would make every run look at everybody: give it a bound."""
+    assert {check.name for check in CHECKS} == {*BOUNDED_CHECKS, *EVENT_CHECKS}
+    assert set(WATCHED) == set(BOUNDED_SIGNALS)
+
+
+def test_an_unknown_check_is_bounded_by_nothing() -> None:
+    """Then everybody is asked for, rather than nobody."""
+    sums = pd.DataFrame(
+        {name: [0] if name in ("lookups", "misses", "writes", "canaries") else ["a"] for name in SUMS.names}
+    )
+    assert Screen(sums, pd.DataFrame(), checks=["volume_tier"]).certain() == []
+    assert Screen(sums, pd.DataFrame(), checks=["volume_tier", "other"]).certain() == ["a"]
+
+
+def test_sums_of_files_that_are_gone_count_for_nothing(tmp_path: Path) -> None:
+    """A day that was rebuilt is judged anew, and so is one whose sums are damaged or absent."""
+    path = tmp_path / "judged" / "day.parquet"
+    row = {name: 1 if name in ("lookups", "misses", "writes", "canaries") else "a" for name in SUMS.names}
+    sums = Sums(pa.Table.from_pylist([row], schema=SUMS), ("one", "two"))
+    save_sums(sums, path)
+    assert load_sums(path, files=["one", "two", "three"]) == sums
+    assert load_sums(path, files=["one", "three"]) == NOTHING
+    path.write_bytes(b"PAR1")
+    assert load_sums(path, files=["one", "two"]) == NOTHING
+    assert load_sums(tmp_path / "none", files=[]) == NOTHING
