@@ -25,7 +25,8 @@ from detector.schema import ACCOUNT_SOURCES
 from detector.timeline import Timeline
 
 BOUNDED_CHECKS = ("volume_tier", "canary_record", "reset_then_bulk", "tool_agent")
-BOUNDED_SIGNALS = ("far_excess", "stranger_records", "foreign_writes", "misses", "foreign_records")
+STRANGE = ("far_excess", "lone_strangers")
+BOUNDED_SIGNALS = (*STRANGE, "vain_lookups", "foreign_writes", "foreign_records")
 """What the bounds below are of. A check or signal that is not named here is bounded by nothing: all are asked for."""
 _PLACE = ["account", "channel"]
 
@@ -46,7 +47,7 @@ class Screen:
     def __init__(self, sums: pd.DataFrame, limits: pd.DataFrame, *, checks: Sequence[str]) -> None:
         self.sums = sums.assign(deeds=sums["lookups"] + sums["writes"])
         self.totals = self.sums.groupby(_PLACE)[[*COUNTS, "deeds"]].sum().reset_index()
-        self.limits = limits.reindex(columns=list(WATCHED)).reindex(self.totals["channel"]).fillna(np.inf)
+        self.limits = limits.reindex(columns=list(BOUNDED_SIGNALS)).reindex(self.totals["channel"]).fillna(np.inf)
         self.limits.index = self.totals.index
         of_events = {check.name for check in CHECKS if check.of_events}
         self.is_bounded = set(checks) <= {*BOUNDED_CHECKS, *of_events} and set(WATCHED) <= set(BOUNDED_SIGNALS)
@@ -61,7 +62,7 @@ class Screen:
         least = min(tier for tier, _severity in VOLUME_TIERS)
         return sorted(
             {
-                *self.totals.loc[self.totals["misses"] >= self.limits["misses"], "account"],
+                *self.totals.loc[self.totals["misses"] >= self.limits["vain_lookups"], "account"],
                 *by_account.index[(by_account["lookups"] >= least) | (by_account["canaries"] > 0)],
                 *by_tool.index[by_tool >= TOOL_USES],
             }
@@ -73,7 +74,7 @@ class Screen:
 
     @property
     def _least(self) -> pd.Series:
-        strangers = self.limits[["far_excess", "stranger_records"]].min(axis=1)
+        strangers = self.limits[list(STRANGE)].min(axis=1)
         return strangers.clip(upper=RESET_USES).rename("least")
 
     def by_records(self) -> list[str]:
@@ -99,7 +100,7 @@ class Screen:
         found = (
             (rows["shown"] >= rows["foreign_records"])
             | (rows["written"] >= rows["foreign_writes"])
-            | (strangers >= rows[["far_excess", "stranger_records"]].min(axis=1))
+            | (strangers >= rows[list(STRANGE)].min(axis=1))
         )
         after_reset = strange.loc[strange["strange_deeds"] >= RESET_USES, "account"]
         return sorted({*rows.loc[found, "account"], *after_reset})
