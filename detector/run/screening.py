@@ -47,7 +47,10 @@ class Screen:
     def __init__(self, sums: pd.DataFrame, limits: pd.DataFrame, *, checks: Sequence[str]) -> None:
         self.sums = sums.assign(deeds=sums["lookups"] + sums["writes"])
         self.totals = self.sums.groupby(_PLACE)[[*COUNTS, "deeds"]].sum().reset_index()
-        self.limits = limits.reindex(columns=list(BOUNDED_SIGNALS)).reindex(self.totals["channel"]).fillna(np.inf)
+        # Of newcomers and of known accounts the lower limit, for a bound need not know which one it is.
+        lowest = limits.groupby(level="channel").min() if len(limits) else limits
+        lowest = lowest.reindex(columns=list(BOUNDED_SIGNALS))
+        self.limits = lowest.reindex(self.totals["channel"]).fillna(np.inf)
         self.limits.index = self.totals.index
         of_events = {check.name for check in CHECKS if check.of_events}
         self.is_bounded = set(checks) <= {*BOUNDED_CHECKS, *of_events} and set(WATCHED) <= set(BOUNDED_SIGNALS)

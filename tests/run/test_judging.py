@@ -149,6 +149,15 @@ def test_every_check_and_signal_is_bounded() -> None:
     assert set(WATCHED) <= set(BOUNDED_SIGNALS)
 
 
+def test_the_lower_limit_of_newcomers_and_known_accounts_bounds_both() -> None:
+    """Whoever reaches either is asked for; whoever stays below both is not."""
+    sums = pd.DataFrame([("a", 40), ("b", 39)], columns=["account", "misses"])
+    sums = sums.assign(channel="portal", ip="x", user_agent=None, lookups=sums["misses"], writes=0, canaries=0)
+    keys = pd.MultiIndex.from_tuples([("portal", False), ("portal", True)], names=["channel", "is_newcomer"])
+    limits = pd.DataFrame({"vain_lookups": [40.0, 90.0]}, index=keys)
+    assert Screen(sums, limits, checks=[]).certain() == ["a"]
+
+
 def test_an_unknown_check_is_bounded_by_nothing() -> None:
     """Then everybody is asked for, rather than nobody."""
     sums = pd.DataFrame(
