@@ -159,7 +159,8 @@ def _of_account(row: Mapping[Any, Any], fired: pd.DataFrame, lines: pd.DataFrame
         "day": row["day"],
         "channel": row["channel"],
         "queue": row["queue"],
-        "severity": max([_tier(records), *fired["severity"]], key=SEVERITIES.index),
+        # Without tokens nobody knows how many records; each look-up may have shown one.
+        "severity": max([_tier(row["lookups"] if pd.isna(records) else records), *fired["severity"]], key=SEVERITIES.index),
         "records_exposed": None if pd.isna(records) else records,
         "title": next(_titles(row, fired), "unusual activity"),
         "checks": sorted(set(fired["check"])) or None,
@@ -170,7 +171,7 @@ def _of_account(row: Mapping[Any, Any], fired: pd.DataFrame, lines: pd.DataFrame
 
 
 def _tier(records: float) -> str:
-    return next((name for least, name in EXPOSED_TIERS if records >= least), "low")
+    return next((name for least, name in EXPOSED_TIERS if not pd.isna(records) and records >= least), "low")
 
 
 def _titles(row: Mapping[Any, Any], fired: pd.DataFrame) -> Iterator[str]:
