@@ -160,7 +160,9 @@ def _of_account(row: Mapping[Any, Any], fired: pd.DataFrame, lines: pd.DataFrame
         "channel": row["channel"],
         "queue": row["queue"],
         # Without tokens nobody knows how many records; each look-up may have shown one.
-        "severity": max([_tier(row["lookups"] if pd.isna(records) else records), *fired["severity"]], key=SEVERITIES.index),
+        "severity": max(
+            [_tier(row["lookups"] if pd.isna(records) else records), *fired["severity"]], key=SEVERITIES.index
+        ),
         "records_exposed": None if pd.isna(records) else records,
         "title": next(_titles(row, fired), "unusual activity"),
         "checks": sorted(set(fired["check"])) or None,
@@ -170,8 +172,8 @@ def _of_account(row: Mapping[Any, Any], fired: pd.DataFrame, lines: pd.DataFrame
     }
 
 
-def _tier(records: float) -> str:
-    return next((name for least, name in EXPOSED_TIERS if not pd.isna(records) and records >= least), "low")
+def _tier(records: float | None) -> str:
+    return next((name for least, name in EXPOSED_TIERS if records is not None and records >= least), "low")
 
 
 def _titles(row: Mapping[Any, Any], fired: pd.DataFrame) -> Iterator[str]:

@@ -62,6 +62,14 @@ def test_severity_follows_the_records_exposed(records: int | None, severity: str
     assert pd.isna(found["records_exposed"][0]) == (records is None)
 
 
+def test_without_tokens_look_ups_stand_for_records() -> None:
+    """What nobody could count clears nobody: a log without records has a column of nothing."""
+    made = scores(ALERTED | {"lookups": 1_500}).assign(records=None)
+    found = build_alerts(made, fired(), NOTHING)
+    assert found["severity"].tolist() == ["high"]
+    assert found["records_exposed"].isna().all()
+
+
 def test_a_check_can_only_raise_the_severity() -> None:
     """Few records looked up after a reset are as severe as the check says; many stay what they are."""
     found = build_alerts(

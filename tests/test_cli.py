@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import importlib
 import io
 import json
 import os
@@ -145,6 +147,24 @@ def test_a_day_is_scored_without_history(dump: Path) -> None:
     }
     assert report["model"]["cold"]
     assert report["settings"]["portal"]["zone"] == "Europe/Paris"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_within_a_query_is_told_as_one(
+    number: signal.Signals, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A database says `Query interrupted` in an error of its own; that is no defect."""
+    program = importlib.import_module("detector.cli.app")
+
+    def interrupted() -> None:
+        with contextlib.suppress(KeyboardInterrupt, SystemExit):
+            program._end(number, None)
+        raise RuntimeError("Query interrupted")
+
+    monkeypatch.setattr(program, "app", interrupted)
+    monkeypatch.setattr(program, "_received", [])
+    assert run() == code
+    assert "nothing was left half done" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

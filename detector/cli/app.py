@@ -22,6 +22,8 @@ from detector.cli.running import run as run_job
 from detector.errors import ConfigError, DetectorError
 
 FAILED, MISUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+SIGNALLED = 128
+"""What a shell adds to the number of the signal that ended a program."""
 DEBUG = "DETECTOR_DEBUG"
 
 VERBS = {
@@ -63,13 +65,21 @@ for name, verb in VERBS.items():
 
 def main() -> None:
     """Run the command; end with 0 done, 1 failed, 2 misuse, 3 alerts (with --exit-code), 130 interrupted."""
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGINT, _end)
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(run())
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    """Ending by SystemExit lets scratch folders and half-written output be cleared away."""
-    raise SystemExit(TERMINATED)
+_received: list[int] = []
+"""Signals that told this process to end."""
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """Ending by an exception lets scratch folders and half-written output be cleared away."""
+    _received.append(number)
+    if number == signal.SIGTERM:
+        raise SystemExit(TERMINATED)
+    raise KeyboardInterrupt
 
 
 def run() -> int:
@@ -90,6 +100,9 @@ def run() -> int:
     except MemoryError:
         return _fail("out of memory: lower [engine] memory_limit, or give fewer days at once", FAILED)
     except Exception as error:  # noqa: BLE001 - a person is told in one line; the traceback is a variable away
+        if _received:
+            # A database that is interrupted within a query tells so in an error of its own.
+            return _fail("interrupted; nothing was left half done", SIGNALLED + _received[-1])
         _reveal()
         return _fail(f"{_kind(error)}: {error} (a defect, or the machine's; {DEBUG}=1 shows where)", FAILED)
     return 0
