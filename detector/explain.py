@@ -235,15 +235,48 @@ def sentence(
             "usual": _usual(usual, declared, language),
             "ratio": _ratio(value / usual, language) if usual else "",
         }
-        # Of next to nothing everything is a huge multiple.
-        no_ratio = "{ratio}" in text and (usual < 1 or value / usual < MIN_RATIO)
+        # Of next to nothing everything is a huge multiple; « ses 1 habituels » is no French.
+        no_ratio = "{ratio}" in text and (usual < 1 or value / usual < MIN_RATIO or (language == "fr" and usual == 1))
         text = head + USUALLY[language] if no_ratio else text
     elif "{usual}" in text:
         text = head
     if peers is not None and value > peers and (usual is None or value <= MIN_RATIO * usual):
         shown["peers"] = _number(peers, declared, language)
         text = head + PEERS[language] if shown["peers"] != shown["value"] else text
+    if declared.unit != "share" and shown["value"] in ONE[language]:
+        text = agree(text, shown["value"], language)
     return text.format(**shown)
+
+
+ONE: dict[Language, tuple[str, ...]] = {"en": ("1",), "fr": ("0", "1")}
+"""What is counted stands in the singular after these; French has it so after none, too."""
+_SINGULAR: dict[Language, tuple[str, ...]] = {
+    "en": (
+        (
+            r"(?<=^1 )((?:different |failed |canary )?(?:address|look-up|record|stranger|sign-in|network|browser|"
+            r"account|hour|minute|day))(?:es|s)\b"
+        ),
+        r"(?<=^1 )(write|reset)s\b( or )?(export|change)?s?\b",
+    ),
+    "fr": (
+        r"(?<=^[01] )(heure|minute|jour)s\b",
+        (
+            r"\b(consultation|dossier|personne|inconnu|écriture|export|connexion|échec|adresse|navigateur|compte|"
+            r"changement|réinitialisation|témoin|différente?|nouvelle|active|née|connu|consulté|affiché|touché)s\b"
+        ),
+        r"\b(réseau|nouveau)x\b",
+    ),
+}
+
+
+def agree(text: str, value: str, language: Language) -> str:
+    """A sentence whose value is one, with what it counts, and what agrees with that, in the singular."""
+    before, hole, after = text.partition("{value}")
+    counted, usual, rest = (value + after).partition(" (")
+    for pattern in _SINGULAR[language]:
+        counted = re.sub(pattern, lambda found: "".join(part or "" for part in found.groups()), counted)
+    counted = counted.replace("1 people", "1 person") if language == "en" else counted
+    return before + counted + usual + rest if hole else text
 
 
 MIN_RATIO = 1.5

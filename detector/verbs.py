@@ -393,8 +393,8 @@ def _warnings(days: Sequence[JudgedDay], model: Model) -> list[str]:
     ]
     if model.cold:
         found.append(
-            "no history: accounts were compared with the day's peers alone, so there are no p-values and only checks "
-            "alert; learn past days for more (detector learn)"
+            "no trained model: accounts were compared with the day's peers alone, so there are no p-values and only "
+            "checks alert; learn past days and train for more (detector learn, detector train)"
         )
     return found
 

@@ -129,7 +129,7 @@ def test_a_day_is_scored_without_history(dump: Path) -> None:
     assert len(rows) == 30
     assert {row["cold"] for row in rows} == {"true"}
     assert {row["p_value"] for row in rows} == {""}
-    assert "warning: no history" in done.stderr
+    assert "warning: no trained model" in done.stderr
     assert "warning: 2026-02-12 was judged as it stands (last event 16:" in done.stderr
     names = {path.name for path in (dump.parent / "out").iterdir()}
     tables = {"scores.parquet", "early.parquet", "details.parquet", "rejects.parquet", "queue.csv"}

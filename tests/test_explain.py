@@ -151,3 +151,36 @@ def test_what_stands_out_whatever_it_is_without_is_said_of_nothing() -> None:
         "La journée serait passée inaperçue sans des personnes de lieux qu'il consulte rarement"
         " et des sources et des heures inhabituelles."
     )
+
+
+@pytest.mark.parametrize(
+    ("signal", "english", "french"),
+    [
+        ("misses", "1 look-up found nothing", "1 consultation sans résultat"),
+        ("writes", "1 write or export", "1 écriture ou export"),
+        ("new_records", "1 record it had not", "1 dossier qu'il n'avait pas consulté depuis 28 jours"),
+        ("n_networks", "1 different network", "1 réseau différent"),
+        ("new_ips", "1 address new to it", "1 adresse nouvelle pour lui"),
+        ("active_hours", "active in 1 hour", "actif pendant 1 heure"),
+        ("odd_department_records", "1 person born in departments", "1 personne née dans des départements"),
+        ("ip_fanout", "an address nobody used before, shared today by 1 account", "partagée aujourd'hui par 1 compte"),
+        ("busiest_write_hour", "up to 1 write in one hour", "jusqu'à 1 écriture en une heure"),
+        ("foreign_writes", "writes on 1 record never touched", "écritures sur 1 dossier jamais touché par lui"),
+        ("active_days", "active on 1 of the 28 days before", "actif 1 des 28 jours précédents"),
+    ],
+)
+def test_one_of_something_is_told_in_the_singular(signal: str, english: str, french: str) -> None:
+    """In both languages, with what agrees with it; what is counted besides stays as it is."""
+    told = [sentence(BY_NAME[signal], value=1, usual=0, peers=None, language=each) for each in ("en", "fr")]
+    assert told[0].startswith(english)
+    assert french in told[1]
+
+
+def test_a_share_or_a_count_of_several_keeps_its_plural() -> None:
+    """One per cent of the look-ups are look-ups, and eleven are many; a run of failures is counted in none."""
+    assert "d'échecs" in sentence(BY_NAME["fail_then_ok"], value=1, usual=None, peers=None, language="fr")
+    several = sentence(BY_NAME["misses"], value=11, usual=1, peers=None)
+    assert several == "11 look-ups found nothing (usually 1)"
+    thrice = sentence(BY_NAME["writes"], value=3, usual=1, peers=None, language="fr")
+    assert thrice == "3 écritures ou exports (d'habitude 1)"
+    assert "consultations" in sentence(BY_NAME["miss_rate"], value=0.01, usual=None, peers=None, language="fr")

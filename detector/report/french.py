@@ -41,12 +41,12 @@ WARNINGS: tuple[tuple[str, str], ...] = (
     ),
     (
         (
-            "no history: accounts were compared with the day's peers alone, so there are no p-values and only checks "
-            "alert; learn past days for more (detector learn)"
+            "no trained model: accounts were compared with the day's peers alone, so there are no p-values and only "
+            "checks alert; learn past days and train for more (detector learn, detector train)"
         ),
         (
-            "aucun historique : comparaison aux seuls pairs du jour, donc sans valeur p, et seules les règles "
-            "alertent ; apprendre des jours passés pour en savoir plus (detector learn)"
+            "aucun modèle entraîné : comparaison aux seuls pairs du jour, donc sans valeur p, et seules les règles "
+            "alertent ; apprendre des jours passés et entraîner pour en savoir plus (detector learn, detector train)"
         ),
     ),
     (
