@@ -31,6 +31,8 @@ MIN_SPREAD = 0.5
 """Half of what a Poisson count has on this scale: a signal that never moved is not certain never to move."""
 PRIOR_ACCOUNTS = 20
 """A peer group's spread between accounts, and its effect of the day, weigh half with this many accounts."""
+MIN_PEERS = 10
+"""A 90th percentile of fewer peers is one of them."""
 MIN_BETWEEN = 0.05
 """Accounts of one group are never taken to be all alike."""
 DAY_EFFECT_CLIP = 2.0
@@ -395,10 +397,18 @@ def _day_by_signal(today: ir.Table, *, off_days: tuple[date, ...]) -> ir.Table:
 
 
 def _compare_with_peers(rows: ir.Table) -> ir.Table:
-    keys = ["peer_group", "signal"]
-    marks = rows.group_by(keys).aggregate(median=_.g.quantile(0.5), high=_.g.quantile(0.9))
-    compared = attach(rows, marks, keys)
-    excess = (compared.g - compared.median) / _floor(compared.high - compared.median)
+    """By the marks of the peer group, or of everyone on the channel where the group is small.
+
+    Else whoever is the only one of its profession would be its own measure, and never strange.
+    """
+    own, all_of = ["peer_group", "signal"], ["channel", "signal"]
+    marks = rows.group_by(own).aggregate(n=_.g.count(), median=_.g.quantile(0.5), high=_.g.quantile(0.9))
+    everyone = rows.group_by(all_of).aggregate(all_median=_.g.quantile(0.5), all_high=_.g.quantile(0.9))
+    compared = attach(attach(rows, marks, own), everyone, all_of)
+    is_small = compared.n < MIN_PEERS
+    median = ibis.ifelse(is_small, compared.all_median, compared.median)
+    high = ibis.ifelse(is_small, compared.all_high, compared.high)
+    excess = (compared.g - median) / _floor(high - median)
     return _pivot(compared.mutate(peers=_clip(excess)), {"peers": PEERS})
 
 

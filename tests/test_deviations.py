@@ -198,6 +198,17 @@ def test_peers_alone_give_the_distance_from_their_median(con: Backend) -> None:
     assert {each["lookups__own"] for each in found.values()} == {None}
 
 
+def test_the_only_one_of_its_profession_is_compared_with_everyone(con: Backend) -> None:
+    """It would be its own measure otherwise: 2,200 look-ups in a night, and nothing unusual."""
+    chance = random.Random(2)  # noqa: S311 - no secret
+    today = [
+        {**row(f"a{n}", "portal", DAY, profession, chance, size=4), "lookups": lookups}
+        for n, (profession, lookups) in enumerate((*[("nurse", 10)] * 12, ("astrologer", 2_200)))
+    ]
+    found = judged(peer_deviations(table(con, today)))
+    assert found["a12", "portal"]["lookups__peers"] > 10
+
+
 @pytest.mark.parametrize("count", [0.0, 1.0, 7.0, 26_800.0])
 def test_the_scale_leads_back_to_the_count(count: float) -> None:
     """Half of what is compared is told in counts again."""
