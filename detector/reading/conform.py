@@ -276,8 +276,8 @@ def _faults(meaning: Meaning) -> Iterable[tuple[str, str]]:
             yield f"{column} IS NULL AND _raw_{column} IS NULL", f"'no {column}'"
         yield f"{column} IS NULL AND _raw_{column} IS NOT NULL", f"'unknown {column} ' || {_told(f'_raw_{column}')}"
     yield f"_raw_account IS NULL AND NOT ({_FAILED_LOGIN})", "'no account'"
-    unfit = f"NOT coalesce(isfinite(_number) AND _number BETWEEN 0 AND {_MOST_RECORDS}, false)"
-    yield f"_raw_n_records IS NOT NULL AND {unfit}", "'n_records is not a number of records'"
+    whole = f"isfinite(_number) AND _number BETWEEN 0 AND {_MOST_RECORDS} AND _number = floor(_number)"
+    yield f"_raw_n_records IS NOT NULL AND NOT coalesce({whole}, false)", "'n_records is not a number of records'"
     if meaning.mapping.records.kind == "token":
         held = f"_is_nir OR {records.holds_identifier('_raw_record')}"
         yield held, "'the record holds what has the form of a social-security number, and the mapping says token'"

@@ -37,13 +37,14 @@ class Dump:
 
 
 class Tally(io.RawIOBase):
-    """Bytes on their way: passes them on, and keeps their SHA-256, their number and, if wanted, that of line feeds."""
+    """Bytes on their way: passes them on, and keeps their SHA-256, their number and, if wanted, what lines need."""
 
     def __init__(self, raw: BinaryIO, head: bytes = b"", *, count_lines: bool = False) -> None:
         self._raw, self._head, self._count_lines = raw, head, count_lines
         self._digest = hashlib.sha256()
         self.size = 0
         self.line_feeds = 0
+        self.holds_nul = False
         self.last = b""
 
     def readable(self) -> bool:
@@ -60,6 +61,7 @@ class Tally(io.RawIOBase):
         self.size += len(block)
         if self._count_lines:
             self.line_feeds += block.count(b"\n")
+            self.holds_nul = self.holds_nul or b"\0" in block
         self.last = block[-1:] or self.last
         return block
 
@@ -130,8 +132,8 @@ def decompressed(stream: pa.NativeFile, compression: str | None) -> pa.NativeFil
     return pa.CompressedInputStream(stream, compression) if compression else stream
 
 
-def pass_through(opened: Opened, *, count_lines: bool) -> tuple[Tally, int]:
-    """Let a whole file pass by: its tally, and its lines once decompressed (0 if they are not wanted).
+def pass_through(opened: Opened, *, count_lines: bool) -> tuple[Tally, Tally]:
+    """Let a whole file pass by: the tally of its content, decompressed if counted, and of the file as it lies.
 
     Raises
     ------
@@ -139,11 +141,10 @@ def pass_through(opened: Opened, *, count_lines: bool) -> tuple[Tally, int]:
         If it is cut short or damaged.
     """
     if count_lines and opened.compression:
-        content, tally = _unpacked(opened, count_lines=True)
-        return tally, content.lines
+        return _unpacked(opened, count_lines=True)
     with opened.tally(count_lines=count_lines) as tally:
         tally.drain()
-        return tally, tally.lines
+        return tally, tally
 
 
 def _unpacked(opened: Opened, *, count_lines: bool) -> tuple[Tally, Tally]:
@@ -182,7 +183,7 @@ def expand(inputs: Iterable[Input]) -> list[Dump]:
     Raises
     ------
     ReadError
-        If an input means no file.
+        If an input means no file, or one whose name is not UTF-8.
     ConfigError
         If two inputs mean the same file and do not agree on its mapping or format.
     """
@@ -194,11 +195,19 @@ def expand(inputs: Iterable[Input]) -> list[Dump]:
                 f"{source.path}: no such file; expected a file, a folder with files, a glob, or - for standard input"
             )
         for path in paths:
+            _refuse_undecodable(path)
             name = path if path == STDIN else str(Path(path).resolve())
             known = found.setdefault(name, Dump(path, source, position)).input
             if (known.mapping, known.format) != (source.mapping, source.format):
                 raise ConfigError(f"{path}: two inputs mean this file, each with a mapping of its own; leave one out")
     return list(found.values())
+
+
+def _refuse_undecodable(path: str) -> None:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise ReadError(f"{path!a}: its name is not UTF-8, so no result could name it; rename it") from None
 
 
 def is_present(source: Input) -> bool:

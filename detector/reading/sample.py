@@ -68,12 +68,13 @@ def take_sample(opened: Opened) -> Sample:
     Raises
     ------
     ReadError
-        If it is binary, and not Parquet.
+        If it is binary, and not Parquet, or its lines end with carriage returns alone.
     """
     head = opened.head_bytes()
     sample = Sample(opened.path, head, _encoding(head), opened.dump.input.mapping)
     if not sample.is_parquet:
         _refuse_binary(sample)
+        _refuse_one_line(sample)
     return sample
 
 
@@ -97,4 +98,12 @@ def _refuse_binary(sample: Sample) -> None:
         raise ReadError(
             f"{sample.path}: binary ({controls} control characters in its first {len(text)} bytes); expected CSV, JSON "
             "lines, a log of lines or Parquet, plain or compressed with gzip or zstd"
+        )
+
+
+def _refuse_one_line(sample: Sample) -> None:
+    if len(sample.lines) == 1 and "\r" in sample.lines[0].strip():
+        raise ReadError(
+            f"{sample.path}: its lines end with carriage returns alone; expected line feeds; convert it first, "
+            "for instance with tr '\\r' '\\n'"
         )

@@ -89,7 +89,7 @@ def _lying(opened: Opened, con: duckdb.DuckDBPyConnection) -> Part | None:
     if checked is None:
         return None
     rows, notes = checked
-    tally, _ = pass_through(opened, count_lines=False)
+    _, tally = pass_through(opened, count_lines=False)
     counted = FileCount(opened.path, PARQUET.name, tally.sha256, tally.size, rows, read=rows, events=rows)
     return Part(opened.dump, counted, shape=shape, notes=notes)
 
@@ -122,11 +122,15 @@ def _failure(source: Source, error: duckdb.Error) -> ReadError:
 
 
 def _counted(form: Format, source: Source, rows: Rows, staged: str) -> FileCount | None:
-    """The counts of a staged file; null if lines were lost on the way."""
+    """The counts of a staged file; null if lines were lost on the way, or passed that should not."""
     lines = source.lines if rows.complete else None
-    tally, expected = (
-        (lines.tally, lines.count) if lines else pass_through(source.opened, count_lines=form is not PARQUET)
-    )
+    if lines:
+        tally, expected = lines.tally, lines.count
+    else:
+        content, tally = pass_through(source.opened, count_lines=form is not PARQUET)
+        if content.holds_nul:  # DuckDB's reader lets it pass; line by line it is a reject
+            return None
+        expected = content.lines
     columns = {
         "ignored": "_ignored",
         "rejected": "count(*) FILTER (_problem IS NOT NULL AND _part = 1)",
@@ -158,5 +162,6 @@ def _notes(source: Source, meaning: Meaning) -> tuple[str, ...]:
 
 def _passed(opened: Opened) -> FileCount:
     """The counts of a file that has blank lines only, or none."""
-    tally, lines = pass_through(opened, count_lines=True)
-    return FileCount(opened.path, "empty", tally.sha256, tally.size, lines, ignored={"blank": lines} if lines else {})
+    content, tally = pass_through(opened, count_lines=True)
+    ignored = {"blank": content.lines} if content.lines else {}
+    return FileCount(opened.path, "empty", tally.sha256, tally.size, content.lines, ignored=ignored)

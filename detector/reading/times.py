@@ -27,6 +27,10 @@ _COMPACT = r"\d{8}T\d{6}Z?"
 _NUMBER = r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
 _WEB = r"\[?\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]?"
 _WEB_FORMAT = "%d/%b/%Y:%H:%M:%S %z"
+_ASCTIME = r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]?\d \d\d:\d\d:\d\d \d{4}"  # C's, which names no zone
+_ASCTIME_FORMAT = "%a %b %d %H:%M:%S %Y"
+_MAIL = r"(?:[A-Z][a-z]{2}, )?\d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:GMT|[+-]\d{4})"  # RFC 5322, and HTTP's
+_MAIL_FORMAT = "%d %b %Y %H:%M:%S %z"
 
 # Digits decide the unit: until 2286 seconds have 10 digits at most, and since 2001 milliseconds have 12 at least.
 _UNITS_US = ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0), (math.inf, 1e-3))
@@ -86,9 +90,12 @@ def _by_shape(value: str) -> Instants:
             f"make_timestamptz(epoch_us(try_strptime({value}, '%Y%m%dT%H%M%SZ')))",
         ),
     ]
+    mail = f"replace(regexp_replace({value}, '^[A-Za-z]+, ', ''), 'GMT', '+0000')"
+    zoned.append((sql.matches_whole(value, _MAIL), f"try_strptime({mail}, {sql.text(_MAIL_FORMAT)})"))
     wall = [
         (f"{iso} AND NOT {has_zone}", f"try_cast({dotted} AS TIMESTAMP)"),
         (sql.matches_whole(value, _COMPACT) + f" AND {value} NOT LIKE '%Z'", f"try_strptime({value}, '%Y%m%dT%H%M%S')"),
+        (sql.matches_whole(value, _ASCTIME), f"try_strptime(replace({value}, '  ', ' '), {sql.text(_ASCTIME_FORMAT)})"),
     ]
     return Instants(sql.cases(zoned), sql.cases(wall))
 

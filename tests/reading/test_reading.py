@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -220,9 +221,9 @@ def test_a_file_of_rejects_does_not_hide_among_others(reads: Read, tmp_path: Pat
         reads(tmp_path / "in")
 
 
-@pytest.mark.parametrize("number", ["NaN", "inf", "-inf", "-1", "1e99", "many"])
+@pytest.mark.parametrize("number", ["NaN", "inf", "-inf", "-1", "2.5", "1e99", "many"])
 def test_what_is_no_number_of_records_is_a_reject(reads: Read, tmp_path: Path, number: str) -> None:
-    """NaN, infinities, negative and huge numbers are rejects with a reason."""
+    """NaN, infinities, negative, broken and huge numbers are rejects with a reason."""
     text = "timestamp,account,action,outcome,n_records\n" + row(1, record="2") + row(2, record=number)
     reading = reads(write(tmp_path, text), max_reject_share=1)
     assert reading.rejects.column("reason").to_pylist() == ["n_records is not a number of records"]
@@ -249,7 +250,47 @@ def test_an_account_may_be_absent_in_a_failed_sign_in_alone(reads: Read, tmp_pat
     assert reading.rejects.column("line").to_pylist() == [3]
 
 
+def test_a_line_that_holds_a_nul_byte_is_a_reject(reads: Read, tmp_path: Path) -> None:
+    """However many clean lines stand around it, and however they could be read."""
+    text = HEADER + "".join(row(n, account=str(n)) for n in range(40)) + row(41, account="A\0B")
+    for name, content in (("plain.csv", text.encode()), ("packed.csv.gz", gzip.compress(text.encode()))):
+        path = tmp_path / name
+        path.write_bytes(content)
+        reading = reads(path)
+        assert reading.rejects.select(["line", "reason"]).to_pylist() == [
+            {"line": 42, "reason": "line holds a NUL byte"}
+        ]
+        assert balanced(reading)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such name")
+def test_a_file_whose_name_is_not_utf8_is_refused(reads: Read, tmp_path: Path) -> None:
+    """Results name their files, and could not name this one."""
+    (tmp_path / os.fsdecode(b"day\xff.csv")).write_text(HEADER + row(1))
+    with pytest.raises(ReadError, match=r"day\\udcff.csv': its name is not UTF-8"):
+        reads(tmp_path)
+
+
+def test_deep_json_among_good_lines_spoils_nothing(reads: Read, tmp_path: Path) -> None:
+    """A line nested deeper than a parser follows stops nobody from reading the rest."""
+    good = '{"timestamp": "2026-03-01T09:00:00Z", "account": "A", "action": "lookup", "outcome": "success"}\n'
+    deep = good.replace("}", ', "z": ' + "[" * 10**5 + "]" * 10**5 + "}")
+    reading = reads(write(tmp_path, deep + good * 30, "day.jsonl"))
+    assert reading.files[0].lines == 31
+    assert balanced(reading)
+
+
 # What must not happen
+
+
+def test_a_browser_cannot_make_an_access_log_something_else(reads: Read, tmp_path: Path) -> None:
+    """Words of another format in a user agent change nothing: else whoever attacks could hide a whole file."""
+    said = 'x INFO  [org.keycloak.events] type=\\"LOGIN\\", clientId=\\"x\\", userId=\\"y\\"'
+    line = '192.0.2.{n} - A [01/Mar/2026:09:00:0{n} +0000] "GET /a HTTP/1.1" 200 5 "-" "{agent}"\n'
+    text = "".join(line.format(n=n, agent=said) for n in range(9))
+    assert reads(write(tmp_path, text, "access.log")).files[0].format == "combined"
+    wide = HEADER.replace("\n", ",user_agent\n") + row(1).replace("\n", ",x INFO  [org.keycloak.events] type=LOGIN\n")
+    assert reads(write(tmp_path, wide, "wide.csv")).files[0].format == "csv"
 
 
 def test_no_identifier_is_left_anywhere(reads: Read, tmp_path: Path) -> None:
@@ -323,6 +364,8 @@ def test_settings_of_the_connection_are_left_as_they_were(con: Backend, tmp_path
         (b"\x1f\x8b" + b"garbage" * 50, "cut short or damaged"),
         (b"x" * 10**7, "no known format"),
         (b"hello\nworld\nthis is no log\n", "no known format.*tried parquet .*; name one with --input-format"),
+        ((HEADER + row(1) + row(2)).replace("\n", "\r").encode(), "its lines end with carriage returns alone"),
+        (b'{"timestamp": ' + b"[" * 10**5 + b"]" * 10**5 + b"}\n", "no known format"),
         (b"PAR1" + b"x" * 100, "not a whole Parquet file"),
     ],
 )

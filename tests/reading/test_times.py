@@ -51,10 +51,14 @@ def ask_wall(con: Backend, expression: str, wall: datetime) -> Any:
         ("1772355600123456000", "2026-03-01T09:00:00.123456+00:00"),
         ("01/Mar/2026:09:00:00 +0100", "2026-03-01T08:00:00+00:00"),
         ("[01/Mar/2026:09:00:00 +0000]", "2026-03-01T09:00:00+00:00"),
+        ("Sun Mar  1 09:00:00 2026", "2026-03-01T08:00:00+00:00"),
+        ("Tue Mar 31 09:00:00 2026", "2026-03-31T07:00:00+00:00"),
+        ("Sun, 01 Mar 2026 09:00:00 GMT", "2026-03-01T09:00:00+00:00"),
+        ("1 Mar 2026 09:00:00 -0330", "2026-03-01T12:30:00+00:00"),
     ],
 )
 def test_usual_notations_are_found(con: Backend, written: str, expected: str) -> None:
-    """ISO 8601 with and without zone, epochs in four units, and the web servers' form need no setting."""
+    """ISO 8601 with and without zone, epochs in four units, the web servers' form, C's, and mails' need no setting."""
     assert instant(con, written) == datetime.fromisoformat(expected)
 
 
@@ -76,6 +80,9 @@ def test_usual_notations_are_found(con: Backend, written: str, expected: str) ->
         "",
         "2026-03-01T25:00:00Z",
         "32/Mar/2026:09:00:00 +0100",
+        "Tue Mar 32 09:00:00 2026",
+        "Sun Mar  1 09:00:00 CET 2026",
+        "Sun, 31 Feb 2026 09:00:00 GMT",
     ],
 )
 def test_what_is_no_time_is_null(con: Backend, written: str) -> None:

@@ -174,7 +174,9 @@ def _names(sample: Sample) -> list[str]:
 
 def _cut(lines: list[str], delimiter: str) -> list[list[str]]:
     """The cells of each line by itself: a quote that is not closed spoils no other line."""
-    return [next(csv.reader([line[:_LONGEST_SAMPLED]], delimiter=delimiter), []) for line in lines]
+    # Python's reader refuses a carriage return within a line; what it means is for the reader of the whole file to say.
+    flat = (line[:_LONGEST_SAMPLED].replace("\r", " ") for line in lines)
+    return [next(csv.reader([line], delimiter=delimiter), []) for line in flat]
 
 
 def _refuse_repeated(source: Source, names: list[str]) -> None:

@@ -83,7 +83,7 @@ def _pointers(path: str) -> tuple[str, str]:
 def _parsed(line: str) -> object:
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):  # not JSON, or nested so deep that nobody means it
         return None
 
 
