@@ -234,8 +234,7 @@ def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSetti
     signals = timeline.account_days(day)
     rows = timeline.deviations(day).to_pandas().merge(signals.to_pandas(), on=["account", "channel", "day"])
     rows = _without_strangers(rows, timeline, day)
-    rows = measure(rows, model).sort_values(["strangeness", "account"], ascending=[False, True])
-    rows = rows.drop_duplicates("account").reset_index(drop=True)
+    rows = stranger_channels(measure(rows, model))
     # What a cold model was calibrated on are other portals: it ranks, and only checks alert.
     calibration = model.calibration.iloc[:0] if model.cold else model.calibration
     judged = rows.join(judge_day(rows, calibration, settings=settings.alerts))
@@ -293,9 +292,7 @@ def score_running(
     rows = _without_strangers(rows, timeline, day)
     if rows.empty:
         return Scored(SCORES.empty().to_pandas(), early, fired)
-    rows = measure(rows, model)
-    rows = rows.sort_values(["strangeness", "account"], ascending=[False, True])
-    rows = rows.drop_duplicates("account").reset_index(drop=True)
+    rows = stranger_channels(measure(rows, model))
     warned = rows["account"].isin(early["account"])
     queue = pd.Series("main", index=rows.index).where(warned, None)
     judged = _rank(_add_checks(rows.assign(p_value=np.nan, alert=warned, queue=queue), fired).assign(campaign=None))
@@ -350,6 +347,15 @@ def measure(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
         largest_tail=contributions.max(axis=1, initial=0.0),
         plain_sum=X.sum(axis=1),
     )
+
+
+def stranger_channels(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per account, the strangest first: of its channels the stranger, of equals the first by name.
+
+    Whatever order the rows come in, which a database does not promise.
+    """
+    ordered = rows.sort_values(["strangeness", "account", "channel"], ascending=[False, True, True])
+    return ordered.drop_duplicates("account").reset_index(drop=True)
 
 
 def _add_checks(judged: pd.DataFrame, fired: pd.DataFrame) -> pd.DataFrame:
