@@ -31,11 +31,12 @@ def _let(value: str, expression: str) -> str:
 
 
 def _bare(address: str) -> str:
-    """An address without port and brackets."""
+    """An address without port and brackets, nor the `::ffff:` that a server listening on IPv6 puts before IPv4."""
     return sql.cases(
         [
             (f"starts_with({address}, '[')", f"regexp_extract({address}, '\\[([^\\]]*)\\]', 1)"),
             (sql.matches_whole(address, r"[0-9.]+:\d+"), f"split_part({address}, ':', 1)"),
+            (sql.matches_whole(address, "::(?i:ffff):[0-9.]+"), f"split_part({address}, ':', 4)"),
             (f"{address} = 'unix:'", "'127.0.0.1'"),
         ],
         otherwise=address,

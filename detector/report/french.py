@@ -152,6 +152,14 @@ REJECTS: tuple[tuple[str, str], ...] = (
     ("no HTTP request", "aucune requête HTTP"),
     ("not a JSON object", "pas un objet JSON"),
     ("not a line of syslog", "pas une ligne de syslog"),
+    ("line holds a NUL byte", "la ligne contient un octet nul"),
+    ("line longer than {} bytes", "ligne de plus de {} octets"),
+    ("{} columns, expected {}", "{} colonnes au lieu de {}"),
+    (
+        "a quote is opened and not closed, or closed within a field",
+        "un guillemet est ouvert et non fermé, ou fermé au milieu d'un champ",
+    ),
+    ("repeated 0 times", "répétée 0 fois"),
     ("repeated more than {} times", "répétée plus de {} fois"),
 )
 """Why a line could not be read."""

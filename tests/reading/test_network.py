@@ -46,7 +46,8 @@ def test_the_client_is_the_one_that_python_finds(peer: str, hops: list[str]) -> 
 
 
 def test_addresses_are_known_in_every_notation() -> None:
-    """Compressed, mixed case, with brackets and ports: an address is the same address."""
+    """Compressed, mixed case, with brackets and ports, IPv4 as IPv6: an address is the same address."""
+    assert found("::ffff:10.1.1.1", "203.0.113.7, ::FFFF:10.2.2.2") == "203.0.113.7"
     assert found("10.1.1.1", "FD00:0:0::1, [fd12::9]:443, 203.0.113.7:80, fd00:0:0:0:0:0:0:1") == "203.0.113.7"
 
 

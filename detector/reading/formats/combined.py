@@ -18,7 +18,9 @@ _QUOTED = r'"((?:[^"\\]|\\.)*)"'
 _STAMP = r"\[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\]"
 _LINE = rf"^(?:(\S+) )?(\S+) (\S+) (\S+) {_STAMP} {_QUOTED} (\d{{3}}|-) (\d+|-)(?: {_QUOTED} {_QUOTED}(.*))?$"
 _PARTS = ("vhost", "remote", "ident", "user", "time", "request", "status", "bytes", "referer", "user_agent", "rest")
-_REQUEST = r"^([A-Z][A-Z_-]*) (\S+)(?: HTTP/[\d.]+)?$"
+_REQUEST = (
+    r"^([A-Z][A-Z_-]*) (\S.*?)(?: HTTP/[\d.]+)?$"  # a target may hold spaces: some servers answer it all the same
+)
 _EXTRA = rf"{_QUOTED}|\S+"
 _EXTRAS = 9
 _COLUMNS = {

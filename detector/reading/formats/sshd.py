@@ -84,7 +84,7 @@ def _tried() -> dict[str, str]:
         "_user": f"trim({user})",
         "_address": sql.cases([(tried, _group(_TRIED, 5)), (unknown, _group(_UNKNOWN, 2))]),
         "_method": sql.cases([(tried, _group(_TRIED, 2))], otherwise="NULL::VARCHAR"),
-        "_times": f"CASE WHEN _told <= {_MOST_REPEATS} AND {kind} IS NOT NULL THEN _told ELSE 1 END",
+        "_times": f"CASE WHEN _told BETWEEN 1 AND {_MOST_REPEATS} AND {kind} IS NOT NULL THEN _told ELSE 1 END",
     }
 
 
@@ -131,6 +131,7 @@ def _faults() -> list[tuple[str, str]]:
     return [
         ("trim(_text) = ''", "NULL"),
         ("_message IS NULL", "'not a line of syslog'"),
+        ("_told < 1", "'repeated 0 times'"),
         (f"_told > {_MOST_REPEATS}", f"'repeated more than {_MOST_REPEATS} times'"),
     ]
 

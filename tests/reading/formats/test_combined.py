@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from detector.reading import token
+from detector.reading import Input, token
 from tests.reading.reads import KEY, NIR, Read, balanced, column, mapping, rows_of
 from tests.reading.samples import sample
 
@@ -79,3 +79,16 @@ def test_the_whole_real_log_is_accounted_for(reads: Read, shared_data: Path) -> 
     assert (count.lines, count.events, count.rejected) == (10_000, 9_999, 1)
     assert balanced(reading)
     assert len(set(column(reading, "account"))) == 1_753
+
+
+def test_a_request_whose_path_holds_spaces_is_a_request(reads: Read, tmp_path: Path) -> None:
+    """Some servers answer it: a robot must not pass unseen by leaving spaces as they are."""
+    path = tmp_path / "access.log"
+    path.write_text(
+        '192.0.2.1 - A [01/Mar/2026:09:00:00 +0000] "GET /record/a b HTTP/1.1" 200 5 "-" "x"\n'
+        '192.0.2.1 - A [01/Mar/2026:09:00:01 +0000] "GET /old" 200 5 "-" "x"\n'
+        '192.0.2.1 - A [01/Mar/2026:09:00:02 +0000] "\\x16\\x03 x" 400 5 "-" "x"\n'
+    )
+    reading = reads(Input(path=str(path), mapping=mapping(records={"kind": "token"})))
+    assert column(reading, "record") == ["/record/a b", "/old"]
+    assert reading.files[0].ignored == {"no HTTP request": 1}

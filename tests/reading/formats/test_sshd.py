@@ -91,13 +91,19 @@ def test_a_day_that_a_year_has_not_is_a_reject(reads: Read, tmp_path: Path) -> N
     assert reading.rejects.column("line").to_pylist() == [2]
 
 
-def test_a_number_of_repeats_cannot_fill_the_disk(reads: Read, tmp_path: Path) -> None:
-    """A line that claims a billion repeats is a reject."""
-    said = "message repeated 1000000000 times: [ Failed password for root from 192.0.2.1 port 9 ssh2]"
+@pytest.mark.parametrize(
+    ("times", "reason"), [("1000000000", "repeated more than 10000 times"), ("0", "repeated 0 times")]
+)
+def test_a_number_of_repeats_cannot_fill_the_disk_nor_lose_the_line(
+    reads: Read, tmp_path: Path, times: str, reason: str
+) -> None:
+    """A line that claims a billion repeats, or none, is a reject."""
+    said = f"message repeated {times} times: [ Failed password for root from 192.0.2.1 port 9 ssh2]"
     good = "Mar  1 09:00:00|1|Accepted password for a from 192.0.2.1 port 9 ssh2"
     reading = reads(Input(path=log(tmp_path, good, f"Mar  1 09:00:01|2|{said}"), mapping=AUTH), max_reject_share=1)
-    assert reading.rejects.column("reason").to_pylist() == ["repeated more than 10000 times"]
+    assert reading.rejects.column("reason").to_pylist() == [reason]
     assert reading.files[0].events == 1
+    assert balanced(reading)
 
 
 def test_other_stamps_are_read(reads: Read, tmp_path: Path) -> None:
