@@ -149,6 +149,21 @@ def test_a_day_is_scored_without_history(dump: Path) -> None:
     assert report["settings"]["portal"]["zone"] == "Europe/Paris"
 
 
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [(1, "300 events of 1 day: 2026-02-12"), (2, "600 events of 2 days: 2026-02-12 to 2026-02-13")],
+)
+def test_what_was_learned_is_told(dump: Path, days: int, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many events of how many days, and which; the same dump again is none."""
+    if days == 2:
+        dump.with_name("next.csv").write_text(EVENTS.replace("02-12T", "02-13T").replace("a1,", "b1,"))
+    dumps = [path.name for path in sorted(dump.parent.glob("*.csv"))]
+    monkeypatch.chdir(dump.parent)
+    arguments = ["learn", *dumps, "--mapping", "mapping.toml", "--history", "history", "--complete"]
+    assert told in CliRunner().invoke(app, arguments).stdout
+    assert "learned 0 events of 0 days\n" in CliRunner().invoke(app, arguments).stdout
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interruption_within_a_query_is_told_as_one(
     number: signal.Signals, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -56,8 +56,10 @@ def learn(
 
 def _tell_learned(learned: Learned) -> None:
     events = sum(file.events for file in learned.files)
-    span = f": {learned.days[0]} to {learned.days[-1]}" if learned.days else ""
-    typer.echo(f"learned {events:,} events of {len(learned.days)} days{span}")
+    first, last = (learned.days[0], learned.days[-1]) if learned.days else (None, None)
+    days = "1 day" if first and first == last else f"{len(learned.days)} days"
+    span = f": {first} to {last}" if first != last else f": {first}" if first else ""
+    typer.echo(f"learned {events:,} events of {days}{span}")
     if learned.skipped:
         typer.echo(f"skipped {len(learned.skipped)} dumps that were held already")
     if learned.rejects.num_rows:
