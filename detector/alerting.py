@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -69,14 +70,9 @@ def judge_day(day: pd.DataFrame, calibration: pd.DataFrame, *, settings: AlertSe
     judged = pd.Series(False, index=day.index)
     for kind, rows in day.groupby("kind"):
         strangeness, past = rows["strangeness"].to_numpy(), by_kind.get(str(kind), np.empty(0))
-        days = min(CALIBRATION_DAYS, 1 / settings.false_discovery_rate)
-        enough = len(past) >= max(settings.min_calibration, len(rows) * days)
+        enough = is_enough(len(past), n_rows=len(rows), settings=settings)
         if len(past) >= settings.min_calibration:
-            p_values = conformal_p_values(strangeness, past)
-            if kind != KNOWN and len(by_kind.get(KNOWN, ())) >= settings.min_calibration:
-                # A few hundred first days say little of one in ten thousand: it must be that strange among all.
-                p_values = np.maximum(p_values, conformal_p_values(strangeness, by_kind[KNOWN]))
-            found.loc[rows.index, "p_value"] = widen(p_values)
+            found.loc[rows.index, "p_value"] = widen(p_values_of(str(kind), strangeness, by_kind, settings=settings))
             judged[rows.index] = enough
         if not enough and kind != KNOWN and len(everyone):
             hits = _discovered(conformal_p_values(strangeness, everyone), settings)
@@ -90,8 +86,39 @@ def judge_day(day: pd.DataFrame, calibration: pd.DataFrame, *, settings: AlertSe
     return found
 
 
+def is_enough(n_past: int, *, n_rows: int, settings: AlertSettings) -> bool:
+    """Whether so many past account-days of a kind are enough for as many of the day to alert for being strange."""
+    days = min(CALIBRATION_DAYS, 1 / settings.false_discovery_rate)
+    return n_past >= max(settings.min_calibration, n_rows * days)
+
+
+def p_values_of(kind: str, strangeness: Floats, past: Mapping[str, Floats], *, settings: AlertSettings) -> Floats:
+    """P-values of account-days of one kind among the past ones of each kind, before the day as a whole is looked at."""
+    found = conformal_p_values(strangeness, past[kind])
+    if kind != KNOWN and len(past.get(KNOWN, ())) >= settings.min_calibration:
+        # A few hundred first days say little of one in ten thousand: it must be that strange among all.
+        found = np.maximum(found, conformal_p_values(strangeness, past[KNOWN]))
+    return found
+
+
 def _discovered(p_values: Floats, settings: AlertSettings) -> NDArray[np.bool_]:
     return np.asarray(false_discovery_control(p_values) <= settings.false_discovery_rate)
+
+
+def discovery_level(n_at_most: Callable[[float], int], *, n: int, rate: float) -> float:
+    """The p-value up to which Benjamini–Hochberg discovers among `n`; below zero for none.
+
+    The procedure looks for the largest k of which the k smallest p-values are at most rate · k / n. Asking again and
+    again how many are, from k = n downwards, ends there, and sorts nothing.
+    """
+    k = n
+    while k:
+        level = rate * k / n
+        found = n_at_most(level)
+        if found >= k:
+            return level
+        k = found
+    return -1.0
 
 
 def judge_alone(rows: pd.DataFrame, calibration: pd.DataFrame) -> pd.Series:
@@ -118,8 +145,12 @@ def conformal_p_values(strangeness: Floats, past: Floats) -> Floats:
 
 def widen(p_values: Floats) -> Floats:
     """Multiply p-values by how many times too many are small, when the whole day is odd; never below the original."""
-    inflation = max(1.0, float((p_values <= ODD_SHARE).mean()) / ODD_SHARE)
-    return np.minimum(p_values * inflation, 1.0)
+    return np.minimum(p_values * inflation(float((p_values <= ODD_SHARE).mean())), 1.0)
+
+
+def inflation(small_share: float) -> float:
+    """How many times too many of a day's p-values are small (at most `ODD_SHARE`); at least one."""
+    return max(1.0, small_share / ODD_SHARE)
 
 
 MIN_STRANGEST = 1_000

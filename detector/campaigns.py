@@ -21,6 +21,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import binom, false_discovery_control
 
+from detector.joins import attach, to_frame
 from detector.novelty import with_network
 
 
@@ -74,22 +75,27 @@ def find_campaigns(
     near = judged.loc[judged["alert"] | (judged["p_value"] <= settings.near), ["account", "day", "p_value", "alert"]]
     if len(near) < MIN_MEMBERS:
         return pd.DataFrame(columns=list(COLUMNS))
-    tested = _test_sources(_count_sources(sources, past_sources, near["account"]), settings)
-    return _join(near, tested)
+    marks = ibis.memtable(pd.DataFrame({"account": near["account"].to_numpy(dtype=str)}))
+    return join_accounts(near, shared_sources(sources, past_sources, marks, settings=settings))
 
 
-def _count_sources(sources: ir.Table, past: ir.Table, near: pd.Series) -> _Sources:
-    """Sources that at least two near-alerts share, and how many accounts use each, today and in the past."""
-    marks = ibis.memtable(pd.DataFrame({"account": near.to_numpy(dtype=str)}))
+def shared_sources(sources: ir.Table, past: ir.Table, near: ir.Table, *, settings: CampaignSettings) -> pd.DataFrame:
+    """The uses (`account`, `source`) of sources that more of the accounts `near` share than honest life explains."""
+    return _test_sources(_count_sources(sources, past, near, rare=settings.rare_accounts), settings)
+
+
+def _count_sources(sources: ir.Table, past: ir.Table, marks: ir.Table, *, rare: int) -> _Sources:
+    """Sources that at least two near-alerts share and few others used, and how many accounts use each."""
     today = _tokens(sources).cache()
     shared = today.semi_join(marks, "account").group_by("source").having(_.account.nunique() >= MIN_MEMBERS)
     asked = shared.aggregate(n_near=_.account.nunique()).cache()
-    of_near = today.semi_join(asked, "source").semi_join(marks, "account").distinct()
     totals = today.semi_join(asked, "source").group_by("source").aggregate(n_today=_.account.nunique())
     others = _tokens(past).anti_join(marks, "account").semi_join(asked, "source")
     used = others.group_by("source").aggregate(n_others=_.account.nunique())
-    tested = asked.inner_join(totals, "source").left_join(used, "source").drop("source_right")
-    return _Sources(of_near.to_pandas(), tested.mutate(n_others=_.n_others.fill_null(0)).to_pandas())
+    counted = attach(asked.inner_join(totals, "source"), used, "source").mutate(n_others=_.n_others.fill_null(0))
+    tested = counted.filter(_.n_others <= rare).cache()
+    of_near = today.semi_join(tested, "source").semi_join(marks, "account").distinct()
+    return _Sources(to_frame(of_near), to_frame(tested))
 
 
 def _tokens(sources: ir.Table) -> ir.Table:
@@ -104,7 +110,7 @@ def _tokens(sources: ir.Table) -> ir.Table:
 
 def _test_sources(counted: _Sources, settings: CampaignSettings) -> pd.DataFrame:
     """The uses of sources with more near-alerts than honest life explains."""
-    tested = counted.tested[counted.tested["n_others"] <= settings.rare_accounts]
+    tested = counted.tested
     if tested.empty:
         return counted.uses.iloc[:0]
     p_values = binom.sf(tested["n_near"] - 1, tested["n_today"], settings.near)
@@ -112,8 +118,8 @@ def _test_sources(counted: _Sources, settings: CampaignSettings) -> pd.DataFrame
     return counted.uses[counted.uses["source"].isin(found["source"])]
 
 
-def _join(near: pd.DataFrame, uses: pd.DataFrame) -> pd.DataFrame:
-    """Accounts connected through sources are one campaign."""
+def join_accounts(near: pd.DataFrame, uses: pd.DataFrame) -> pd.DataFrame:
+    """Accounts connected through sources (`uses`) are one campaign; the table is that of `find_campaigns`."""
     if uses.empty:
         return pd.DataFrame(columns=list(COLUMNS))
     accounts, account_names = pd.factorize(uses["account"], sort=True)

@@ -242,13 +242,23 @@ def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSetti
     judged = _add_campaigns(_add_checks(judged, fired), timeline, day, settings)
     judged = judged.assign(queue=queue_slow(judged, queued=queued, settings=settings.alerts))
     judged = _rank(judged)
-    judged = judged.assign(model_version=model.version, cold=model.cold)
-    judged = judged.assign(reasons=_reasons(timeline, model, judged, day, settings))
-    judged = judged.assign(unremarkable_without=_unremarkable(judged, model, settings))
+    judged = explain_rows(timeline, model, judged, day, settings=settings, n_accounts=len(judged))
     early = EARLY.empty().to_pandas()
     if not model.cold:
         early = early_alerts(timeline, day, n_accounts=len(judged), settings=settings.alerts)
     return Scored(to_scores(judged), early, fired)
+
+
+def explain_rows(
+    timeline: Timeline, model: Model, judged: pd.DataFrame, day: date, *, settings: ScoreSettings, n_accounts: int
+) -> pd.DataFrame:
+    """Judged and ranked account-days with the model's version and, those that anybody looks at, with their reasons.
+
+    `judged` holds all of the day's `n_accounts` accounts, or at least those that get reasons.
+    """
+    told = judged.assign(model_version=model.version, cold=model.cold)
+    told = told.assign(reasons=_reasons(timeline, model, told, day, settings))
+    return told.assign(unremarkable_without=_unremarkable(told, model, settings, n_accounts=n_accounts))
 
 
 def score_running(
@@ -411,14 +421,14 @@ def _reasons(
     return pd.Series([by_index.get(index, []) for index in judged.index], index=judged.index)
 
 
-def _unremarkable(judged: pd.DataFrame, model: Model, settings: ScoreSettings) -> pd.Series:
+def _unremarkable(judged: pd.DataFrame, model: Model, settings: ScoreSettings, *, n_accounts: int) -> pd.Series:
     """Of what alerts for being strange: it stands out from where an account-day alerts alone, or the day's least."""
     told = judged[judged["alert"] & (judged["queue"] == "main")]
     empty: list[list[str]] = [[] for _row in range(len(judged))]
     if told.empty:
         return pd.Series(empty, index=judged.index)
     usual = model.calibration.loc[model.calibration["kind"] == KNOWN, "strangeness"].to_numpy()
-    alone = alert_threshold(usual, n_tests=len(judged), rate=settings.alerts.false_discovery_rate)
+    alone = alert_threshold(usual, n_tests=n_accounts, rate=settings.alerts.false_discovery_rate)
     found = unremarkable_without(
         to_matrix(told, model.columns),
         kinds=families_of(model.columns),

@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import false_discovery_control
 
 from detector.alerting import (
     AlertSettings,
     alert_threshold,
     conformal_p_values,
+    discovery_level,
     judge_alone,
     judge_day,
     queue_slow,
@@ -112,3 +116,16 @@ def test_slow_queue_keeps_to_its_budget() -> None:
     found = queue_slow(rows, queued={"b"}, settings=AlertSettings(budget=1.0))
     assert found.fillna("-").tolist() == ["-", "-", "budget", "main"]
     assert queue_slow(rows, queued=set(), settings=AlertSettings(budget=0.0)).notna().sum() == 1
+
+
+@given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=60), st.sampled_from([0.01, 0.1, 0.5]))
+def test_counting_finds_the_level_that_sorting_finds(p_values: list[float], rate: float) -> None:
+    """Benjamini–Hochberg by counting alone discovers what it discovers by sorting."""
+    found = np.array(p_values)
+    level = discovery_level(lambda most: int((found <= most).sum()), n=len(found), rate=rate)
+    assert (found <= level).tolist() == (false_discovery_control(found) <= rate).tolist()
+
+
+def test_counting_none_discovers_none() -> None:
+    """Among no p-value at all nothing is discovered."""
+    assert discovery_level(lambda most: 0, n=0, rate=0.1) < 0

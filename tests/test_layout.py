@@ -42,7 +42,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("verbs", "steps"),
     ("simulate", "evaluate", "drill", "shipping"),
     ("output",),
-    ("report",),
+    ("report", "spark"),
     ("incident", "notify"),
     ("run",),
     ("cli",),

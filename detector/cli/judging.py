@@ -14,11 +14,14 @@ from detector.cli.options import (
     Complete,
     Config,
     Dumps,
+    Engine,
+    EngineOption,
     Format,
     HistoryFolder,
     KeyFile,
     Language,
     MappingFile,
+    Master,
     MaxRejects,
     ModelFolder,
     Spoken,
@@ -26,6 +29,7 @@ from detector.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from detector.spark.verb import ClusterScored
     from detector.verbs import Scored
 
 ALERTS_FOUND = 3
@@ -70,11 +74,14 @@ def score(
     language: Language = Spoken.EN,
     key_file: KeyFile = None,
     max_reject_share: MaxRejects = None,
+    engine: EngineOption = Engine.DUCKDB,
+    master: Master = None,
     config: Config = None,
 ) -> None:
     """Rank the accounts of each day in the dumps, the strangest first, and say why."""
     from detector import verbs
-    from detector.cli.messages import progress, warn
+    from detector.cli.clustering import refuse_unused, score_on_cluster
+    from detector.cli.messages import DRY, progress, warn
     from detector.output.files import write_results
     from detector.report import write_report
     from detector.settings import load_settings
@@ -82,34 +89,38 @@ def score(
 
     said = changes(history=history, model=model, key_file=key_file, max_reject_share=max_reject_share)
     settings = load_settings(config, over=said)
-    with progress() as tell:
-        scored = verbs.score(
-            to_inputs(dumps or (), settings=settings, mapping=mapping, form=input_format),
-            days=[each.date() for each in day or ()],
-            complete=complete,
-            settings=settings,
-            progress=tell,
-        )
-    if out is not None:
-        write_results(scored, out, started_with=sys.argv[1:])
-        write_report(out, language=language.value)
-    warn(scored.warnings)
-    if dry_run:
-        typer.echo("dry run: nothing was recorded in the history", err=True)
+    days = [each.date() for each in day or ()]
+    scored: Scored | ClusterScored
+    if engine is Engine.SPARK or master is not None:
+        refuse_unused(engine, mapping=mapping, input_format=input_format)
+        scored = score_on_cluster(dumps, settings, master=master, out=out, days=days, dry_run=dry_run)
     else:
-        verbs.record(scored)
+        inputs = to_inputs(dumps or (), settings=settings, mapping=mapping, form=input_format)
+        with progress() as tell:
+            scored = verbs.score(inputs, days=days, complete=complete, settings=settings, progress=tell)
+        if out is not None:
+            write_results(scored, out, started_with=sys.argv[1:])
+            write_report(out, language=language.value)
+        warn(scored.warnings)
+        if dry_run:
+            typer.echo(DRY, err=True)
+        else:
+            verbs.record(scored)
     _print(scored, form=form, top=top)
     if exit_code and scored.scores["alert"].any():
         raise typer.Exit(ALERTS_FOUND)
 
 
-def _print(scored: Scored, *, form: Form, top: int) -> None:
+def _print(scored: Scored | ClusterScored, *, form: Form, top: int) -> None:
     from detector.output import rows, table
     from detector.output.terminal import terminal
 
     if form is Form.TABLE:
         console = terminal()
-        console.print(table.render_days(scored.scores, scored.fired, top=top, width=console.width))
+        # Of a cluster only those are here whom anybody looks at.
+        n_accounts = getattr(scored, "n_accounts", None)
+        shown = table.render_days(scored.scores, scored.fired, top=top, width=console.width, n_accounts=n_accounts)
+        console.print(shown)
     else:
         sys.stdout.write(rows.to_json(scored.scores) if form is Form.JSON else rows.to_csv(scored.scores))
 

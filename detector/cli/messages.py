@@ -14,6 +14,8 @@ from detector.output.text import visible
 if TYPE_CHECKING:
     from detector.verbs import Progress
 
+DRY = "dry run: nothing was recorded in the history"
+
 
 @contextmanager
 def progress() -> Iterator[Progress | None]:

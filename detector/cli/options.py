@@ -56,6 +56,20 @@ class Spoken(StrEnum):
     FR = "fr"
 
 
+class Engine(StrEnum):
+    """What computes."""
+
+    DUCKDB = "duckdb"
+    SPARK = "spark"
+
+
+EngineOption: TypeAlias = Annotated[
+    Engine, typer.Option("--engine", help="spark: on a cluster, from canonical Parquet events.")
+]
+Master: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--master", help="Spark's master: local[*], spark://HOST:7077, yarn.", show_default=False),
+]
 Language: TypeAlias = Annotated[Spoken, typer.Option("--language", help="Of the report: en or fr.")]
 Complete: TypeAlias = Annotated[bool, typer.Option("--complete", help="The newest day is over: no more will come.")]
 

@@ -82,7 +82,7 @@ def report_run(scored: Scored, *, started_with: Sequence[str], now: datetime) ->
         "format": FORMAT,
         "written_at": now,
         "arguments": list(started_with),
-        "versions": _versions(),
+        "versions": versions(),
         "days": [day._asdict() | _counts(scored, day.day) for day in scored.days],
         "files": [asdict(file) for file in scored.files],
         "rejects": len(scored.rejects),
@@ -92,7 +92,8 @@ def report_run(scored: Scored, *, started_with: Sequence[str], now: datetime) ->
     }
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of the program, of Python and of the libraries that results depend on."""
     python = {"detector": __version__, "python": platform.python_version(), "platform": sys.platform}
     return python | {name: version(name) for name in LIBRARIES}
 

@@ -39,7 +39,9 @@ class Section(NamedTuple):
     rows: pd.DataFrame
 
 
-def render_days(scores: pd.DataFrame, fired: pd.DataFrame, *, top: int, width: int) -> RenderableType:
+def render_days(
+    scores: pd.DataFrame, fired: pd.DataFrame, *, top: int, width: int, n_accounts: Mapping[date, int] | None = None
+) -> RenderableType:
     """The strangest accounts of each day, the oldest day first.
 
     Parameters
@@ -52,15 +54,18 @@ def render_days(scores: pd.DataFrame, fired: pd.DataFrame, *, top: int, width: i
         Accounts of each day that are shown at least; all that alert or wait for review are shown anyway.
     width
         Columns of the terminal.
+    n_accounts
+        Accounts that were scored, by day, if the scores are not all there are.
     """
     parts: list[RenderableType] = []
     for day, rows in scores.groupby("day", sort=True):
-        parts += [*_day(day, rows.sort_values("rank"), fired[fired["day"] == day], top=top, width=width), Text()]
+        scored = (n_accounts or {}).get(pd.Timestamp(str(day)).date(), len(rows))
+        title, of_day = _title(day, rows, scored), fired[fired["day"] == day]
+        parts += [title, *_day(rows.sort_values("rank"), of_day, top=top, width=width), Text()]
     return Group(*parts[:-1]) if parts else Text("No account to score: the dumps name none.")
 
 
-def _day(day: Any, rows: pd.DataFrame, fired: pd.DataFrame, *, top: int, width: int) -> Iterator[RenderableType]:
-    yield _title(day, rows)
+def _day(rows: pd.DataFrame, fired: pd.DataFrame, *, top: int, width: int) -> Iterator[RenderableType]:
     for row in fired[fired["account"].isna()].to_dict("records"):
         yield Text(f"The portal as a whole: {visible(row['evidence'])} ({row['check']})", style="bold red")
     evidence = fired.dropna(subset="account").groupby("account")["evidence"].agg(list).to_dict()
@@ -69,9 +74,9 @@ def _day(day: Any, rows: pd.DataFrame, fired: pd.DataFrame, *, top: int, width: 
         yield _table(section, evidence, width=width, header=place == 0)
 
 
-def _title(day: Any, rows: pd.DataFrame) -> Text:
+def _title(day: Any, rows: pd.DataFrame, n_accounts: int) -> Text:
     cold = ", cold: compared with the day's peers alone" if rows["cold"].any() else ""
-    return Text.assemble((_long(day), "bold"), f": {counted(len(rows), 'account')} scored{cold}")
+    return Text.assemble((_long(day), "bold"), f": {counted(n_accounts, 'account')} scored{cold}")
 
 
 def counted(number: int, thing: str) -> str:

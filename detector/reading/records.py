@@ -29,6 +29,8 @@ _NIR_DIGITS, _KEY_MODULUS = 13, 97
 _LASTING = r"[12]\d\d(?:0[1-9]|1[0-2]|[2-9]\d)(?:\d\d|2[AB])\d{6}"
 _PROVISIONAL = r"[5-8][012]\d{11}"
 _IDENTIFIER = rf"(?:{_LASTING}|{_PROVISIONAL})(?:\d\d)?"
+IDENTIFIER = rf"^{_IDENTIFIER}$"
+"""A whole identifier in capitals, without what `SEPARATORS` matches; for engines with Java's expressions, too."""
 _LASTING_IDENTIFIER = rf"{_LASTING}(?:\d\d)?"
 
 # The same inside a longer text, with what people and URLs put between the groups. A digit next to it would make it
@@ -36,7 +38,7 @@ _LASTING_IDENTIFIER = rf"{_LASTING}(?:\d\d)?"
 _GAP = r"(?:[ .\-_+/\x{a0}]|%20)?"
 _GROUPS = rf"[1-8]{_GAP}\d\d{_GAP}\d\d{_GAP}(?:\d\d|2[ABab]){_GAP}\d\d\d{_GAP}\d\d\d(?:{_GAP}\d\d)?"
 _EMBEDDED = rf"(^|[^0-9]){_GROUPS}($|[^0-9])"
-_SEPARATORS = r"\.0$|[\s.\-_\x{a0}]"
+SEPARATORS = r"\.0$|[\s.\-_\x{a0}]"
 _LONG_NUMBER = r"[0-9]{13,}"
 _PYTHON_FORM = re.compile(rf"(?<![0-9])(?:{_GROUPS})(?![0-9])|{_LONG_NUMBER}".replace(r"\x{a0}", "\xa0"))
 _SHORTEST = 13
@@ -76,7 +78,7 @@ def token_sql(value: str, *, domain: str) -> str:
 
 def compact(value: str) -> str:
     """SQL for an identifier without gaps, nor the `.0` that a table of floating-point numbers adds; else the text."""
-    cleaned = sql.replace_all(value, _SEPARATORS, "")
+    cleaned = sql.replace_all(value, SEPARATORS, "")
     written = f"strlen({value}) BETWEEN {_SHORTEST} AND {_LONGEST_WRITTEN}"
     return sql.cases([(written, f"upper({cleaned})")], otherwise=value)
 
