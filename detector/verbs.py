@@ -186,7 +186,8 @@ def score(
     Parameters
     ----------
     dumps
-        As for `learn`; or a table of events with the columns of `EVENTS`, whose records are tokens.
+        As for `learn`; or a table of events with the columns of `EVENTS`, whose records are tokens: a pandas DataFrame
+        or whatever else Arrow takes. Without `source` and `line`, its rows are numbered.
     history
         The folder; None: that of the settings, or none: then days are ranked against their peers alone.
     model
@@ -313,7 +314,7 @@ def _events_of(
     mapping: Mapping | str | Path | None,
     progress: Progress | None,
 ) -> _Source:
-    if isinstance(dumps, pd.DataFrame | pa.Table):
+    if hasattr(dumps, "__arrow_c_stream__"):
         return _Source(place.hold(to_events(dumps)), None, REJECTS.empty())
     inputs = to_inputs(dumps, settings=place.settings, mapping=mapping)
     reading = place.read(inputs, progress=_of_reading(progress))
@@ -322,15 +323,18 @@ def _events_of(
     return _Source(reading.events, inputs, reading.rejects, reading.files, (*reading.warnings, *notice))
 
 
-def to_events(table: pd.DataFrame | pa.Table) -> pa.Table:
-    """A table of events, checked.
+def to_events(table: Any) -> pa.Table:
+    """A table of events (pandas, or whatever Arrow takes), checked; without `source` and `line` it is numbered from 1.
 
     Raises
     ------
     SchemaError
         If it does not have the columns, types and values of `EVENTS`.
     """
-    rows = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
+    rows = pa.Table.from_pandas(table, preserve_index=False) if isinstance(table, pd.DataFrame) else pa.table(table)
+    if not {"source", "line"} & set(rows.column_names):
+        rows = rows.append_column("source", pa.repeat("table", len(rows)))
+        rows = rows.append_column("line", pa.array(range(1, len(rows) + 1), pa.int64()))
     checked: pa.Table = EVENTS.check(rows.replace_schema_metadata(None))
     return checked
 

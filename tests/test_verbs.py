@@ -1,0 +1,50 @@
+"""The verbs as functions: tables of any make go in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import detector
+from detector.errors import SchemaError
+from detector.verbs import to_events
+
+EVENTS = pd.DataFrame(
+    {
+        "timestamp": pd.date_range("2026-02-12T08:00Z", periods=90, freq="5min", unit="us"),
+        "account": [f"a{n % 6}" for n in range(90)],
+        "action": "lookup",
+        "outcome": "success",
+        "record": [f"r{n % 41}" for n in range(90)],
+    }
+)
+
+
+class Foreign:
+    """A table of another library, which says how Arrow can take it."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        self._rows = rows
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
+        """Of the Arrow PyCapsule interface."""
+        return self._rows.__arrow_c_stream__(requested_schema)
+
+
+def test_whatever_arrow_takes_is_scored_alike() -> None:
+    """A DataFrame, an Arrow table, a reader and a foreign table give the same scores, in any order of their rows."""
+    arrow = pa.Table.from_pandas(EVENTS.sample(frac=1, random_state=1), preserve_index=False)
+    expected = detector.score(EVENTS, complete=True).scores
+    assert len(expected) == 6
+    for table in (arrow, arrow.to_reader(), Foreign(arrow)):
+        pd.testing.assert_frame_equal(detector.score(table, complete=True).scores, expected)
+
+
+def test_rows_without_a_source_are_numbered() -> None:
+    """What came from no file is numbered, so that evidence names a row; half a place is an error."""
+    assert to_events(EVENTS).select(["source", "line"]).slice(89).to_pylist() == [{"source": "table", "line": 90}]
+    with pytest.raises(SchemaError, match="missing column 'line'"):
+        to_events(EVENTS.assign(source="x"))
