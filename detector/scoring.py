@@ -35,7 +35,7 @@ from detector.model.kept import Model
 from detector.novelty import MIN_PAST_DAYS
 from detector.schema import CHANNELS, QUEUES, Column, Table
 from detector.timeline import Timeline
-from detector.training import TrainSettings, families_of, fit_model, kind_of, to_matrix
+from detector.training import EXACT_DIGITS, TrainSettings, families_of, fit_model, kind_of, to_matrix
 
 REASON = pa.struct(
     [
@@ -441,5 +441,6 @@ def _unremarkable(judged: pd.DataFrame, model: Model, settings: ScoreSettings, *
 
 
 def to_scores(judged: pd.DataFrame) -> pd.DataFrame:
-    """The columns of `SCORES`, in order; deviations the model does not know stay as they are."""
-    return judged.reindex(columns=list(SCORES.names))
+    """The columns of `SCORES`, in order; deviations to the digits that are the same in every run, known or not."""
+    exact = judged[[name for name in NAMES if name in judged]].round(EXACT_DIGITS)
+    return judged.assign(**exact).reindex(columns=list(SCORES.names))

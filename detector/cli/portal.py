@@ -77,7 +77,8 @@ def _world(preset: str, said: dict[str, Any], *, attacks: list[str] | None) -> W
 
 def evaluate(
     dumps: Annotated[
-        list[Path], typer.Argument(metavar="DUMPS...", help="Parquet events, one file a day.", show_default=False)
+        list[Path],
+        typer.Argument(metavar="DUMPS...", help="Parquet events, one file a day, or a folder.", show_default=False),
     ],
     *,
     truth: Annotated[Path, typer.Option(help="The folder with the truth.", metavar="DIR", show_default=False)],

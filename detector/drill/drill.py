@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,17 +16,16 @@ from detector.alerting import CALIBRATION_DAYS, KNOWN
 from detector.drill.caps import cap_honest, honest_days
 from detector.drill.ground import Ground, Untouched, attacked, from_events, from_history
 from detector.drill.injecting import Cells, make_cells, make_events
-from detector.drill.outcome import follow_victims, summarise
+from detector.drill.outcome import VICTIM, follow_victims, summarise
 from detector.drill.scenarios import DrillScenario, chosen
 from detector.drill.settings import DrillSettings
 from detector.drill.targets import draw, known_records, make_up, pool
-from detector.drill.victims import choose_victims, habits_of
+from detector.drill.victims import PORTAL, choose_victims, days_at_work, habits_of, why_none
 from detector.errors import ConfigError, HistoryError
 from detector.history import History
 from detector.model.kept import Model
 from detector.novelty import MIN_PAST_DAYS, PAST_DAYS
 from detector.reading import Mapping
-from detector.schema import EVENTS
 from detector.scoring import Scored, score_days
 from detector.settings import Settings, holidays_of
 from detector.workspace import Dumps, Workspace, to_inputs, workspace
@@ -53,11 +52,12 @@ class Drilled:
     Attributes
     ----------
     summary
-        One row per scenario; see `detector.drill.outcome.summarise`.
+        One row per scenario, those that could not be injected too; see `detector.drill.outcome.summarise`.
     victims
         One row per scenario and victim; see `detector.drill.outcome.follow_victims`.
     load
-        One row per untouched day: `day`, `accounts`, `alerts`, `reviews`; alerts of the portal as a whole included.
+        One row per untouched day: `day`, active `accounts`, `alerts`, `reviews`; alerts of the portal as a whole
+        included.
     cap
         One row per untouched day: see `detector.drill.caps.cap_honest`; no row without a cap.
     settings
@@ -88,6 +88,7 @@ class _Base(NamedTuple):
     model: Model
     settings: Settings
     set_aside: pd.DataFrame
+    at_work: pd.DataFrame
 
 
 def drill(
@@ -131,24 +132,28 @@ def drill(
     tell = progress or _silent
     with workspace(named) as place:
         base = _judge_untouched(place, dumps, mapping=mapping, options=options, tell=tell)
-        parts = []
+        parts, missed = [], {}
         for number, scenario in enumerate(scenarios):
             tell(f"drilling: {scenario.name}", number / len(scenarios))
-            parts.append(_run(base, scenario, options=options))
+            found = _run(base, scenario, options=options)
+            if isinstance(found, str):
+                missed[scenario.name] = found
+            else:
+                parts.append(found)
         honest = honest_days(base.ground, base.days, base.scored.scores)
-    victims = pd.concat([part for part in parts if len(part)], ignore_index=True) if any(map(len, parts)) else parts[0]
+    victims = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=VICTIM)
     minutes = base.ground.events is not None
     if not minutes:
         victims = victims.assign(gone_by_minute=np.nan, hours_by_minute=np.nan)
     return Drilled(
-        summary=summarise(victims, scenarios=scenarios, cap=options.cap),
+        summary=summarise(victims, scenarios=scenarios, not_injected=missed, cap=options.cap),
         victims=victims,
         load=_load(base),
         cap=cap_honest(honest, cap=options.cap),
         settings=options,
         cold=base.model.cold,
         from_events=minutes,
-        warnings=tuple(_warnings(base, victims, scenarios)),
+        warnings=tuple(_warnings(base, [each for each in scenarios if each.name not in missed])),
     )
 
 
@@ -212,7 +217,8 @@ def _score_untouched(ground: Ground, fitted: Model, days: list[date], *, setting
     )
     alerted = scored.scores.loc[scored.scores["alert"].astype(bool), ["account", "day"]]
     set_aside = pd.concat([fitted.set_aside[["account", "day"]], alerted], ignore_index=True)
-    return _Base(ground, Untouched(ground), days, scored, fitted, settings, set_aside)
+    at_work = days_at_work(ground, days)
+    return _Base(ground, Untouched(ground), days, scored, fitted, settings, set_aside, at_work)
 
 
 def _plain(settings: Settings) -> Settings:
@@ -220,25 +226,28 @@ def _plain(settings: Settings) -> Settings:
     return settings.model_copy(update={"score": settings.score.model_copy(update={"explained": 0})})
 
 
-def _run(base: _Base, scenario: DrillScenario, *, options: DrillSettings) -> pd.DataFrame:
-    """One scenario, alone: what became of its victims."""
+def _run(base: _Base, scenario: DrillScenario, *, options: DrillSettings) -> pd.DataFrame | str:
+    """One scenario, alone: what became of its victims, or why it could not be injected."""
     rng = np.random.default_rng([options.seed, *scenario.name.encode()])
-    days = _attacked_days(base.days, count=scenario.attack.days, rng=rng)
+    busy = set(base.at_work.loc[base.at_work["channel"] == PORTAL, "day"])
+    days = _attacked_days(base.days, busy=busy, count=scenario.attack.days, rng=rng)
     victims = choose_victims(
         base.ground, base.scored.scores, kind=scenario.victims, day=days[0], count=options.accounts, rng=rng
     )
     if victims.empty:
-        return follow_victims(EVENTS.empty(), scored=base.scored, zone=base.ground.zone, scenario=scenario.name)
+        return why_none(base.ground, base.scored.scores, at_work=base.at_work, day=days[0])
     attack = _attack(base, scenario, victims, days=days, options=options, rng=rng)
     timeline = attacked(base.ground, base.untouched, attack, days=days, set_aside=base.set_aside)
     scored = score_days(timeline, base.model, days=days, settings=_plain(base.settings).score)
     return follow_victims(attack, scored=scored, zone=base.ground.zone, scenario=scenario.name)
 
 
-def _attacked_days(days: Sequence[date], *, count: int, rng: np.random.Generator) -> list[date]:
-    """So many of the days in a row, drawn by chance; all of them where there are not as many."""
+def _attacked_days(days: Sequence[date], *, busy: Collection[date], count: int, rng: np.random.Generator) -> list[date]:
+    """So many of the days in a row, drawn by chance, from a busy one on; all of them where there are not as many."""
     length = min(count, len(days))
-    first = int(rng.integers(0, len(days) - length + 1))
+    starts = list(range(len(days) - length + 1))
+    starts = [start for start in starts if days[start] in busy] or starts
+    first = starts[int(rng.integers(0, len(starts)))]
     return list(days[first : first + length])
 
 
@@ -285,18 +294,20 @@ def _load(base: _Base) -> pd.DataFrame:
     rows = pd.DataFrame({"day": days, "alerts": alert, "reviews": ~alert & scores["queue"].notna()})
     found = rows.groupby("day").agg(accounts=("alerts", "size"), alerts=("alerts", "sum"), reviews=("reviews", "sum"))
     portal = pd.to_datetime(fired.loc[fired["account"].isna(), "day"]).value_counts()
+    found = found.reindex(pd.DatetimeIndex(base.days, name="day"), fill_value=0)
     return found.assign(alerts=found["alerts"] + portal.reindex(found.index, fill_value=0)).reset_index()
 
 
-def _warnings(base: _Base, victims: pd.DataFrame, scenarios: Sequence[DrillScenario]) -> list[str]:
+def _warnings(base: _Base, injected: Sequence[DrillScenario]) -> list[str]:
     found = [COLD] if base.model.cold else []
     if base.ground.events is None:
         found.append(FROM_SUMS)
         if not base.model.cold:
             found.append(SEEN_IN_TRAINING)
     active = int(base.scored.scores.groupby("day")["account"].nunique().median()) if len(base.scored.scores) else 0
-    found += too_few(base.model.calibration, accounts=active, settings=base.settings)
-    longest = max(scenario.attack.days for scenario in scenarios)
+    if not base.model.cold:
+        found += too_few(base.model.calibration, accounts=active, settings=base.settings)
+    longest = max((scenario.attack.days for scenario in injected), default=0)
     if longest > len(base.days):
         found.append(f"{len(base.days)} days to drill on: attacks of up to {longest} days were cut to them")
     if len(base.ground.days_before(base.days[0])) < MIN_PAST_DAYS:
@@ -304,8 +315,6 @@ def _warnings(base: _Base, victims: pd.DataFrame, scenarios: Sequence[DrillScena
             f"less than {MIN_PAST_DAYS} days before the first day drilled (of {PAST_DAYS} looked at): what is new "
             "to an account cannot be told there"
         )
-    done = set(victims["scenario"]) if len(victims) else set()
-    found += [f"{s.name}: no account of the kind it needs ({s.victims})" for s in scenarios if s.name not in done]
     return found
 
 

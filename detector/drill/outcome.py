@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -103,15 +104,33 @@ def _is_list(value: object) -> bool:
     return isinstance(value, list | tuple | np.ndarray)
 
 
-def summarise(victims: pd.DataFrame, *, scenarios: Sequence[DrillScenario], cap: int | None = None) -> pd.DataFrame:
-    """One row per scenario that had a victim, in their usual order.
+def summarise(
+    victims: pd.DataFrame,
+    *,
+    scenarios: Sequence[DrillScenario],
+    not_injected: Mapping[str, str] = MappingProxyType({}),
+    cap: int | None = None,
+) -> pd.DataFrame:
+    """One row per scenario that had a victim or could not be injected, in their usual order.
+
+    Parameters
+    ----------
+    victims
+        `follow_victims` of all scenarios.
+    scenarios
+        Those that were asked for.
+    not_injected
+        Why, by name, of those that had no victim.
+    cap
+        A limit of records a day.
 
     Returns
     -------
     pd.DataFrame
         `scenario`, `title`, `victims`, `caught`, `review` (counts); medians over the victims of `records`, `rank`,
         `hours_by_day` and `hours_by_minute` (of those caught); median and worst of the records `gone_by_day` and
-        `gone_by_minute`; with a cap, `capped_days`: the days that the median attack would have taken at least.
+        `gone_by_minute`; `not_injected`, why there was no attack (null: there was one, else all numbers are null or
+        0); with a cap, `capped_days`: the days that the median attack would have taken at least.
     """
     rows = victims.astype({"records": float, "rank": float, "caught": float, "review": float})
     numbers = ["hours_by_day", "hours_by_minute", "gone_by_day", "gone_by_minute"]
@@ -130,7 +149,10 @@ def summarise(victims: pd.DataFrame, *, scenarios: Sequence[DrillScenario], cap:
         gone_by_minute_worst=("gone_by_minute", "max"),
     )
     titles = {scenario.name: scenario.title for scenario in scenarios}
-    ordered = found.reindex([name for name in titles if name in found.index]).reset_index(names="scenario")
+    told = [name for name in titles if name in found.index or name in not_injected]
+    ordered = found.reindex(told).reset_index(names="scenario")
     ordered.insert(1, "title", ordered["scenario"].map(titles))
-    ordered = ordered.astype({"victims": "int64", "caught": "int64", "review": "int64"})
-    return ordered if cap is None else ordered.assign(capped_days=np.ceil(ordered["records"] / cap).astype("int64"))
+    why = ordered["scenario"].map(dict(not_injected)).astype(object)
+    counts = ordered[["victims", "caught", "review"]].fillna(0).astype("int64")
+    ordered = ordered.assign(**counts, not_injected=why.where(why.notna(), None))
+    return ordered if cap is None else ordered.assign(capped_days=np.ceil(ordered["records"] / cap).astype("Int64"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -9,9 +10,10 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from detector.account_days import ACCOUNT_DAYS
 from detector.drill.ground import Ground
 from detector.drill.scenarios import Victims
-from detector.novelty import TOOL_AGENT
+from detector.novelty import PAST_DAYS, TOOL_AGENT
 
 LARGE_SHARE = 0.02
 """The busiest two in a hundred active accounts are large."""
@@ -19,6 +21,8 @@ BROWSERS = 20
 """The commonest agents of the portal, which attackers have too."""
 NEWCOMER = "drill-newcomer"
 OWN = ["ip", "user_agent", "auth_mode"]
+PORTAL = "portal"
+"""The channel that attacks use."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ def habits_of(ground: Ground, day: date) -> Habits:
     hours = today.hours.aggregate(n=_.logins.sum()).to_pandas()
     records = today.records.aggregate(n=_.count(), modes=_.typed_lookups.notnull().any()).to_pandas()
     sessions = ground.account_days(day).aggregate(n=_.busiest_session.count()).to_pandas()
-    agents = today.sources.filter(_.user_agent.notnull() & (_.lookups + _.writes > 0) & (_.channel == "portal"))
+    agents = today.sources.filter(_.user_agent.notnull() & (_.lookups + _.writes > 0) & (_.channel == PORTAL))
     agents = agents.filter(~_.user_agent.re_search(TOOL_AGENT)).group_by("user_agent")
     common = (
         agents.aggregate(n=_.account.nunique()).to_pandas().sort_values(["n", "user_agent"], ascending=[False, True])
@@ -60,6 +64,34 @@ def habits_of(ground: Ground, day: date) -> Habits:
         addresses=bool(today.sources.aggregate(n=_.ip.count()).to_pandas()["n"][0]),
         browsers=tuple(common["user_agent"].head(BROWSERS)),
     )
+
+
+def days_at_work(ground: Ground, days: Sequence[date]) -> pd.DataFrame:
+    """One row per `day` and `channel` on which anybody looked anything up, of some days."""
+    rows = ground.whole(ACCOUNT_DAYS).filter((_.lookups > 0) & _.day.isin(list(days)))
+    found: pd.DataFrame = rows.select("day", "channel").distinct().order_by(["day", "channel"]).to_pandas()
+    return found.assign(day=pd.to_datetime(found["day"]).dt.date)
+
+
+def why_none(ground: Ground, scores: pd.DataFrame, *, at_work: pd.DataFrame, day: date) -> str:
+    """Why `choose_victims` found no account: what the operator's days lack.
+
+    Parameters
+    ----------
+    ground, scores, day
+        As for `choose_victims`.
+    at_work
+        `days_at_work` of all days drilled.
+    """
+    if at_work.empty:
+        return "these days hold no look-up, so there is no work to hide an attack in"
+    if PORTAL not in set(at_work["channel"]):
+        return (
+            f"these days hold look-ups on the channel {', '.join(sorted(set(at_work['channel'])))} only, none on portal"
+        )
+    if _active(ground, scores, day).empty:
+        return f"whoever looked anything up on {day} alerts or waits for review without an attack"
+    return f"nobody at work on {day} has written anything in the {PAST_DAYS} days before"
 
 
 def choose_victims(
@@ -100,7 +132,7 @@ def _active(ground: Ground, scores: pd.DataFrame, day: date) -> pd.DataFrame:
     """Accounts at work on the portal that day that nothing was said of on any day, by name."""
     told = scores.loc[scores["alert"].astype(bool) | scores["queue"].notna(), "account"]
     kinds = scores.loc[pd.to_datetime(scores["day"]) == pd.Timestamp(day), ["account", "kind"]]
-    rows = ground.account_days(day).filter((_.channel == "portal") & (_.lookups > 0)).to_pandas()
+    rows = ground.account_days(day).filter((_.channel == PORTAL) & (_.lookups > 0)).to_pandas()
     columns = ["account", "profession", "organisation", "lookups"]
     quiet = rows.loc[~rows["account"].isin(told), columns].merge(kinds, on="account")
     active: pd.DataFrame = quiet.sort_values("account", ignore_index=True)
@@ -122,7 +154,7 @@ def _fit(ground: Ground, active: pd.DataFrame, *, kind: Victims, day: date) -> p
 
 def _usual_sources(ground: Ground, day: date) -> pd.DataFrame:
     """Each account's commonest address, agent and way of signing in on the portal that day."""
-    rows = ground.sources(day).filter(_.channel == "portal").group_by(["account", *OWN]).aggregate(n=_.lookups.sum())
+    rows = ground.sources(day).filter(_.channel == PORTAL).group_by(["account", *OWN]).aggregate(n=_.lookups.sum())
     ordered = rows.to_pandas().sort_values(["account", "n", *OWN], ascending=[True, False, True, True, True])
     usual: pd.DataFrame = ordered.drop_duplicates("account")[["account", *OWN]]
     return usual

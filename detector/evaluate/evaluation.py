@@ -26,7 +26,7 @@ from detector.evaluate.measures import (
 )
 from detector.evaluate.precision import NOTIFYING_QUEUES
 from detector.evaluate.scored import Detector, Scored
-from detector.evaluate.summary import mean_account_recall, pivot
+from detector.evaluate.summary import in_scenario_order, mean_account_recall, pivot
 from detector.evaluate.truth import read_truth
 from detector.evaluate.worlds import Facts, read_facts
 
@@ -74,7 +74,8 @@ def evaluate(
 
     Parameters
     ----------
-    dumps : canonical Parquet events, one file a day, named after the day (`2026-03-01.parquet`).
+    dumps : canonical Parquet events, one file a day, named after the day (`2026-03-01.parquet`); of a folder all
+        Parquet files in it but those of the truth.
     truth : folder with events, campaigns, accounts and benign_kinds, as `detector simulate` writes it.
     detector : what is measured.
     scratch : folder for intermediate files, for the model, and for the history when none is given.
@@ -84,17 +85,23 @@ def evaluate(
     Raises
     ------
     ReadError
-        When a file is not named after its day, or no day is left to learn from.
+        When a file is absent or not named after its day, two are of one day, or too few are left to learn from.
     SchemaError
         When the truth is not as stated in `detector.evaluate.truth`.
     """
-    files = sorted(dumps, key=lambda path: path.name)
+    files = sorted(_expand(dumps, truth=truth), key=lambda path: path.name)
     _check_names(files)
     judged = files if history else files[-settings.judged_days :]
-    known = history or _learn(files[: len(files) - len(judged)], detector=detector, folder=scratch / "history")
+    before = files[: len(files) - len(judged)]
+    if not history and not before:
+        raise ReadError(
+            "dumps to evaluate: no day is left to learn from; give more days, fewer judged days, or a history"
+        )
+    known_truth = read_truth(truth)
+    known = history or _learn(before, detector=detector, folder=scratch / "history")
     detector.train(history=known, model=scratch / "model")
     scored = detector.score(judged, history=known, model=scratch / "model")
-    facts = read_facts(files, truth=read_truth(truth), zone=settings.zone, scratch=scratch)
+    facts = read_facts(files, truth=known_truth, zone=settings.zone, scratch=scratch)
     case = _case(facts, days=as_days([path.stem for path in judged]), scored=scored, settings=settings)
     return Evaluation(
         order=measure_order(case),
@@ -104,6 +111,19 @@ def evaluate(
     )
 
 
+def _expand(dumps: Sequence[Path], *, truth: Path) -> list[Path]:
+    """The files that are named, and those in folders that are."""
+    absent = [str(path) for path in dumps if not path.exists()]
+    if absent:
+        raise ReadError(f"dumps to evaluate: {absent[0]}: no such file; expected Parquet files, or a folder with them")
+    beside = truth.resolve()
+    found: list[Path] = []
+    for path in dumps:
+        inside = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+        found += [file for file in inside if file == path or beside not in file.resolve().parents]
+    return found
+
+
 def _check_names(files: Sequence[Path]) -> None:
     wrong = [path.name for path in files if pd.isna(pd.to_datetime(path.stem, format="%Y-%m-%d", errors="coerce"))]
     if wrong or not files:
@@ -111,13 +131,12 @@ def _check_names(files: Sequence[Path]) -> None:
             f"dumps to evaluate: found {', '.join(wrong[:3]) or 'no file'}, expected one Parquet file a day, named "
             "like 2026-03-01.parquet, as `detector simulate` writes them"
         )
+    twice = [path for path, before in zip(files[1:], files, strict=False) if path.name == before.name]
+    if twice:
+        raise ReadError(f"dumps to evaluate: {twice[0]}: another file has this name; expected one file a day")
 
 
 def _learn(files: Sequence[Path], *, detector: Detector, folder: Path) -> Path:
-    if not files:
-        raise ReadError(
-            "dumps to evaluate: no day is left to learn from; give more days, fewer judged days, or a history"
-        )
     folder.mkdir(parents=True)
     detector.learn(files, history=folder)
     return folder
@@ -146,20 +165,20 @@ def render(evaluation: Evaluation, *, form: str = "table") -> str:
 
 
 def _document(evaluation: Evaluation) -> dict[str, Any]:
-    tables = {**evaluation._asdict(), "gone": summarise_gone(evaluation.gone)}
+    tables = {**evaluation._asdict(), "gone": in_scenario_order(summarise_gone(evaluation.gone))}
     return {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
 
 
 def _tables(evaluation: Evaluation) -> str:
     order = pd.concat([evaluation.order, mean_account_recall(evaluation.order)])
     values = order.rename(columns={"value": "mean"})
-    own = evaluation.alerts[["measure", "scenario", "value"]]
+    own = in_scenario_order(evaluation.alerts[["measure", "scenario", "value"]]).sort_values("measure", kind="stable")
     parts = [
         ("Recall at 0.3 % false account-days", pivot(values, measure="recall_share", level=0.003)),
         ("Recall at 1 new false account a day per 3,000", pivot(values, measure="recall_accounts", level=1.0)),
         ("Average precision", pivot(values, measure="average_precision")),
         ("What notifies", own),
-        ("Gone before the first alert", summarise_gone(evaluation.gone)),
+        ("Gone before the first alert", in_scenario_order(summarise_gone(evaluation.gone))),
         ("Honest but odd days", evaluation.benign),
     ]
     return "\n".join(f"{title}\n\n{markdown_table(table)}" for title, table in parts)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from detector.errors import ReadError
 from detector.evaluate.frames import ACCOUNT_DAY, DAY_TYPE
 from detector.evaluate.scored import METHODS, Scored
 from detector.reading import Mapping
@@ -41,7 +42,19 @@ class ProjectDetector:
         return replace(self, settings=self.settings.model_copy(update={"train": train}))
 
     def learn(self, dumps: Sequence[Path], *, history: Path) -> None:
-        """Learn these dumps, all of whose days are over, into `history`."""
+        """Learn these dumps, all of whose days are over, into `history`.
+
+        Raises
+        ------
+        ReadError
+            When they are too few to train a model on.
+        """
+        needed = self.settings.train.min_past_days
+        if len(dumps) <= needed:
+            raise ReadError(
+                f"dumps to evaluate: {len(dumps)} days before the judged ones, training needs more than {needed}; give "
+                "dumps of more days, or a history"
+            )
         last = max(path.stem for path in dumps)
         after = datetime.fromisoformat(last).replace(tzinfo=UTC) + timedelta(days=2)
         keyed = self._keyed(history)

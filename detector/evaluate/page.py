@@ -38,14 +38,15 @@ and its defaults are those of commit `{simulator}`, frozen before these seeds we
 
 DEFINITIONS = """\
 An *account-day* is active when it has an event other than a failed sign-in, and *attacked* when one of those is
-malicious. The other days of an attacked account count for nothing, neither false nor true; all other active account-
-days are honest. A threshold is the lowest score that no more than the allowed share of honest account-days exceed,
-all judged days of a seed pooled; *above* means strictly above, so ties go against the detector. An attacked account
-is found when one of its attacked days is above. A mean is over the scenarios with a floor, each weighing the same
-whatever its accounts; {floorless} are reported without one. ± is the standard deviation over seeds. Where honest
-accounts count once, the threshold is the lowest score that so many distinct honest accounts a day exceed over the
-judged days. What notifies is an alert, a row in a queue that notifies, or an alert inside the day. Average precision
-sets the attacked account-days of the scenarios with a floor against the honest ones.
+malicious. The other days of an attacked account count for nothing, neither false nor true; nor do days on which an
+account was only sprayed (all that the attacker did with it is failed sign-ins), which leave its other days honest. All
+other active account-days are honest. A threshold is the lowest score that no more than the allowed share of honest
+account-days exceed, all judged days of a seed pooled; *above* means strictly above, so ties go against the detector. An
+attacked account is found when one of its attacked days is above. A mean is over the scenarios with a floor, each
+weighing the same whatever its accounts; {floorless} are reported without one. ± is the standard deviation over
+seeds. Where honest accounts count once, the threshold is the lowest score that so many distinct honest accounts a day
+exceed over the judged days. What notifies is an alert, a row in a queue that notifies, or an alert inside the day.
+Average precision sets the attacked account-days of the scenarios with a floor against the honest ones.
 """
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from detector.evaluate.labels import FLOORLESS
@@ -44,6 +46,15 @@ def pivot(summary: pd.DataFrame, *, measure: str, level: float = 0.0) -> pd.Data
     wanted = summary[(summary["measure"] == measure) & (summary["level"] == level)]
     wide = wanted.pivot_table(index="scenario", columns="method", values="mean", observed=True)
     return wide.loc[sorted(wide.index, key=scenario_order)]
+
+
+def in_scenario_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows by scenario, S2 before S10 and what is no scenario last, else in the order they had."""
+    return table.sort_values("scenario", key=_orders, kind="stable", ignore_index=True)
+
+
+def _orders(names: pd.Series[Any]) -> pd.Series[Any]:
+    return pd.Series([scenario_order(name) for name in names], index=names.index, dtype=object)
 
 
 def scenario_order(name: str) -> tuple[int, int, str]:

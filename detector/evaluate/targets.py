@@ -10,7 +10,7 @@ import pandas as pd
 
 from detector.evaluate.exposure import summarise_gone
 from detector.evaluate.labels import FLOORLESS
-from detector.evaluate.summary import mean_account_recall, scenario_order
+from detector.evaluate.summary import in_scenario_order, mean_account_recall
 from detector.evaluate.survey import EVERYTHING, NOTHING, Quality
 
 SHARE = 0.003
@@ -85,7 +85,7 @@ def false_discoveries(quality: Quality) -> pd.DataFrame:
         false_discovery_rate=(sums["notified_false"] / told).where(told > 0, 0.0), own_recall=recalls
     )
     named = found.rename_axis(index="scenario", columns=None).reset_index()
-    return named.sort_values("scenario", key=lambda names: names.map(scenario_order), ignore_index=True)
+    return in_scenario_order(named)
 
 
 def worst_false_discovery(quality: Quality) -> float:
@@ -131,7 +131,7 @@ def gone_apart(quality: Quality) -> pd.DataFrame:
 def gone_of(quality: Quality) -> pd.DataFrame:
     """Return what was gone before the first alert: median and worst of each scenario's accounts."""
     found = summarise_gone(gone_apart(quality))
-    return found.sort_values("scenario", key=lambda names: names.map(scenario_order), ignore_index=True)
+    return in_scenario_order(found)
 
 
 def gone_grabbed(quality: Quality) -> float:

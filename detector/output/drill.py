@@ -22,33 +22,56 @@ from detector.output.text import cell, visible
 
 MARK = "drill.json"
 UNKNOWN = "–"
+HEADS = [
+    "records\ntaken",
+    "victims\ncaught",
+    "only for\nreview",
+    "best\nrank",
+    "gone, judged\nby the day",
+    "gone, judged\nby the minute",
+    "time to\nalert",
+]
+CAPPED = "days if\ncapped"
+GONE = "gone: records taken before the first alert, of the median victim (of the worst)"
 
 
 def render_drill(drilled: Drilled) -> RenderableType:
     """Tables to read: what each attack came to, the false-alert load, and what a cap would do."""
-    parts: list[RenderableType] = [Text(_title(drilled), style="bold"), _attacks(drilled), Text(), _load(drilled)]
+    injected = drilled.summary[drilled.summary["victims"] > 0]
+    parts: list[RenderableType] = [Text(_title(drilled, injected=len(injected)), style="bold")]
+    if len(injected):
+        parts += [_attacks(drilled, injected), Text(GONE, style="dim")]
+    parts += [*_not_injected(drilled), Text(), _load(drilled)]
     if drilled.settings.cap is not None:
         parts.append(_cap(drilled))
     return Group(*parts)
 
 
-def _title(drilled: Drilled) -> str:
+def _title(drilled: Drilled, *, injected: int) -> str:
     days = drilled.load["day"]
     where = "events" if drilled.from_events else "sums held in the history"
     span = f"{days.min():%Y-%m-%d} to {days.max():%Y-%m-%d}"
-    return f"Attacks injected into copies of {len(days)} days ({span}), as {where}{', cold' if drilled.cold else ''}"
+    what = f"{injected} of {len(drilled.summary)} attacks injected" if injected else "No attack could be injected"
+    return f"{what} into copies of {len(days)} days ({span}), as {where}{', cold' if drilled.cold else ''}"
 
 
-def _attacks(drilled: Drilled) -> Table:
+def _not_injected(drilled: Drilled) -> list[RenderableType]:
+    """A line for each reason why attacks could not be injected: nothing is known of those."""
+    rows = drilled.summary[drilled.summary["not_injected"].notna()]
+    named = rows.groupby("not_injected", sort=False)["scenario"].agg(", ".join)
+    lines = [Text(f"Not injected: {visible(names)}: {visible(str(why))}.") for why, names in named.items()]
+    return [Text(), *lines] if lines else []
+
+
+def _attacks(drilled: Drilled, injected: pd.DataFrame) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("attack", header_style="dim", no_wrap=True)
-    heads = ["records", "caught", "review", "rank", "gone by day", "gone by minute", "time to alert"]
-    for head in heads + (["days if capped"] if drilled.settings.cap else []):
+    table.add_column("\nattack", header_style="dim", no_wrap=True)
+    for head in HEADS + ([CAPPED] if drilled.settings.cap else []):
         table.add_column(head, justify="right", header_style="dim")
-    for row in drilled.summary.to_dict("records"):
+    for row in injected.to_dict("records"):
         cells = [
             _number(row["records"]),
-            f"{row['caught']}/{row['victims']}",
+            f"{row['caught']} of {row['victims']}",
             str(row["review"]),
             _number(row["rank"]),
             _pair(row, "gone_by_day"),

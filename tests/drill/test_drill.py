@@ -150,9 +150,25 @@ def test_the_table_tells_what_was_caught_at_which_load_and_what_a_cap_would_do(f
     console.print(render_drill(from_dumps))
     text = console.export_text()
     row = next(line.split() for line in text.splitlines() if line.startswith("night"))
-    assert row[1:3] == [f"{from_dumps.summary['records'][0]:,.0f}", "2/2"]
+    assert row[1:5] == [f"{from_dumps.summary['records'][0]:,.0f}", "2", "of", "2"]
+    assert text.startswith("1 of 1 attacks injected")
+    assert "Not injected" not in text
     assert "Untouched, these days raise" in text
     assert "A cap of 10 records a day would have hit" in text
+
+
+def test_an_attack_that_needs_writers_is_not_injected_where_nobody_writes(portal: Portal) -> None:
+    """It is told with the reason below the table, and stands in no line of it."""
+    drilling = DRILLING.model_copy(update={"scenarios": ("night", "writes")})
+    found = drill(portal.dumps[-1:], history=portal.history, mapping=TOKENS, drilling=drilling, settings=SETTINGS)
+    assert found.summary["victims"].tolist() == [2, 0]
+    console = Console(width=100, file=StringIO(), record=True)
+    console.print(render_drill(found))
+    lines = console.export_text().splitlines()
+    assert lines[0].startswith("1 of 2 attacks injected")
+    assert [line for line in lines if "writes" in line] == [
+        "Not injected: writes: nobody at work on 2026-03-10 has written anything in the 28 days before."
+    ]
 
 
 def test_the_command_prints_json_and_writes_a_picture(portal: Portal, tmp_path: Path) -> None:

@@ -98,8 +98,20 @@ def test_a_summary_counts_victims_and_tells_how_long_a_cap_would_have_stretched_
     assert "capped_days" not in summarise(victims, scenarios=scenarios)
 
 
-def test_an_attack_without_a_victim_leaves_an_empty_summary() -> None:
-    """No account of the kind: the tables are there, with their columns and no row."""
+def test_an_attack_that_could_not_be_injected_is_told_with_the_reason_and_no_number() -> None:
+    """Two scenarios, one without a victim: it stands there, and says nothing of what would have been caught."""
+    victims = follow_victims(attack("caught"), scored=scored(), zone="Europe/Paris", scenario="night")
+    why = {"writes": "nobody wrote"}
+    found = summarise(victims, scenarios=chosen(["night", "writes"]), not_injected=why, cap=4)
+    assert found["scenario"].tolist() == ["night", "writes"]
+    assert found["not_injected"].tolist() == [None, "nobody wrote"]
+    assert found["victims"].tolist() == [1, 0]
+    assert found.loc[1, ["records", "rank", "gone_by_day_worst", "capped_days"]].isna().all()
+
+
+def test_where_no_attack_could_be_injected_the_summary_has_no_number() -> None:
+    """No victim at all: the table is there with its columns."""
     nothing = follow_victims(EVENTS.empty(), scored=scored(), zone="Europe/Paris", scenario="writes")
     assert nothing.empty
-    assert summarise(nothing, scenarios=chosen(["writes"]), cap=4).empty
+    found = summarise(nothing, scenarios=chosen(["writes"]), not_injected={"writes": "nobody wrote"}, cap=4)
+    assert found[["victims", "not_injected"]].to_numpy().tolist() == [[0, "nobody wrote"]]

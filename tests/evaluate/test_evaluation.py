@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 from detector.errors import ReadError
 from detector.evaluate import EvaluateSettings, Evaluation, Scored, evaluate, render
 from detector.evaluate.counts import connect, count_days, read_events
+from detector.evaluate.judge import ProjectDetector
 from detector.evaluate.truth import BENIGN_KINDS, CAMPAIGNS, TRUTH_ACCOUNTS, TRUTH_EVENTS
 from tests.evaluate.portal import write_day
 
@@ -172,8 +175,65 @@ def test_it_prints_as_tables_and_as_json(evaluated: tuple[Evaluation, MostLookup
 
 def test_files_must_be_named_after_their_day(tmp_path: Path) -> None:
     """A file of another name is refused with what was found and what is expected."""
+    log = tmp_path / "access.log"
+    log.touch()
     with pytest.raises(ReadError, match=r"found access\.log, expected one Parquet file a day"):
-        evaluate([Path("access.log")], truth=tmp_path, detector=MostLookups(), scratch=tmp_path)
+        evaluate([log], truth=tmp_path / "truth", detector=MostLookups(), scratch=tmp_path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """The user's own path stands in the message."""
+    with pytest.raises(ReadError, match=r"2026-03-01\.parquet: no such file"):
+        evaluate([tmp_path / "2026-03-01.parquet"], truth=tmp_path, detector=MostLookups(), scratch=tmp_path)
+
+
+def test_two_files_of_one_day_are_refused(tmp_path: Path) -> None:
+    """The truth names files without their folder, so it could not tell them apart."""
+    files = portal(tmp_path)
+    other = tmp_path / "again" / files[3].name
+    other.parent.mkdir()
+    shutil.copy(files[3], other)
+    with pytest.raises(ReadError, match=r"2026-03-05\.parquet: another file has this name"):
+        evaluate([*files, other], truth=tmp_path / "truth", detector=MostLookups(), scratch=tmp_path / "scratch")
+
+
+def test_a_folder_with_the_truth_in_it_is_the_files_in_it(tmp_path: Path) -> None:
+    """The folder that holds dumps and truth, as `simulate` writes them: the days are read, the truth is no dump."""
+    files = portal(tmp_path)
+    lies = truth(tmp_path, first_line=pq.ParquetFile(files[-1]).metadata.num_rows - 99)
+    settings = EvaluateSettings(zone=ZONE, judged_days=2)
+    found = [
+        evaluate(dumps, truth=lies, detector=MostLookups(), scratch=tmp_path.with_name(name), settings=settings)
+        for name, dumps in (("one", [tmp_path]), ("two", files))
+    ]
+    assert render(found[0]) == render(found[1])
+
+
+def test_too_few_days_before_the_judged_ones_are_told_of_the_users_files(tmp_path: Path) -> None:
+    """Five days cannot train a model; the message speaks of the dumps, not of a scratch folder."""
+    files = portal(tmp_path)
+    lies = truth(tmp_path, first_line=pq.ParquetFile(files[-1]).metadata.num_rows - 99)
+    with pytest.raises(ReadError, match=r"^dumps to evaluate: 5 days before the judged ones, training needs more than"):
+        evaluate(files, truth=lies, detector=ProjectDetector(), scratch=tmp_path / "scratch")
+
+
+def test_scenarios_stand_in_their_natural_order() -> None:
+    """S2 comes before S10 in every table, whatever order the measures have."""
+    names = ["S10", "S2", "all", "S1-local", "S1"]
+    order = pd.DataFrame(
+        {"measure": "recall_share", "method": "score", "level": 0.003, "scenario": names, "value": 1.0}
+    )
+    alerts = pd.DataFrame({"measure": "own_recall", "method": "alerts", "level": 0.0, "scenario": names, "value": 1.0})
+    gone = pd.DataFrame({"scenario": names, "campaign": names, "account": names, "taken": 1.0})
+    gone = gone.assign(gone_by_day=1.0, gone_by_minute=1.0, hours_by_day=None, hours_by_minute=1.0)
+    benign = pd.DataFrame(columns=["kind", "days", "notified", "share"])
+    text = render(Evaluation(order=order, alerts=alerts, gone=gone, benign=benign))
+    for title in ("Recall at 0.3 %", "What notifies", "Gone before the first alert"):
+        rows = text.split(title)[1].split("\n\n")[1].splitlines()
+        told = [cell for row in rows for cell in re.split(r"[ |]+", row) if cell in names]
+        assert told == ["S1", "S1-local", "S2", "S10", "all"]
+    told = [row["scenario"] for row in json.loads(render(Evaluation(order, alerts, gone, benign), form="json"))["gone"]]
+    assert told == ["S1", "S1-local", "S2", "S10", "all"]
 
 
 def test_a_day_must_be_left_to_learn_from(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import ibis
@@ -15,6 +16,8 @@ from detector.simulate.logs import LOGS
 
 ATTACKS = (parse_attack("S17:records=20,days=1,day=-1"), parse_attack("S14"), parse_attack("S12:days=1,day=-1"))
 KEY = b"k" * 32
+RUNNING = re.compile(r'"trace_id":"\d+"|executor-thread-\d+')
+"""Numbers that a log gives its lines one after the other."""
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +81,19 @@ def test_access_log_alone(folder: Path, canonical: pd.DataFrame, tmp_path: Path)
     what = ("account", "action", "channel", "record", "ip", "user_agent")
     pd.testing.assert_frame_equal(counts(events, *what), counts(canonical, *what), check_dtype=False)
     assert (events["timestamp"].dt.microsecond == 0).all()
+
+
+def test_attacks_only_add_lines(folder: Path, tmp_path: Path) -> None:
+    """The benign world's logs stand in the attacked one's, line for line, in order, but for the lines' own numbers."""
+    simulate(World(accounts=150, days=2, seed=3), tmp_path, formats=("logs",))
+    added = 0
+    for path in sorted(file for log in LOGS for file in (tmp_path / "logs" / log.name).glob(f"*{log.ending}")):
+        attacked, benign = (
+            RUNNING.sub("", (out / path.relative_to(tmp_path)).read_text()).splitlines() for out in (folder, tmp_path)
+        )
+        rest = iter(attacked)
+        assert len(benign) > 100
+        assert all(line in rest for line in benign), path.name
+        added += len(attacked) - len(benign)
+    malicious = pd.read_parquet(folder / "truth" / "events.parquet")
+    assert added >= len(malicious) > 0
