@@ -59,6 +59,8 @@ _KEPT_NULL = (
     "scattered_records",
     "far_strangers",
 )
+_FROM_PAST = (*_NOVEL, *(name for name in _KEPT_NULL if name != "typed_lookups"))
+"""Signals of records that say nothing where there is no past to tell them from."""
 
 
 class DayTables(NamedTuple):
@@ -128,7 +130,7 @@ def _join_signals(
     facts = _facts(hours, order, keys)
     parts = (
         _sums(hours, "hours", keys),
-        _sums(records, "records", keys),
+        _sums(records, "records", keys, absent=() if has_past else _FROM_PAST),
         _sums(sources, "sources", keys),
         _sums(order, "order", keys),
     )
@@ -151,8 +153,10 @@ def _of(grain: Grain) -> Iterable[Feature]:
     return (declared for declared in CATALOGUE if declared.grain == grain)
 
 
-def _sums(rows: ir.Table, grain: Grain, keys: tuple[str, ...]) -> ir.Table:
-    return _by_day(rows, keys).aggregate(**{f.name: f.expression(rows) for f in _of(grain)})
+def _sums(rows: ir.Table, grain: Grain, keys: tuple[str, ...], *, absent: tuple[str, ...] = ()) -> ir.Table:
+    """What is absent is null: summing up nulls costs as much as values."""
+    sums = {f.name: f.expression(rows) for f in _of(grain) if f.name not in absent}
+    return _by_day(rows, keys).aggregate(**sums).mutate(**{name: ibis.null("int64") for name in absent})
 
 
 def _own_past(facts: ir.Table, past: ir.Table) -> ir.Table:

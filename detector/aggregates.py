@@ -20,13 +20,13 @@ from detector.coded import (
     TELLING,
     WRITES,
     Coded,
-    Sum,
     code_events,
     crowded_bins,
     hash_of,
     named_events,
     place_of,
     sum_by_sorting,
+    whole,
 )
 from detector.joins import attach, to_frame
 from detector.prepared import hold
@@ -125,7 +125,6 @@ def _records(events: ir.Table, *, changes: ClockChanges, salt: int, facts: tuple
     rows = named.select(
         "record",
         *ACCOUNT_DAY,
-        "timestamp",
         "misses",
         "writes",
         *facts,
@@ -134,38 +133,34 @@ def _records(events: ir.Table, *, changes: ClockChanges, salt: int, facts: tuple
         lookups=shown.cast("int8"),
         typed_lookups=typed.cast("int8"),
         n_records=ibis.ifelse(shown, named.n_records.fill_null(1), 0),
+        first_at=named.timestamp,
+        last_at=named.timestamp,
     )
-    counted = ("lookups", "typed_lookups", "misses", "writes", "n_records")
     summed = sum_by_sorting(
         rows,
         "code",
         kept=("record", *ACCOUNT_DAY),
-        **{name: _total(name) for name in counted},
-        **{fact: _most(fact) for fact in facts},
-        first_at=lambda part: part.timestamp.min(),
-        last_at=lambda part: part.timestamp.max(),
+        totals=("lookups", "typed_lookups", "misses", "writes", "n_records"),
+        least=("first_at",),
+        most=("last_at", *facts),
     )
     absent = {fact: ibis.null(events[fact].type()) for fact in FACTS if fact not in facts}
     return summed.mutate(**absent).select(*ACCOUNT_RECORDS.names, "place")
 
 
-def _total(name: str) -> Sum:
-    return lambda rows: rows[name].sum()
-
-
-def _most(name: str) -> Sum:
-    return lambda rows: rows[name].max()
-
-
 def _hours(events: ir.Table, lookups: ir.Table) -> ir.Table:
     """Whoever looked anything up in an hour did so once in a minute at least."""
-    sums = events.group_by("place", hour=_.instant_us // HOUR_US).aggregate(
+    sums = events.group_by("place", hour=_hour_of(_.instant_us)).aggregate(
         **{name: _[name].cast("int64").sum() for name in DEEDS}
     )
     minutes = crowded_bins(lookups, width_us=MINUTE_US)
-    busiest = minutes.group_by("place", hour=_.instant_us // HOUR_US).aggregate(n=_.n.max())
+    busiest = minutes.group_by("place", hour=_hour_of(_.instant_us)).aggregate(n=_.n.max())
     found = attach(sums, busiest, ["place", "hour"])
     return found.mutate(busiest_minute=ibis.coalesce(found.n, (found.lookups > 0).cast("int64"))).drop("n")
+
+
+def _hour_of(instant_us: ir.Value | ibis.Deferred) -> ir.Value:
+    return whole(instant_us, ibis.literal(HOUR_US, "int64"))
 
 
 def _name_hours(hours: ir.Table, places: ir.Table, told: ir.Table | None = None) -> ir.Table:
@@ -181,7 +176,7 @@ def _name_hours(hours: ir.Table, places: ir.Table, told: ir.Table | None = None)
 
 def _tellings(events: ir.Table, *, changes: ClockChanges, salt: int) -> ir.Table:
     named = named_events(events, changes=changes)
-    rows = named.select(*TELLING, place=place_of(named, salt=salt), hour=_.instant_us // HOUR_US)
+    rows = named.select(*TELLING, place=place_of(named, salt=salt), hour=_hour_of(_.instant_us))
     return rows.group_by(["place", "hour"]).aggregate(**{name: _[name].max() for name in TELLING})
 
 

@@ -6,8 +6,8 @@ texts it stands for, and nothing here depends on the order of events.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -27,7 +27,6 @@ TELLING = ("profession", "organisation")
 DEEDS = ("logins", "failures", "lookups", "misses", "writes", "resets")
 """What of an event is counted: each is 1 for an event that is one, else 0; a miss is a look-up as well."""
 MOST_SALTS = 8
-Sum: TypeAlias = Callable[[ir.Table], ir.Value]
 
 
 class Coded(NamedTuple):
@@ -170,10 +169,19 @@ def _lookups(coded: ir.Table) -> ir.Table:
     )
 
 
-def sum_by_sorting(rows: ir.Table, by: str, *, kept: Sequence[str] = (), **sums: Sum) -> ir.Table:
-    """One row per place and number `by`, with sums over its rows, as `group_by` and `aggregate` give them.
+def sum_by_sorting(
+    rows: ir.Table,
+    by: str,
+    *,
+    kept: Sequence[str] = (),
+    totals: Sequence[str] = (),
+    least: Sequence[str] = (),
+    most: Sequence[str] = (),
+) -> ir.Table:
+    """One row per place and number `by`, as `group_by` and `aggregate` give them.
 
-    Where hardly two rows have the same place and number, sorting takes a third of the time, and less memory.
+    Where hardly two rows have the same place and number, sorting takes half the time: a row that has no like beside it
+    is its own sum, and only the others are grouped.
 
     Parameters
     ----------
@@ -183,15 +191,24 @@ def sum_by_sorting(rows: ir.Table, by: str, *, kept: Sequence[str] = (), **sums:
         A column of numbers.
     kept
         Columns that depend on place and number.
-    sums
-        Name of each sum → a function from the rows to the expression that sums them up.
+    totals, least, most
+        Columns of which the sum, the minimum and the maximum is taken.
     """
-    alike = ibis.range_window(group_by="place", order_by=by, preceding=0, following=0)
-    before = rows[by].lag().over(ibis.window(group_by="place", order_by=by))
-    found = rows.select(
-        "place", by, *kept, **{name: total(rows).over(alike) for name, total in sums.items()}, before=before
+    in_order = ibis.window(group_by="place", order_by=by)
+    beside = rows.mutate(before=_[by].lag().over(in_order), after=_[by].lead().over(in_order))
+    has_like = ((beside.before == beside[by]) | (beside.after == beside[by])).fill_null(False)
+    grouped = (
+        beside.filter(has_like)
+        .group_by(["place", by])
+        .aggregate(
+            **{name: _[name].arbitrary() for name in kept},
+            **{name: _[name].sum() for name in totals},
+            **{name: _[name].min() for name in least},
+            **{name: _[name].max() for name in most},
+        )
     )
-    return found.filter(_.before.isnull() | (_.before != found[by])).drop("before")
+    alone = beside.filter(~has_like).mutate(**{name: _[name].cast("int64") for name in totals})
+    return ibis.union(alone.select(*grouped.columns), grouped)
 
 
 def spans_of(lookups: ir.Table, begins: ir.BooleanValue, ends: ir.BooleanValue) -> ir.Table:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
+from joblib import parallel_config
 
 from detector.alerts import build_alerts, find_evidence
 from detector.details import DETAILS, find_details
@@ -165,7 +166,10 @@ def train(
     with workspace(chosen) as place:
         held = _required(place.history())
         tell = progress or _silent
-        fitted = train_model(held, place.timeline(held), settings=chosen.train, progress=lambda text: tell(text, None))
+        with _in_threads(chosen):
+            fitted = train_model(
+                held, place.timeline(held), settings=chosen.train, progress=lambda text: tell(text, None)
+            )
     save_model(fitted, Path(model or chosen.history.model or held.folder / MODEL))
     return fitted
 
@@ -219,7 +223,10 @@ def score(
         wanted = _chosen_days(timeline, days)
         _require_fresh(held, wanted)
         tell = progress or _silent
-        found = score_days(timeline, fitted, days=wanted, settings=chosen.score, progress=lambda text: tell(text, None))
+        with _in_threads(chosen):
+            found = score_days(
+                timeline, fitted, days=wanted, settings=chosen.score, progress=lambda text: tell(text, None)
+            )
         found = found._replace(scores=_excused(found.scores, place))
         alerts = build_alerts(found.scores, found.fired, _evidence(timeline, found.scores))
         details = _details(timeline, found.scores)
@@ -305,6 +312,11 @@ class _Source(NamedTuple):
     rejects: pa.Table
     files: tuple[FileCount, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+def _in_threads(settings: Settings) -> parallel_config:
+    """The model works in as many threads as DuckDB does; what it finds does not depend on how many."""
+    return parallel_config(backend="threading", n_jobs=settings.engine.threads or -1)
 
 
 def _events_of(

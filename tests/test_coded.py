@@ -37,11 +37,11 @@ def test_sums_by_sorting_are_those_of_loops(con: Backend, pairs: list[tuple[int,
     places, numbers, values = (list(column) for column in zip(*pairs, strict=True))
     given_rows = pa.table({"place": places, "number": numbers, "value": values})
     rows = con.create_table(ibis.util.gen_name("rows"), given_rows, temp=True)
-    found = sum_by_sorting(rows, "number", total=lambda part: part.value.sum()).to_pyarrow().to_pylist()
+    found = sum_by_sorting(rows, "number", totals=["value"]).to_pyarrow().to_pylist()
     expected: Counter[tuple[int, int]] = Counter()
     for place, number, value in pairs:
         expected[place, number] += value
-    assert sorted((row["place"], row["number"], row["total"]) for row in found) == sorted(
+    assert sorted((row["place"], row["number"], row["value"]) for row in found) == sorted(
         (*key, expected[key]) for key in {pair[:2] for pair in pairs}
     )
 

@@ -9,8 +9,6 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-import skops.io
-
 from detector.errors import ModelError
 from detector.model.forest import ExtractionForest
 from detector.model.soundness import faults
@@ -42,6 +40,8 @@ def pack(estimator: ExtractionForest) -> bytes:
     ModelError
         If the estimator holds what could not be read back.
     """
+    import skops.io
+
     found = faults(estimator)
     if found:
         raise ModelError(f"this estimator cannot be stored: {'; '.join(found)}")
@@ -65,6 +65,9 @@ def unpack(content: bytes) -> ExtractionForest:
     ValueError
         If these bytes are anything else: not a zip file, other members or types, arrays that do not fit together.
     """
+    # Imported where it is used: it asks every library for every type, which takes a second.
+    import skops.io
+
     with _opened(content) as packed:
         _refuse_members(packed)
         _refuse_types(packed)

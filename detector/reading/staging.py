@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
@@ -85,11 +86,16 @@ def _lying(opened: Opened, con: duckdb.DuckDBPyConnection) -> Part | None:
     if opened.dump.is_stream or opened.compression:
         return None
     shape = direct.shape_of(opened.path, opened.dump.input.mapping, con=con)
-    checked = direct.check(opened.path, shape, con=con) if shape else None
+    if shape is None:
+        return None
+    # Hashing the file keeps one processor busy while DuckDB is short of work for it.
+    with ThreadPoolExecutor(1) as beside:
+        passing = beside.submit(pass_through, opened, count_lines=False)
+        checked = direct.check(opened.path, shape, con=con)
+        _, tally = passing.result()
     if checked is None:
         return None
     rows, notes = checked
-    _, tally = pass_through(opened, count_lines=False)
     counted = FileCount(opened.path, PARQUET.name, tally.sha256, tally.size, rows, read=rows, events=rows)
     return Part(opened.dump, counted, shape=shape, notes=notes)
 
