@@ -89,7 +89,10 @@ def _volume(account_days: ir.Table) -> pd.DataFrame:
 def _canary(account_days: ir.Table) -> pd.DataFrame:
     totals = account_days.group_by("account").aggregate(value=_.canary_records.sum().fill_null(0))
     rows = to_frame(totals.filter(_.value > 0))
-    return rows.assign(severity="high", evidence=[f"{value} canary records looked up" for value in rows["value"]])
+    evidence = [
+        f"{value} canary records looked up" if value > 1 else "1 canary record looked up" for value in rows["value"]
+    ]
+    return rows.assign(severity="high", evidence=evidence)
 
 
 def _reset(account_days: ir.Table) -> pd.DataFrame:

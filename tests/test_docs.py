@@ -24,6 +24,8 @@ from docs.generate import PAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if path.is_file()]
+GUIDES = ("analyst.md", "data-protection.md", "incident.md", "reading-a-report.md")
+"""Pages that a person follows on a fresh machine."""
 BLOCK = re.compile(r"^<!-- tested(: long)? -->\n+```(sh|console)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -87,6 +89,18 @@ def test_the_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
 def test_all_the_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
     """Each command that a page shows works as shown, those that take longer included."""
     run(steps_of(page.read_text(), long=True), folder=tmp_path)
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_every_command_of_a_guide_is_run(name: str) -> None:
+    """A guide has no block of commands that no test runs, and trains before it scores with a history."""
+    text = (ROOT / "docs" / name).read_text()
+    shown = re.findall(r"^```(?:sh|bash|console)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    assert shown
+    assert [block[3] for block in BLOCK.finditer(text)] == shown
+    told = "\n".join(shown)
+    if "detector score" in told and "--history" in told:
+        assert "detector train" in told
 
 
 @pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.name)

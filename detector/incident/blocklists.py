@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 import pandas as pd
 import stix2
 
+from detector.incident.facts import REASONS
 from detector.output.text import visible
 
 NAMESPACE = UUID("9b1d4b0e-4f35-5c39-8a0c-6f1f0a4f6d11")
@@ -42,7 +43,7 @@ def nftables(addresses: pd.DataFrame) -> str:
 
 
 def stix_bundle(addresses: pd.DataFrame, *, producer: str, about: str, at: datetime) -> str:
-    """A bundle with an indicator per address to block, and the shared ones as observed, marked not to be blocked.
+    """A bundle with an indicator per address to block, and the others as observed, marked not to be blocked.
 
     Parameters
     ----------
@@ -67,13 +68,25 @@ def stix_bundle(addresses: pd.DataFrame, *, producer: str, about: str, at: datet
     common = {"created": at, "modified": at, "created_by_ref": identity.id, "object_marking_refs": [marking.id]}
     objects: list[Any] = [identity, marking]
     for row in addresses.to_dict("records"):
-        if row["reason"] == "unreadable":
+        if not _is_address(row["ip"]):
             continue
         objects += _indicator(row, about, common) if row["decision"] == BLOCK else _shared(row, about, common)
     bundle = stix2.Bundle(id=_id("bundle", about), objects=objects)
     text: str = bundle.serialize(pretty=True)
     stix2.parse(text, allow_custom=False)
     return text + "\n"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _counted(n: int, of_one: str, of_many: str) -> str:
+    return f"{n} {of_one if n == 1 else of_many}"
 
 
 def _id(kind: str, name: str) -> str:
@@ -86,7 +99,8 @@ def _indicator(row: dict[Any, Any], about: str, common: dict[str, Any]) -> list[
         stix2.Indicator(
             id=_id("indicator", f"{about}|{address}"),
             name=f"Extraction of records from {address}",
-            description=f"{row['lookups']} look-ups by {row['accounts']} hijacked accounts; no other account uses it.",
+            description=f"{_counted(row['lookups'], 'look-up', 'look-ups')} by "
+            f"{_counted(row['accounts'], 'hijacked account', 'hijacked accounts')}; no other account uses it.",
             indicator_types=["malicious-activity"],
             pattern=f"[ipv{address.version}-addr:value = '{address}']",
             pattern_type="stix",
@@ -103,8 +117,9 @@ def _shared(row: dict[Any, Any], about: str, common: dict[str, Any]) -> list[Any
     note = stix2.Note(
         id=_id("note", f"{about}|{address}"),
         abstract="Do not block",
-        content=f"{address} was used in the attack, but is shared: {row['others']} other accounts use it, "
-        f"{row['others_network']} come from its network.",
+        content=f"{address}: {REASONS[row['reason']][0]}. "
+        f"{_counted(row['others'], 'other account uses it', 'other accounts use it')}, "
+        f"{_counted(row['others_network'], 'comes', 'come')} from its network.",
         object_refs=[observed.id],
         **common,
     )

@@ -24,6 +24,7 @@ from detector.incident.originals import fingerprints
 from detector.incident.writing import refuse_strange, write_dossier
 from detector.reading import Input, Mapping
 from detector.report.french import told
+from detector.report.words import number
 from detector.settings import Settings
 from detector.workspace import Dumps, Workspace, needs_key, to_inputs, workspace
 
@@ -177,10 +178,11 @@ def _remarks(rejected: int, warnings: Sequence[str], *, judged: bool) -> list[Re
             )
         )
     if rejected:
+        lines = ("line", "ligne") if rejected == 1 else ("lines", "lignes")
         found.append(
             (
-                f"{rejected:,} lines of the dumps could not be read: both bounds may be too low.",
-                f"{rejected} lignes des journaux n'ont pu être lues : les deux bornes peuvent être trop basses.",
+                f"Not read: {rejected:,} {lines[0]} of the dumps. Both bounds may be too low.",
+                f"Non lu : {number(rejected, 'fr')} {lines[1]} des journaux. Les deux bornes peuvent être trop basses.",
             )
         )
     return [*found, *((warning, told(warning, "fr")) for warning in warnings)]

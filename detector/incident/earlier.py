@@ -156,14 +156,18 @@ def _remarks(traces: pd.DataFrame, found: set[str], begins: date, start: date, h
     days, accounts = traces["day"].nunique(), traces["account"].nunique()
     return (
         (
-            f"Earlier traces in the history's sums (earlier.csv): {accounts} account(s) on {days} day(s), not known "
-            f"before: {len(found)}. Give the dumps of these days if they can still be had."
-            + _widened(begins, start, "en"),
-            f"Traces antérieures dans les sommes de l'historique (earlier.csv) : {accounts} compte(s) sur {days} "
-            f"jour(s), inconnus jusqu'ici : {len(found)}. Fournir les journaux de ces jours, s'il en reste."
-            + _widened(begins, start, "fr"),
+            f"Earlier traces in the history's sums (earlier.csv): {_counted(accounts, 'account')} on "
+            f"{_counted(days, 'day')}, not known before: {len(found)}. Give the dumps of these days if they "
+            "can still be had." + _widened(begins, start, "en"),
+            f"Traces antérieures dans les sommes de l'historique (earlier.csv) : {_counted(accounts, 'compte')} sur "
+            f"{_counted(days, 'jour')}, inconnus jusqu'ici : {len(found)}. Fournir les journaux de ces jours, "
+            "s'il en reste." + _widened(begins, start, "fr"),
         ),
     )
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _widened(begins: date, start: date, language: words.Language) -> str:

@@ -157,6 +157,8 @@ def _doors(inquiry: Inquiry, events: ir.Table) -> dict[str, dict[str, Any]]:
 def addresses_of(inquiry: Inquiry, *, found_earlier: Collection[str] = ()) -> pd.DataFrame:
     """One row per address that is tied to the attack, with who else uses it, and whether it may be blocked.
 
+    Where nothing is tied, the accounts' addresses in the window stand instead, none of them to be blocked.
+
     Parameters
     ----------
     inquiry
@@ -171,7 +173,9 @@ def addresses_of(inquiry: Inquiry, *, found_earlier: Collection[str] = ()) -> pd
         examples of them, others_network; `decision`: block, or keep (do not block); `reason`: a name in `REASONS`.
     """
     units = inquiry.attributed.units
-    tied = units[units["tied"] & units["ip"].notna()]
+    is_tied = units["tied"] & units["ip"].notna()
+    nothing_tied = not is_tied.any()
+    tied = units[units["ip"].notna() & (units["day"] <= inquiry.end)] if nothing_tied else units[is_tied]
     grouped = tied.groupby("ip").agg(
         network=("network", "max"),
         first_at=("first_at", "min"),
@@ -188,7 +192,7 @@ def addresses_of(inquiry: Inquiry, *, found_earlier: Collection[str] = ()) -> pd
     rows = []
     for row in grouped.reset_index().to_dict("records"):
         users = same.get(row["ip"], [])
-        reason = _reason(row, users, owners=owners, shared=shared)
+        reason = "nothing_tied" if nothing_tied else _reason(row, users, owners=owners, shared=shared)
         rows.append(
             {
                 **row,
@@ -218,6 +222,10 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "owner": ("the owner of an account works from it", "le titulaire d'un compte travaille depuis cette adresse"),
     "untied": ("nothing ties it to the attack without the dumps", "rien ne la rattache à l'attaque sans les journaux"),
+    "nothing_tied": (
+        "nothing that was done from it is tied to the attack",
+        "rien de ce qui en a été fait n'est rattaché à l'attaque",
+    ),
     "internal": ("an internal address", "une adresse interne"),
     "unreadable": ("not an address", "pas une adresse"),
 }

@@ -45,7 +45,8 @@ class Inquiry:
     attributed
         Units of the window.
     users
-        Who comes from the tied addresses, or from their networks, in the window and 28 days before.
+        Who comes from the tied addresses (where nothing is tied: from all of the accounts), or from their networks, in
+        the window and 28 days before.
 
     Notes
     -----
@@ -138,7 +139,9 @@ def _attribute(
     """Tie units; once more, when it is known which networks many others come from."""
     units = units_of(mine, ground.past(start), start)
     first = attribute(units)
-    addresses = sorted(first.units.loc[first.units["tied"], "ip"].dropna().unique())
+    tied = first.units["tied"]
+    # Where nothing is tied, whoever reads of the accounts' addresses still wants to know who shares them.
+    addresses = sorted(first.units.loc[tied if tied.any() else ~tied, "ip"].dropna().unique())
     end = max([last, *first.units.loc[first.units["tied"], "day"]])
     users = ground.users_of(addresses, start - timedelta(days=PAST_DAYS), end) if addresses else _nobody()
     return attribute(units, shared_networks=shared_networks(users, accounts)), users

@@ -146,7 +146,8 @@ def _days(detail: Mapping[Any, Any], row: Mapping[Any, Any], *, anchor: str, lan
         day=words.short_day(row["day"], language),
         most=words.number(max(before, default=None), language),
     )
-    return {"title": title, "svg": draw_bars(bars, title=title, name=f"{anchor}-d", language=language)}
+    svg = draw_bars(bars, title=title, name=f"{anchor}-d", language=language)
+    return {"title": title, "svg": svg, "not_held": None in values}
 
 
 def _source(source: Mapping[str, Any], zone: str, language: Language) -> dict[str, Any]:

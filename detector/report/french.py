@@ -34,6 +34,11 @@ CHECKS: dict[str, tuple[str, str]] = {
 }
 """What a check saw, as alerts tell it."""
 
+OF_ONE: dict[str, tuple[str, str]] = {
+    "canary_record": ("1 canary record looked up", "1 dossier témoin consulté"),
+}
+"""The same where it can have seen one alone."""
+
 WARNINGS: tuple[tuple[str, str], ...] = (
     (
         "{} was judged as it stands (last event {} UTC): it may go on; --complete says that it is over",
@@ -177,12 +182,13 @@ def told(text: str, language: Language) -> str:
         found = _by_form(text[place + 2 :], WARNINGS)
         if found is not None:
             return f"{text[:place]} : {found}"
-    return _by_form(text, (*CHECKS.values(), *WARNINGS)) or text
+    return _by_form(text, (*OF_ONE.values(), *CHECKS.values(), *WARNINGS)) or text
 
 
 def check_told(check: str, title: str | None, language: Language) -> str:
     """What a check saw, with its numbers if the alert's title is about it."""
-    if title is not None and check in CHECKS and _pattern(CHECKS[check][0]).fullmatch(title):
+    forms = [known[check][0] for known in (OF_ONE, CHECKS) if check in known]
+    if title is not None and any(_pattern(form).fullmatch(title) for form in forms):
         return told(title, language)
     return say(check, language)
 

@@ -84,6 +84,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "Dossiers par jour sur 28 jours, tous canaux : {value} le {day} ; aucun jour antérieur n'est connu.",
     ),
     "the_day": ("that day", "ce jour"),
+    "not_held": ("a day that is not held", "un jour sans données"),
     "before": ("before", "avant"),
     "sources": ("Where from", "D'où"),
     "address": ("Address", "Adresse"),

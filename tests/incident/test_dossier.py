@@ -166,6 +166,25 @@ def test_each_person_has_one_line_of_the_mail_merge_and_its_letter_is_there(made
     assert "ont été consultées" in letter
 
 
+@pytest.mark.parametrize(
+    ("name", "claims"),
+    [
+        ("letter-A.fr", ("Nous avons bloqué", "La CNIL a été informée")),
+        ("letter-A.en", ("We blocked", "The regulator was told")),
+        ("professionals.fr", ("Votre compte est bloqué", "Les personnes concernées sont informées")),
+        ("professionals.en", ("Your account is blocked", "We inform the persons")),
+        ("faq.fr", ("Le portail lui-même n'a pas été percé", "Chaque personne concernée reçoit une lettre")),
+        ("faq.en", ("The portal itself was not broken into", "Each person concerned gets a letter")),
+    ],
+)
+def test_what_the_operator_did_is_for_a_person_to_confirm(made: Made, name: str, claims: tuple[str, ...]) -> None:
+    """No log tells what was blocked, who was told, or that the portal held: it is marked in letters and answers."""
+    text = (made[1] / "letters" / f"{name}.html").read_text()
+    told = "à confirmer par une personne" if name.endswith("fr") else "to be confirmed by a person"
+    for claim in claims:
+        assert f"<mark>[{told}] {claim}" in text
+
+
 def test_templates_of_the_operator_take_the_place_of_ours(portal: Portal, tmp_path: Path) -> None:
     """One is replaced, the others stay; a broken one is told."""
     own = tmp_path / "own"

@@ -78,7 +78,22 @@ def test_a_few_look_ups_from_a_new_address_tie_nothing(tmp_path: Path) -> None:
     dossier = _dossier(tmp_path, rows)
     assert dossier.counts["records_lower"] == 0
     assert dossier.counts["records_upper"] == 12
-    assert dossier.addresses.empty
+    assert set(dossier.addresses["decision"]) == {"keep"}
+
+
+def test_where_nothing_is_tied_the_accounts_addresses_are_listed_and_none_is_to_be_blocked(tmp_path: Path) -> None:
+    """The owner's, the hospital's proxy with who else uses it, and the new one, each with the reason."""
+    rows = [row for row in theft(n=2) if row[2] == "lookup"]
+    dossier = _dossier(tmp_path, rows, accounts=("h0", "h9"))
+    kept = ("keep", "nothing_tied")
+    assert _decisions(dossier) == {"198.51.100.9": kept, "192.0.2.9": kept, PROXY: kept}
+    assert dossier.addresses.set_index("ip").loc[PROXY, "others"] == 5
+    listed = (tmp_path / "out" / "addresses.csv").read_text()
+    assert listed.count('"do not block","nothing that was done from it is tied to the attack"') == 3
+    assert (tmp_path / "out" / "addresses.txt").read_text() == ""
+    stix = (tmp_path / "out" / "stix.json").read_text()
+    assert "203.0.113.5: nothing that was done from it is tied to the attack. 5 other accounts use it" in stix
+    assert '"type": "indicator"' not in stix
 
 
 def test_nft_takes_the_set(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import detector
 from detector.checks import CHECKS as RULES
-from detector.report.french import CHECKS, REJECTED, REJECTS, WARNINGS, check_told, told
+from detector.report.french import CHECKS, OF_ONE, REJECTED, REJECTS, WARNINGS, check_told, told
 
 PACKAGE = Path(detector.__file__).parent
 TELLS: dict[str, tuple[str, ...]] = {
@@ -67,7 +67,7 @@ def test_every_check_has_its_french() -> None:
     assert set(CHECKS) == {rule.name for rule in RULES}
     tree = ast.parse((PACKAGE / "checks.py").read_text())
     forms = set(_forms(tree))
-    assert {english for english, _french in CHECKS.values()} <= forms
+    assert {english for english, _french in (*OF_ONE.values(), *CHECKS.values())} <= forms
 
 
 def test_holes_agree() -> None:
@@ -95,3 +95,5 @@ def test_a_check_tells_its_numbers_where_the_title_is_about_it() -> None:
     title = "1,300 look-ups from a network new to it, within three days of a reset"
     assert check_told("reset_then_bulk", title, "fr").startswith("1\u202f300 consultations depuis un réseau nouveau")
     assert check_told("tool_agent", title, "fr") == "de nombreuses consultations par l'agent d'un script"
+    assert check_told("canary_record", "1 canary record looked up", "fr") == "1 dossier témoin consulté"
+    assert check_told("canary_record", "2 canary records looked up", "fr") == "2 dossiers témoins consultés"
