@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from ibis import _
+from numpy.typing import NDArray
 
 from detector.aggregates import WRITES
 from detector.alerting import MIN_STRANGEST, NEWCOMER_DAYS, AlertSettings, alert_threshold
@@ -29,6 +30,8 @@ from detector.schema import INSTANT, Column, Table
 
 if TYPE_CHECKING:
     from detector.timeline import Timeline
+
+Floats = NDArray[np.float64]
 
 EARLY = Table(
     "early",
@@ -90,8 +93,13 @@ def early_alerts(timeline: Timeline, day: date, *, n_accounts: int, settings: Al
         return _none()
     # No running count exceeds the day's own: who stays below every limit by then need not be followed.
     bounds = {name: CONTRASTS.get(name, name) for name in WATCHED}
-    whole = to_frame(timeline.account_days(day).select(*_PLACE, "active_days", **bounds))
-    asked = _that_exceed(whole, limits)
+    counts = timeline.account_days(day).select(*_PLACE, "active_days", **bounds)
+    least = {name: limit for name, limit in limits.min().items() if np.isfinite(limit)}
+    near = [(counts[str(name)] >= limit).fill_null(False) for name, limit in least.items()]
+    if not near:
+        return _none()
+    whole = to_frame(counts.filter(ibis.or_(*near)))
+    asked = [] if whole.empty else _that_exceed(whole, limits)
     if not asked:
         return _none()
     running = _running(timeline, day, events, accounts=asked)
@@ -121,17 +129,23 @@ def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> 
         or cannot tell.
     """
     told = past.filter(past.past_days >= MIN_PAST_DAYS)
-    told = told.mutate(found=told.lookups - told.misses)
-    rows = to_frame(told.select("channel", "past_days", "active_days", *PARTS, *AS_COUNTED))
+    told = told.mutate(
+        found=told.lookups - told.misses,
+        past_days=ibis.least(told.past_days, PAST_DAYS),
+        active_days=ibis.least(told.active_days.fill_null(0), NEWCOMER_DAYS),
+    )
+    # Most account-days are like many others: they are counted where they are, and each kind is looked at once.
+    rows = to_frame(told.group_by(["channel", "past_days", "active_days", *PARTS, *AS_COUNTED]).aggregate(n=_.count()))
     full = rows[rows["past_days"] >= PAST_DAYS]
-    rows = _with_age(with_contrasts(full if len(full) >= MIN_STRANGEST else rows))
+    rows = _with_age(with_contrasts(full if full["n"].sum() >= MIN_STRANGEST else rows))
     rate = settings.early_rate / len(WATCHED)
     found = {}
     for (channel, is_newcomer), of_group in rows.groupby(_GROUP):
         everybody = rows[rows["channel"] == channel]
         watched = OF_NEWCOMERS.get(str(channel), WATCHED) if bool(is_newcomer) else WATCHED
         found[channel, is_newcomer] = {
-            name: _limit([of_group[name], everybody[name]], n_tests=n_accounts, rate=rate) for name in watched
+            name: _limit([_repeated(part, name) for part in (of_group, everybody)], n_tests=n_accounts, rate=rate)
+            for name in watched
         }
     index = pd.MultiIndex.from_tuples(list(found) or [(None, None)], names=_GROUP)[: len(found)]
     return pd.DataFrame(list(found.values()), index=index, columns=list(WATCHED), dtype="float64").fillna(np.inf)
@@ -158,10 +172,15 @@ MISSED = 0.1
 of made-up numbers a third and more belong to nobody."""
 
 
-def _limit(pasts: list[pd.Series], *, n_tests: int, rate: float) -> float:
+def _repeated(counted: pd.DataFrame, name: str) -> Floats:
+    """The values of a column that can be told, each as often as it was counted."""
+    told = counted[counted[name].notna()]
+    return np.repeat(told[name].to_numpy(dtype=np.float64), told["n"].to_numpy(dtype=np.int64))
+
+
+def _limit(pasts: list[Floats], *, n_tests: int, rate: float) -> float:
     """From the first past that is long enough; infinite without one."""
-    told = [past.dropna().to_numpy(dtype=np.float64) for past in pasts]
-    long_enough = next((values for values in told if len(values) >= MIN_STRANGEST), np.empty(0))
+    long_enough = next((values for values in pasts if len(values) >= MIN_STRANGEST), np.empty(0))
     found = alert_threshold(long_enough, n_tests=n_tests, rate=rate)
     return max(math.ceil(found), MIN_LIMIT) if math.isfinite(found) else found
 

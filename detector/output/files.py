@@ -54,17 +54,18 @@ def write_results(scored: Scored, out: Path, *, started_with: Sequence[str] = ()
     """
     zone = scored.settings.portal.zone
     with whole_folder(out, mark=RUN) as folder:
-        _write_table(scored.scores, SCORES, folder / "scores.parquet")
-        _write_table(scored.early, EARLY, folder / "early.parquet")
-        _write_table(scored.details, DETAILS, folder / "details.parquet")
-        _write_table(scored.rejects, REJECTS, folder / "rejects.parquet")
+        write_table(scored.scores, SCORES, folder / "scores.parquet")
+        write_table(scored.early, EARLY, folder / "early.parquet")
+        write_table(scored.details, DETAILS, folder / "details.parquet")
+        write_table(scored.rejects, REJECTS, folder / "rejects.parquet")
         (folder / "alerts.jsonl").write_text(to_jsonl(scored.alerts, scored.scores, zone=zone), encoding="utf-8")
         report = report_run(scored, started_with=started_with, now=now or datetime.now(UTC))
         text = json.dumps(plain(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         (folder / RUN).write_text(text, encoding="utf-8")
 
 
-def _write_table(frame: pd.DataFrame, table: Table, path: Path) -> None:
+def write_table(frame: pd.DataFrame, table: Table, path: Path) -> None:
+    """Write a table, checked, as Parquet: equal rows give equal bytes."""
     rows = pa.Table.from_pandas(_with_lists(frame, table), schema=table.arrow, preserve_index=False)
     pq.write_table(table.check(rows.replace_schema_metadata(None)), path, compression="zstd", store_schema=False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -20,27 +20,10 @@ from ibis.formats.pandas import PandasData
 from ibis.util import gen_name
 from pyspark.sql import DataFrame, SparkSession
 
+from detector.spark.functions import FUNCTIONS
+
 CHECKPOINTS = "spark.checkpoint.dir"
 """Where Spark keeps held tables if that is set; else on the executors, and a lost executor ends the run."""
-_SIGNLESS = 2**63 - 1
-"""Spark has no unsigned numbers: a hash is cut to 63 bits, which shifts and remainders then treat alike."""
-
-
-def _whole(_compiler: SparkCompiler, part: Any, width: Any) -> Any:
-    return sge.paren(sge.IntDiv(this=part, expression=width))
-
-
-def _hash(compiler: SparkCompiler, *values: Any) -> Any:
-    return sge.paren(sge.BitwiseAnd(this=compiler.f.anon.xxhash64(*values), expression=sge.convert(_SIGNLESS)))
-
-
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "epoch_us": lambda compiler, instant: compiler.f.anon.unix_micros(instant),
-    "make_timestamp": lambda compiler, microseconds: compiler.f.anon.timestamp_micros(microseconds),
-    "hash": _hash,
-    "divide": _whole,
-}
-"""What DuckDB's own functions, as the package's expressions name them, are on Spark."""
 
 
 class SparkCompiler(PySparkCompiler):  # type: ignore[misc]
@@ -50,7 +33,7 @@ class SparkCompiler(PySparkCompiler):  # type: ignore[misc]
 
     def visit_ScalarUDF(self, op: Any, **values: Any) -> Any:  # noqa: N802 - Ibis' name
         """DuckDB's own functions by what they are on Spark."""
-        return FUNCTIONS[op.__func_name__](self, *values.values())
+        return FUNCTIONS[op.__func_name__](*values.values())
 
     def visit_NonNullLiteral(self, op: Any, *, value: Any, dtype: Any) -> Any:  # noqa: N802 - Ibis' name
         """Numbers with a point are double: Spark takes them for decimals, which round differently."""

@@ -22,6 +22,7 @@ from detector.campaigns import MIN_MEMBERS, join_accounts, shared_sources
 from detector.checks import run_checks
 from detector.coded import ACCOUNT_DAY
 from detector.deviations import NAMES
+from detector.early import EARLY, early_alerts
 from detector.errors import ModelError
 from detector.model.kept import Model
 from detector.scoring import DEEDS, SCORES, ScoreSettings, explain_rows, measure, to_scores
@@ -47,6 +48,8 @@ class DayScored(NamedTuple):
         How many there are.
     told
         `SCORES` of those in a queue and of the strangest, here.
+    early
+        `EARLY`.
     fired
         Deterministic checks that fired.
     queued
@@ -58,6 +61,7 @@ class DayScored(NamedTuple):
     rows: DataFrame
     n_accounts: int
     told: pd.DataFrame
+    early: pd.DataFrame
     fired: pd.DataFrame
     queued: set[str]
     alerted: pd.DataFrame
@@ -108,10 +112,14 @@ def score_day(
     told = _to_pandas(ranked.filter(wanted)).sort_values("rank", ignore_index=True)
     told = explain_rows(timeline, model, told, day, settings=settings, n_accounts=n_accounts)
     explained = excuse(to_scores(told))
+    early: pd.DataFrame = EARLY.empty().to_pandas()
+    if not model.cold:
+        early = early_alerts(timeline, day, n_accounts=n_accounts, settings=settings.alerts)
     return DayScored(
         rows=con.held(_finish(ranked, explained, model)),
         n_accounts=n_accounts,
         told=explained,
+        early=early,
         fired=fired,
         queued=set(told.loc[told["queue"].notna(), "account"]),
         alerted=told.loc[told["alert"], ["account", "day"]],

@@ -14,11 +14,12 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from detector.alerts import build_alerts, find_evidence
+from detector.early import EARLY
 from detector.errors import ConfigError
 from detector.ledger import Recorded, excuse, to_rows
 from detector.model.kept import Model
 from detector.novelty import PAST_DAYS
-from detector.output.files import RUN, versions
+from detector.output.files import RUN, versions, write_table
 from detector.output.folders import whole_folder
 from detector.output.ocsf import to_jsonl
 from detector.output.rows import plain
@@ -41,6 +42,8 @@ class ClusterScored:
     ----------
     scores
         `SCORES` of those in a queue and of the strangest of each day.
+    early
+        `EARLY`.
     fired
         Deterministic checks that fired.
     alerts
@@ -52,6 +55,7 @@ class ClusterScored:
     """
 
     scores: pd.DataFrame
+    early: pd.DataFrame
     fired: pd.DataFrame
     alerts: pd.DataFrame
     n_accounts: dict[date, int]
@@ -108,6 +112,7 @@ def score_on_spark(
         if held is not None:
             held.require_fresh(wanted[0] - timedelta(days=PAST_DAYS), wanted[-1] - timedelta(days=1))
         scored = _score(timeline, fitted, wanted, place, folder=folder, progress=tell)
+        write_table(scored.early, EARLY, folder / "early.parquet")
         text = to_jsonl(scored.alerts, scored.scores, zone=place.zone)
         (folder / "alerts.jsonl").write_text(text, encoding="utf-8")
         run = _report(scored, fitted, chosen, session, started_with=started_with, now=now or datetime.now(UTC))
@@ -126,7 +131,7 @@ def record(scored: ClusterScored, settings: Settings, *, now: datetime | None = 
     ledger = ledger_of(settings, env=os.environ, create=True)
     if ledger is None:
         return Recorded()
-    return ledger.record(to_rows(scored.alerts, scored.scores), at=now or datetime.now(UTC))
+    return ledger.record(to_rows(scored.alerts, scored.scores, scored.early), at=now or datetime.now(UTC))
 
 
 def _silent(text: str, share: float | None) -> None:
@@ -167,10 +172,13 @@ def _score(
         if alerted and events is not None:
             evidence.append(find_evidence(events, alerted).assign(day=day))
         found.append(scored)
-    told, fired = (pd.concat([getattr(each, name) for each in found], ignore_index=True) for name in ("told", "fired"))
+    told, early, fired = (
+        pd.concat([getattr(each, name) for each in found], ignore_index=True) for name in ("told", "early", "fired")
+    )
     lines = pd.concat(evidence, ignore_index=True) if evidence else pd.DataFrame()
     return ClusterScored(
         scores=told.assign(day=pd.to_datetime(told["day"])),
+        early=early.assign(day=pd.to_datetime(early["day"])),
         fired=fired.assign(day=pd.to_datetime(fired["day"])),
         alerts=build_alerts(told, fired, lines),
         n_accounts=dict(zip(days, (each.n_accounts for each in found), strict=True)),
@@ -179,7 +187,7 @@ def _score(
 
 
 def _warnings(model: Model) -> tuple[str, ...]:
-    told = ["Spark writes no early.parquet, no details.parquet and no report: score the day of an alert on one machine"]
+    told = ["Spark writes no details.parquet and no report: score the day of an alert on one machine"]
     if model.cold:
         told.append("no trained model: accounts were compared with the day's peers alone, so only checks alert")
     return tuple(told)

@@ -34,7 +34,7 @@ class Portal(NamedTuple):
         return base.model_copy(update={"history": base.history.model_copy(update={"folder": folder})})
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def needs_spark() -> None:
     """Skip, and say so, where Spark or Java are absent."""
     pytest.importorskip("pyspark", reason="no PySpark: make env-spark")

@@ -24,7 +24,7 @@ from tests.spark.conftest import Portal
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("needs_spark")]
 LISTS = ("reasons", "unremarkable_without", "checks")
 TOLERANCE = 1e-9
 
@@ -84,6 +84,8 @@ def test_a_day_is_scored_as_on_one_machine(
     detector.write_results(expected, tmp_path / "expected")
     assert alerts_in(tmp_path / "out") == alerts_in(tmp_path / "expected")
     assert bool(alerts_in(tmp_path / "out")) is history
+    early = [pq.read_table(tmp_path / name / "early.parquet") for name in ("out", "expected")]
+    assert early[0].sort_by("account").equals(early[1].sort_by("account"))
     assert found.fired.shape == expected.fired.shape
     run = json.loads((tmp_path / "out" / "run.json").read_text())
     assert run["days"][0]["accounts"] == len(expected.scores)
@@ -101,7 +103,7 @@ def test_a_cluster_of_two_workers_scores_as_one_machine(portal: Portal, tmp_path
         assert done.returncode == 0, done.stderr[-4000:]
         assert all(list(worker.glob("app-*/*")) for worker in found.workers)
     assert_same_scores(expected.scores, tmp_path / "out")
-    assert "no early.parquet" in " ".join(done.stderr.split())
+    assert "no details.parquet" in " ".join(done.stderr.split())
     assert {row["account"] for row in json.loads(done.stdout)} <= set(expected.scores["account"])
 
 
