@@ -12,8 +12,10 @@ import stix2
 
 from detector.errors import ConfigError
 from detector.incident import Case, Dossier, prepare_dossier
+from detector.incident.documents import HERE
 from detector.incident.originals import fingerprint
 from detector.reading.records import token
+from detector.report.rendering import environment
 from detector.settings import Settings
 from detector.verbs import learn as learn_days
 from tests.incident.conftest import FIRST, KEY, LAST, Portal
@@ -93,6 +95,16 @@ def test_other_victims_are_found_and_the_window_is_widened_and_amended(portal: P
     assert "personnes ajoutées à la borne basse" in notice
     assert "12 mars 2026 à 09:00" in notice
     assert "15 mars 2026 à 09:00" in notice
+
+
+def test_a_version_that_changes_nothing_says_so() -> None:
+    """From the second on; the first has nothing to be compared with."""
+    env = environment(HERE)
+    for language, text in (("fr", "Rien n'a changé"), ("en", "Nothing has changed")):
+        source = env.loader.get_source(env, f"summary.{language}.html.j2")[0] if env.loader else ""
+        part = source[source.index("{% if changes %}") : source.index("{% endif %}", source.index(text)) + 11]
+        told = [env.from_string(part).render(changes=[], revision=number) for number in (1, 2)]
+        assert [text in each for each in told] == [False, True]
 
 
 def test_history_alone_gives_an_upper_bound_and_says_that_the_lower_is_unknown(
