@@ -12,7 +12,7 @@ CODE := detector tests docs benchmarks $(wildcard notebooks)
 LONG := long or spark or browser or postgres
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-spark demo test format long bench quality notebooks pins docs clean
+.PHONY: help env env-spark env-bench demo test format long bench quality notebooks pins docs clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -21,6 +21,7 @@ help: ## list what there is
 
 env: $(VENV)/.ready ## make the environment in .venv, or bring it up to date
 env-spark: $(VENV)/.ready-spark ## the same, with Spark (half a gigabyte more)
+env-bench: $(VENV)/.ready-bench ## the same, with Polars and PyOD, which `make bench` compares with
 
 $(BIN)/python:
 	@$(call supported,$(or $(PYTHON),false)) || { \
@@ -36,6 +37,10 @@ $(VENV)/.ready: requirements-dev.txt setup.cfg pyproject.toml | $(BIN)/python
 
 $(VENV)/.ready-spark: requirements-spark.txt $(VENV)/.ready
 	$(PIP) install --require-hashes --no-build-isolation -r requirements-spark.txt
+	@touch $@
+
+$(VENV)/.ready-bench: requirements-bench.txt $(VENV)/.ready
+	$(PIP) install --require-hashes --no-build-isolation -r requirements-bench.txt
 	@touch $@
 
 demo: env ## simulate a portal, learn, train, and score the day of the attack
@@ -59,8 +64,8 @@ format: env ## format the code and mend what the linter can mend
 long: env-spark ## the tests that take longer, Spark and browser included
 	$(BIN)/python -m pytest -m "$(LONG)" --timeout 1800
 
-bench: env ## time and memory on a large day, beside plain DuckDB
-	$(BIN)/python -m benchmarks.score_day
+bench: env-bench ## time and memory on large days, beside DuckDB, pandas and Polars: docs/performance.md
+	$(BIN)/python -m benchmarks.speed
 
 quality: env ## measure detection on simulated portals, and rewrite the measured pages
 	$(BIN)/python -m detector.evaluate.quality --jobs 2
@@ -76,6 +81,7 @@ pins: | $(BIN)/python ## choose the newest versions again and pin them with thei
 	$(COMPILE) setup.cfg --extra dev --extra notebooks --extra postgres --output-file requirements-dev.txt
 	$(COMPILE) setup.cfg --constraint requirements-dev.txt --output-file requirements.txt
 	$(COMPILE) setup.cfg --constraint requirements-dev.txt --extra spark --output-file requirements-spark.txt
+	$(COMPILE) setup.cfg --constraint requirements-dev.txt --extra bench --output-file requirements-bench.txt
 
 clean: ## remove the environment, caches, builds and the demo
 	rm -rf $(VENV) build dist demo *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,194 @@
+"""The page of time and memory, `docs/performance.md`, made from what was measured."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from benchmarks.rivals import CORE
+from detector.evaluate.plots import save
+
+TARGETS = {
+    "score, Parquet": 10,
+    "score, Parquet, records hashed": 15,
+    "score, Parquet, 28 days of history": 18,
+    "score, CSV": 5,
+    "learn, without novelty": 12,
+    "learn, with novelty": 20,
+}
+"""Case → at most so many times as long as the limit."""
+RIVALS = {
+    "rule": "look-ups over a threshold, DuckDB",
+    "pandas": "the core features in pandas, PyOD's IForest",
+    "polars": "the core features in Polars, PyOD's IForest",
+}
+OWN = "score, Parquet"
+N_CORE = len(CORE)
+IMAGE = "performance.svg"
+
+_HEAD = """\
+# Time and memory
+
+Written by `make bench` (`python -m benchmarks.speed`) from `performance.json`. Every case ran in turn with its limit:
+a plain DuckDB that reads the same file and hashes all of its columns (for JSON lines: the same day as Parquet). Ratios
+are the result, seconds mean nothing beyond the machine they were measured on. It was busy with other work, which the
+wall clock's ratio suffers from (median of the runs) more than the processors' (best of the runs).
+A case with a single run says so in `performance.json`; other work made two runs of `score` on the largest day differ
+by a quarter.
+
+A day has 60 events an account. Bytes read count reads from the system's cache; what spilled is the most that lay in the
+temporary folder at one time. History: 28 days, half of whose records change every day.
+"""
+
+
+def write_page(found: dict[str, Any], path: Path) -> None:
+    """Write the page and its picture.
+
+    Parameters
+    ----------
+    found
+        What `benchmarks.speed` measured.
+    path
+        The page; the picture goes into `img` beside it.
+    """
+    parts = [_HEAD]
+    for size, entries in sorted(found["sizes"].items(), key=lambda item: int(item[0])):
+        parts.append(f"## {int(size):,} events, {int(size) // 60:,} accounts\n")
+        parts.append(_table(entries))
+        if stages := _stages(entries):
+            parts.append(stages)
+    parts += [_beside(found), _growth(found), _limits(found)]
+    path.write_text("\n".join(parts), encoding="utf-8")
+    _draw(found, path.parent / "img" / IMAGE)
+
+
+def _table(entries: list[dict[str, Any]]) -> str:
+    lines = [
+        "| case | times the limit, by the clock | of the processors | target | peak, MB | read, MB | spilled, MB |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for each in entries:
+        name = RIVALS.get(each["case"], each["case"])
+        target = TARGETS.get(each["case"], "")
+        values = (f"{each[k]:,}" for k in ("ratio_wall", "ratio_cpu"))
+        sizes = (f"{each[k]:,}" for k in ("peak_mb", "read_mb", "spilled_mb"))
+        lines.append(f"| {' | '.join((name, *values, str(target), *sizes))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _stages(entries: list[dict[str, Any]]) -> str:
+    """Share of the processors' time in each stage, of the cases that have stages."""
+    staged = [each for each in entries if each["stages"]]
+    names = list(dict.fromkeys(name for each in staged for name in each["stages"]))
+    if not staged:
+        return ""
+    lines = [
+        "Seconds of the processors, by stage:\n",
+        f"| case | {' | '.join(names)} |",
+        "| --- " * (len(names) + 1) + "|",
+    ]
+    for each in staged:
+        cells = [f"{each['stages'][name][1]:.1f}" if name in each["stages"] else "" for name in names]
+        lines.append(f"| {each['case']} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _by_case(found: dict[str, Any], size: str) -> dict[str, dict[str, Any]]:
+    return {each["case"]: each for each in found["sizes"][size]}
+
+
+def _largest(found: dict[str, Any]) -> str:
+    sizes: dict[str, Any] = found["sizes"]
+    return max(sizes, key=int)
+
+
+def _beside(found: dict[str, Any]) -> str:
+    """Scoring beside what people build, at the largest size."""
+    cases = _by_case(found, _largest(found))
+    lines = ["## Beside what people build\n"]
+    for rival in ("pandas", "polars"):
+        if rival in cases and OWN in cases:
+            ours, theirs = cases[OWN], cases[rival]
+            time, memory = theirs["cpu_s"] / ours["cpu_s"], theirs["peak_mb"] / ours["peak_mb"]
+            lines.append(
+                f"- {RIVALS[rival]}, {N_CORE} features of some 50: {time:.2g} times the processors' time of `score`, "
+                f"{memory:.2g} times the memory; by the clock {theirs['ratio_wall']:g} times the limit, "
+                f"`score` {ours['ratio_wall']:g} times."
+            )
+    lines.append("- Aimed at is six times the time, and three times the memory, of pandas.")
+    told = f"- `detector --help` takes {found['help_ratio']:g} times as long as that of an empty Typer application"
+    lines.append(f"{told} (at most 1.5).")
+    return "\n".join(lines) + "\n"
+
+
+def growth(found: dict[str, Any], case: str, measure: str) -> float | None:
+    """The exponent with which a measure of a case grows between its two largest sizes; None with one size."""
+    sizes = [size for size in sorted(found["sizes"], key=int) if case in _by_case(found, size)]
+    if len(sizes) < 2:
+        return None
+    first, last = (_by_case(found, size)[case][measure] for size in sizes[-2:])
+    return math.log(last / first) / math.log(int(sizes[-1]) / int(sizes[-2]))
+
+
+def _growth(found: dict[str, Any]) -> str:
+    lines = [f"![Growth of time and memory](img/{IMAGE})\n", "Exponents between the two largest days of a case:\n"]
+    lines += ["| case | processors' time | peak memory |", "| --- | --- | --- |"]
+    for case in _by_case(found, _largest(found)):
+        time, memory = growth(found, case, "cpu_s"), growth(found, case, "peak_mb")
+        if time is not None and memory is not None:
+            lines.append(f"| {RIVALS.get(case, case)} | {time:.2f} | {memory:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def _limits(found: dict[str, Any]) -> str:
+    """Which targets are missed, in numbers, each at the largest size that its case was measured at."""
+    missed = []
+    for name, target in TARGETS.items():
+        sizes = [size for size in sorted(found["sizes"], key=int) if name in _by_case(found, size)]
+        if not sizes:
+            missed.append(f"- {name}: not measured; {target} times the limit are aimed at.")
+        elif (ratio := _by_case(found, sizes[-1])[name]["ratio_cpu"]) > target:
+            told = f"- {name}: {ratio:g} times the limit's processors' time at {int(sizes[-1]):,} events"
+            missed.append(f"{told}, {target} times are aimed at.")
+    return "## What is not reached\n\n" + ("\n".join(missed) or "- Nothing.") + "\n" + _WHY
+
+
+_WHY = """
+What limits it:
+
+- Hashing all columns reads each value once. Scoring reads the file six times, with other columns each time (the check,
+  sources, codes, records, checks of all accounts, evidence); it sorts the look-ups by account and time, and once more
+  by account and record.
+- Summing up by account and hour leaves a third as many groups as there are events, by account and record nearly as
+  many: grouping gains nothing there, and takes as long as sorting.
+- Text (CSV, JSON) is conformed to Parquet in the temporary folder first, then it is scored as Parquet is.
+- Starting Python with scikit-learn, pandas and Ibis takes three seconds of one processor, which a small day feels most.
+- DuckDB takes what `[engine] memory_limit` allows (4 GB unless told otherwise) before it spills; Python comes on top.
+- The targets are for a day of 15 million events; what was measured on smaller days only is mostly that starting.
+- Days of 150 million events have not been measured: they need some 60 GB of disk and hours on a small machine
+  (`python -m benchmarks.speed --events 150000000 --only "score, Parquet" --runs 1`). Nor has a history of 250,000
+  accounts: `--history-events 15000000` builds one of 28 days, which needs some 20 GB.
+"""
+
+
+def _draw(found: dict[str, Any], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.0, 3.6))
+    for place, (measure, label) in enumerate(
+        (("cpu_s", "processors' time, s"), ("peak_mb", "peak memory, MB")), start=1
+    ):
+        axes = figure.add_subplot(1, 2, place)
+        for case in (OWN, "score, CSV", "rule", "pandas", "polars"):
+            points = [
+                (int(size), _by_case(found, size)[case][measure])
+                for size in sorted(found["sizes"], key=int)
+                if case in _by_case(found, size)
+            ]
+            axes.plot(*zip(*points, strict=True), marker="o", label=case) if points else None
+        axes.set(xscale="log", yscale="log", xlabel="events", ylabel=label)
+        axes.grid(alpha=0.3)
+    figure.axes[0].legend(fontsize="small")
+    figure.tight_layout()
+    save(figure, path=path)
