@@ -66,6 +66,7 @@ def measure(folder: Path, *, accounts: int, days: int, first_days: int, slices_a
         for end, rows in portal.slices(day, span):
             portal.put(end, rows)
             ran.append(run_job(portal, end + timedelta(hours=2, minutes=30) if number < first_days else end))
+            sys.stderr.write(f"{end:%Y-%m-%d %H:%M}: {ran[-1].found}\n")
     return ran
 
 

@@ -69,7 +69,9 @@ _PLACE = ["account", "channel"]
 _GROUP = ["channel", "is_newcomer"]
 
 
-def early_alerts(timeline: Timeline, day: date, *, n_accounts: int, settings: AlertSettings) -> pd.DataFrame:
+def early_alerts(
+    timeline: Timeline, day: date, *, n_accounts: int, settings: AlertSettings, limits: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """When each account would have alerted within a day.
 
     Parameters
@@ -82,6 +84,8 @@ def early_alerts(timeline: Timeline, day: date, *, n_accounts: int, settings: Al
         Accounts that are usually active on a day, among which a false alert is one too many.
     settings
         `early_rate`, which the signals share.
+    limits
+        `find_limits` of the day's past, where they are known already.
 
     Returns
     -------
@@ -89,7 +93,8 @@ def early_alerts(timeline: Timeline, day: date, *, n_accounts: int, settings: Al
         The `EARLY` table; no row for an account that never exceeded a limit.
     """
     events = timeline.events_of(day)
-    limits = find_limits(timeline.past(day).account_days, n_accounts=n_accounts, settings=settings)
+    if limits is None:
+        limits = find_limits(timeline.past(day).account_days, n_accounts=n_accounts, settings=settings)
     if events is None or limits.empty:
         return _none()
     # No running count exceeds the day's own: who stays below every limit by then need not be followed.

@@ -264,7 +264,14 @@ def explain_rows(
 
 
 def score_running(
-    timeline: Timeline, model: Model, day: date, *, settings: ScoreSettings, n_accounts: int, fired: pd.DataFrame
+    timeline: Timeline,
+    model: Model,
+    day: date,
+    *,
+    settings: ScoreSettings,
+    n_accounts: int,
+    fired: pd.DataFrame,
+    limits: pd.DataFrame | None = None,
 ) -> Scored:
     """Judge accounts within a day that still goes on: those that early warning or a check tells of, and no other.
 
@@ -280,6 +287,8 @@ def score_running(
         Accounts that are usually active on a day, among which a false alert is one too many.
     fired
         What the checks that look at events (`EVENT_CHECKS`) found in those of all accounts.
+    limits
+        Early warning's, where they are known already.
 
     Returns
     -------
@@ -294,7 +303,7 @@ def score_running(
     early = EARLY.empty().to_pandas()
     if is_warm(timeline, model, day):
         # Among as many as on a whole day, lest an account be told of because few others were active yet.
-        early = early_alerts(timeline, day, n_accounts=n_accounts, settings=settings.alerts)
+        early = early_alerts(timeline, day, n_accounts=n_accounts, settings=settings.alerts, limits=limits)
     told = sorted({*early["account"], *fired["account"].dropna()})
     if not told:
         return Scored(SCORES.empty().to_pandas(), early, fired)

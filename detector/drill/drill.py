@@ -202,12 +202,16 @@ def _judge_untouched(
 
 
 def _held_days(held: History, *, count: int) -> list[date]:
-    """The latest days that are held, those with a past to be judged against where there are any."""
-    if not held.days:
+    """The latest days that are held, those with a past to be judged against where there are any.
+
+    A day that the job still adds to has no signals of its own yet, and is left out.
+    """
+    told = [day for day in held.days if not (held.is_open(day) and day in held.stale)]
+    if not told:
         raise HistoryError(f"history {held.folder} holds no day to drill on; learn some first (detector learn)")
-    with_past = held.days[MIN_PAST_DAYS:] or held.days
+    with_past = told[MIN_PAST_DAYS:] or told
     days = list(with_past[-count:])
-    held.require_fresh(held.days[0], days[-1])
+    held.require_fresh(told[0], days[-1])
     return days
 
 

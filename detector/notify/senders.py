@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -97,13 +98,21 @@ def _send_syslog(
                 line = to_syslog(delivery, alert, now=datetime.now(UTC))
                 # On a stream, each message begins with its length (RFC 6587, octet counting; RFC 5425).
                 connection.sendall(line if address.scheme == "udp" else b"%d %b" % (len(line), line))
-            if address.scheme != "udp":
-                connection.shutdown(socket.SHUT_WR)
-                # The peer closes once it has read all; a reset shows that it did not.
-                connection.recv(1)
+            _end(connection, scheme=address.scheme)
     except OSError as error:
         raise NotifyError(f"receiver {receiver.name}: {address.scheme}://{place[0]}:{place[1]}: {error}") from error
     arrived([delivery for delivery, _ in pairs])
+
+
+def _end(connection: socket.socket, *, scheme: str) -> None:
+    """Wait until the peer has read all of a stream: it closes then, and a reset shows that it did not."""
+    if isinstance(connection, ssl.SSLSocket):
+        # On a secured stream a byte that comes need not be an answer: sessions' tickets come by themselves.
+        with suppress(ssl.SSLEOFError):
+            connection.unwrap()
+    elif scheme == "tcp":
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(1)
 
 
 def _connected(scheme: str, place: tuple[str, int], timeout_s: float) -> socket.socket:

@@ -71,7 +71,9 @@ class Judge:
 
     def _judge(self, day: date, sums: pd.DataFrame, changed: Sequence[str]) -> list[dict[str, Any]]:
         past, fired = self._timeline(), self._event_checks(day)
-        asked, own = self._asked(past, day, sums[sums["account"].isin(changed)], fired)
+        n_accounts = self._usual_accounts(day)
+        limits = self._limits(past, day, n_accounts=n_accounts)
+        asked, own = self._asked(past, day, sums[sums["account"].isin(changed)], fired, limits)
         if not asked:
             return self._rows(None, Scored(SCORES.empty().to_pandas(), EARLY.empty().to_pandas(), fired), day)
         events = self._events(day).semi_join(named(asked), "account").cache()
@@ -80,8 +82,9 @@ class Judge:
             self.model,
             day,
             settings=self.place.settings.score,
-            n_accounts=self._usual_accounts(day),
+            n_accounts=n_accounts,
             fired=fired,
+            limits=limits,
         )
         together = name_campaigns(
             found.scores,
@@ -93,15 +96,20 @@ class Judge:
         )
         return [*self._rows(events, found._replace(scores=together.scores), day), *together.earlier]
 
-    def _asked(self, past: Timeline, day: date, sums: pd.DataFrame, fired: pd.DataFrame) -> tuple[list[str], ir.Table]:
+    def _limits(self, past: Timeline, day: date, *, n_accounts: int) -> pd.DataFrame:
+        """Early warning's limits, found once a run; empty where nobody can be warned of early."""
+        if not is_warm(past, self.model, day):
+            return pd.DataFrame()
+        alerts = self.place.settings.score.alerts
+        return find_limits(past.past(day).account_days, n_accounts=n_accounts, settings=alerts)
+
+    def _asked(
+        self, past: Timeline, day: date, sums: pd.DataFrame, fired: pd.DataFrame, limits: pd.DataFrame
+    ) -> tuple[list[str], ir.Table]:
         """Accounts that a check or early warning could tell of, and their records in the past.
 
         Nobody else is looked at closely.
         """
-        limits = pd.DataFrame()
-        if is_warm(past, self.model, day):
-            account_days, n_accounts = past.past(day).account_days, self._usual_accounts(day)
-            limits = find_limits(account_days, n_accounts=n_accounts, settings=self.place.settings.score.alerts)
         screen = Screen(sums, limits, checks=self.place.settings.score.checks)
         certain = {*screen.certain(), *fired["account"].dropna()}
         strange = screen.from_new_source(past, day)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import Protocol
 
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
@@ -18,7 +20,6 @@ from detector.joins import to_frame
 from detector.model.kept import Model
 from detector.run.versions import drop_old, keep_version, put_in_use
 from detector.scoring import measure, train_model
-from detector.timeline import Timeline
 from detector.workspace import MODEL, Workspace
 
 AUTHOR = "detector run"
@@ -140,7 +141,9 @@ def _compare(place: Workspace, history: History, challenger: Model, champion: Mo
     rows = pd.concat([to_frame(timeline.deviations(day)) for day in days], ignore_index=True)
     rows = _without(rows, timeline.set_aside)
     share, before = _share(rows, challenger), _share(rows, champion)
-    caught, caught_before = _drill(place, history, challenger), _drill(place, history, champion)
+    drilled = [_drill(place, history, model) for model in (challenger, champion)]
+    undrilled = next((each for each in drilled if isinstance(each, str)), "")
+    caught, caught_before = (None if isinstance(each, str) else each for each in drilled)
     found = Retrained(
         challenger.version,
         in_use=False,
@@ -149,16 +152,23 @@ def _compare(place: Workspace, history: History, challenger: Model, champion: Mo
         caught_before=caught_before,
         share=share,
         share_before=before,
-        drift=tuple(_drift(rows, history, timeline, days)),
+        drift=tuple(find_drift(timeline, known=history.days, days=days)),
     )
-    slack = place.settings.retrain.slack
-    if caught is not None and caught_before is not None and caught < caught_before - slack:
-        return replace(found, why=f"the drill caught {caught:.0%} with it, {caught_before:.0%} with the one in use")
-    if abs(share - EXPECTED_SHARE) > abs(before - EXPECTED_SHARE) + slack:
-        return replace(
-            found, why=f"{share:.1%} of account-days have p <= 0.05 with it, {before:.1%} with the one in use"
-        )
-    return replace(found, in_use=True, why="drill and calibration are as good, or better")
+    why, in_use = _decide(found, slack=place.settings.retrain.slack, undrilled=undrilled)
+    return replace(found, why=why, in_use=in_use)
+
+
+def _decide(found: Retrained, *, slack: float, undrilled: str) -> tuple[str, bool]:
+    """Why, and whether, a challenger takes the champion's place."""
+    caught, before = found.caught, found.caught_before
+    if caught is not None and before is not None and caught < before - slack:
+        return f"the drill caught {caught:.0%} with it, {before:.0%} with the one in use", False
+    share, share_before = found.share or 0.0, found.share_before or 0.0
+    if abs(share - EXPECTED_SHARE) > abs(share_before - EXPECTED_SHARE) + slack:
+        return f"{share:.1%} of account-days have p <= 0.05 with it, {share_before:.1%} with the one in use", False
+    if undrilled:
+        return f"no drill could be held ({undrilled}); calibration is as good, or better", True
+    return f"it caught {caught:.0%} in the drill, the one before {before:.0%}; calibration is as good, or better", True
 
 
 def _without(rows: pd.DataFrame, aside: pd.DataFrame) -> pd.DataFrame:
@@ -171,24 +181,44 @@ def _share(rows: pd.DataFrame, model: Model) -> float:
     return float((judged <= EXPECTED_SHARE).mean()) if len(judged) else 0.0
 
 
-def _drill(place: Workspace, history: History, model: Model) -> float | None:
-    """Share of victims caught when attacks are injected into the latest days; None where there are too few days."""
+def _drill(place: Workspace, history: History, model: Model) -> float | str:
+    """Share of victims caught when attacks are injected into the latest days; why not, where none can be held."""
     folder = keep_version(model, history.folder)
     chosen = place.settings.retrain
     drilling = DrillSettings(accounts=chosen.drill_accounts, days=chosen.drill_days)
+    # On the sums that are held: the job's inputs are all logs that ever came.
+    settings = place.settings.model_copy(update={"input": ()})
     try:
-        drilled = drill((), history=history.folder, model=folder, drilling=drilling, settings=place.settings)
-    except DetectorError:
+        drilled = drill((), history=history.folder, model=folder, drilling=drilling, settings=settings)
+    except DetectorError as error:
         # Too few days or accounts: there is nothing to compare by, and calibration decides.
-        return None
-    return float(drilled.victims["caught"].mean()) if len(drilled.victims) else None
+        return str(error)
+    return float(drilled.victims["caught"].mean()) if len(drilled.victims) else "no account to be a victim"
 
 
-def _drift(rows: pd.DataFrame, history: History, timeline: Timeline, days: list[date]) -> list[str]:
-    """Signals whose usual excess over the past moved, the most first, in words."""
-    earlier = [day for day in history.days if day < days[0]][-CALIBRATION_DAYS:]
+class Deviating(Protocol):
+    """What tells the deviations of a day, as `detector.timeline.Timeline` does."""
+
+    def deviations(self, day: date) -> ir.Table:
+        """One row per account and channel."""
+
+
+def find_drift(timeline: Deviating, *, known: Sequence[date], days: Sequence[date]) -> list[str]:
+    """Signals whose usual excess over the accounts' own past moved, the most first, in words.
+
+    Parameters
+    ----------
+    timeline
+        Tells the deviations.
+    known
+        Days that there are.
+    days
+        The latest ones, which are compared with as many before.
+    """
+    earlier = [day for day in known if day < days[0]][-CALIBRATION_DAYS:]
     if not earlier:
         return []
+    rows = pd.concat([to_frame(timeline.deviations(day)) for day in days], ignore_index=True)
     before = pd.concat([to_frame(timeline.deviations(day)) for day in earlier], ignore_index=True)
     own = [name for name in rows.columns if name.endswith("__own")]
     moved = (rows[own].mean() - before[own].mean()).dropna()

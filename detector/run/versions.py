@@ -27,14 +27,14 @@ class Version:
 
 
 def keep_version(model: Model, history: Path) -> Path:
-    """Keep a fitted model among the versions, without using it."""
-    return save_model(model, history / VERSIONS / model.version)
+    """Keep a fitted model among the versions, without using it; one that is kept already stays as it is."""
+    folder = history / VERSIONS / model.version
+    return folder if (folder / CARD).is_file() else save_model(model, folder)
 
 
 def put_in_use(model: Model, history: Path, *, model_folder: Path) -> None:
     """Use a model from now on; it stays among the versions as well."""
-    if not (history / VERSIONS / model.version / CARD).is_file():
-        keep_version(model, history)
+    keep_version(model, history)
     save_model(model, model_folder)
 
 
@@ -43,6 +43,8 @@ def list_versions(history: Path, *, model_folder: Path) -> list[Version]:
     used = _card(model_folder)
     found = []
     for folder in sorted((history / VERSIONS).glob("*/")):
+        if folder.name.endswith(PREVIOUS):
+            continue
         card = _card(folder)
         if card is not None:
             in_use = used is not None and used["version"] == card["version"]

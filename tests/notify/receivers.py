@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import http.server
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass
@@ -124,6 +128,47 @@ def _receive(server: socket.socket, kind: int, got: list[bytes]) -> None:
             while part := connection.recv(65_535):
                 data += part
             got.append(data)
+
+
+@contextmanager
+def secured_syslog_server(certificate: Path, key: Path) -> Iterator[tuple[int, list[bytes]]]:
+    """The same over TLS (RFC 5425): what arrived, one entry a connection, which both sides end in order."""
+    got: list[bytes] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_receive_secured, args=(server, context, got), daemon=True).start()
+        yield server.getsockname()[1], got
+
+
+def _receive_secured(server: socket.socket, context: ssl.SSLContext, got: list[bytes]) -> None:
+    while True:
+        try:
+            connection, _ = server.accept()
+        except OSError:
+            return
+        try:
+            with context.wrap_socket(connection, server_side=True) as stream:
+                data = b""
+                while part := stream.recv(65_535):
+                    data += part
+                got.append(data)
+                stream.unwrap().close()
+        except OSError:
+            # Whoever does not trust the certificate hangs up.
+            continue
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path] | None:
+    """A certificate of this machine, signed by itself, and its key; None without the program that makes them."""
+    program = shutil.which("openssl")
+    if program is None:
+        return None
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = [program, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "36500", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-out", str(certificate), "-keyout", str(key)]
+    subprocess.run(command, check=True, capture_output=True)
+    return certificate, key
 
 
 def wait_for(got: list[bytes], n: int) -> None:

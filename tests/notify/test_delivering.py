@@ -17,7 +17,14 @@ from detector.ledger.outbox import count_deliveries, retry_given_up
 from detector.notify import Delivered, deliver
 from detector.schedule import NotifySettings
 from tests.ledger.made import DAY, NOON, row
-from tests.notify.receivers import mail_server, syslog_server, wait_for, web_server
+from tests.notify.receivers import (
+    mail_server,
+    make_certificate,
+    secured_syslog_server,
+    syslog_server,
+    wait_for,
+    web_server,
+)
 
 TOKEN = "a3f9" * 16
 ZONE = "Europe/Paris"
@@ -88,6 +95,30 @@ def test_syslog_arrives(ledger: Ledger, scheme: str) -> None:
     assert re.match(head, text)
     assert r'account="an\"na\]%0a"' in text
     assert text.endswith("] \ufeff400 records that nobody around knows")
+
+
+@pytest.mark.parametrize("trust", ["SSL_CERT_FILE", "NOT_AT_ALL"])
+def test_syslog_arrives_over_tls(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trust: str) -> None:
+    """Through a real receiver whose certificate is trusted; to one whose is not, nothing is told, and it waits."""
+    made = make_certificate(tmp_path)
+    if made is None:
+        pytest.skip("no openssl on this machine")
+    monkeypatch.setenv(trust, str(made[0]))
+    is_trusted = trust == "SSL_CERT_FILE"
+    with secured_syslog_server(*made) as (port, got):
+        chosen = settings({"name": "log", "kind": "syslog", "url": f"tls://127.0.0.1:{port}"})
+        record(ledger, chosen, row("anna"), row("berta"))
+        found = send(ledger, chosen)
+        wait_for(got, int(is_trusted))
+    if not is_trusted:
+        assert (found.delivered, got) == (0, [])
+        assert "certificate verify failed" in found.errors[0]
+        return
+    assert found.delivered == 2
+    length, _, rest = got[0].decode().partition(" ")
+    messages = (rest.encode()[: int(length)].decode(), rest.encode()[int(length) :].decode())
+    told = [re.findall(r'account="(\w+)"', message) for message in messages]
+    assert sorted(told) == [["anna"], ["berta"]]
 
 
 @pytest.mark.parametrize("form", ["ocsf", "ecs"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -265,6 +267,21 @@ def test_the_status_tells_what_is_wrong(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["status", "--config", str(tmp_path / "detector.toml")])
     assert result.exit_code == 1
     assert "TROUBLE: no run" in result.stdout
+
+
+def test_messages_are_json_lines_on_request(tmp_path: Path) -> None:
+    """Each line of a run's messages is an object with time, level and text, a failure's as well."""
+    configure(tmp_path, extra="[run]\njson_logs = true\n")
+    deliver(tmp_path, TUESDAY)
+    broken = tmp_path / "incoming" / "broken.parquet"
+    broken.write_bytes(b"PAR1, and no more")
+    os.utime(broken, (0, 0))
+    result = CliRunner().invoke(app, ["run", "--once", "--config", str(tmp_path / "detector.toml")])
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
+    assert {"info", "warning"} == {line["level"] for line in lines}
+    assert all(datetime.fromisoformat(line["at"]).tzinfo for line in lines)
+    assert "2 new alerts" in lines[0]["message"]
+    assert [line for line in lines if "broken.parquet" in line["message"]]
 
 
 def test_a_failed_run_is_recorded_and_told_as_an_operators_alert(

@@ -82,7 +82,7 @@ def test_a_closer_look_at_everybody_finds_the_same(judge: Judge, monkeypatch: py
     asked: list[int] = []
 
     def everybody(
-        _self: Judge, past: Timeline, day: date, sums: pd.DataFrame, _fired: pd.DataFrame
+        _self: Judge, past: Timeline, day: date, sums: pd.DataFrame, *_rest: pd.DataFrame
     ) -> tuple[list[str], ir.Table]:
         accounts = sorted(sums["account"].unique())
         asked.append(len(accounts))
@@ -102,8 +102,8 @@ def test_few_accounts_are_looked_at_closely(judge: Judge, monkeypatch: pytest.Mo
     seen: list[tuple[list[str], int]] = []
     real = Judge._asked
 
-    def watched(self: Judge, past: Timeline, day: date, sums: pd.DataFrame, fired: pd.DataFrame) -> Any:
-        found = real(self, past, day, sums, fired)
+    def watched(self: Judge, past: Timeline, day: date, sums: pd.DataFrame, *rest: pd.DataFrame) -> Any:
+        found = real(self, past, day, sums, *rest)
         seen.append((found[0], sums["account"].nunique()))
         return found
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import ibis
+import ibis.expr.types as ir
 import pytest
 from typer.testing import CliRunner
 
 from detector import models_dir
 from detector.cli import app
 from detector.errors import ConfigError, ModelError
+from detector.features import CATALOGUE
 from detector.history import History
 from detector.model.kept import CARD, PREVIOUS, load_model, save_model
-from detector.run.retraining import _compare, retrain
+from detector.run.retraining import Retrained, _compare, _decide, find_drift, retrain
 from detector.run.versions import drop_old, keep_version, list_versions, mend, put_in_use, roll_back
 from detector.settings import Settings
 from detector.simulate import World
@@ -84,6 +87,16 @@ def test_old_versions_go_and_the_one_in_use_stays(history: Path) -> None:
     assert [each.version for each in list_versions(history, model_folder=history / "model")] == [used]
 
 
+def test_a_model_that_is_kept_twice_is_one(history: Path) -> None:
+    """It is listed once, and can be rolled back to, whatever a replaced folder left beside it."""
+    model = load_model(history / "model")
+    kept = keep_version(model, history)
+    assert keep_version(model, history) == kept
+    shutil.copytree(kept, kept.with_name(kept.name + PREVIOUS))
+    assert [each.version for each in list_versions(history, model_folder=history / "model")] == [model.version]
+    assert roll_back(model.version, history, model_folder=history / "model").version == model.version
+
+
 def test_a_kill_between_two_renames_is_mended(history: Path) -> None:
     """The model before is put back; where there is one, nothing is touched."""
     (history / "model").rename(history / f"model{PREVIOUS}")
@@ -91,6 +104,54 @@ def test_a_kill_between_two_renames_is_mended(history: Path) -> None:
     assert (history / "model" / CARD).is_file()
     save_model(load_model(history / "model"), history / "model")
     assert not mend(history / "model")
+
+
+@pytest.mark.parametrize(
+    ("caught", "before", "share", "share_before", "in_use", "why"),
+    [
+        (0.9, 0.9, 0.05, 0.05, True, "it caught 90% in the drill, the one before 90%"),
+        (0.86, 0.9, 0.05, 0.05, True, "it caught 86%"),
+        (0.84, 0.9, 0.05, 0.05, False, "the drill caught 84% with it, 90% with the one in use"),
+        (0.9, 0.9, 0.12, 0.05, False, "12.0% of account-days have p <= 0.05"),
+        (0.9, 0.9, 0.09, 0.05, True, "calibration is as good"),
+        (0.9, 0.9, 0.12, 0.2, True, "calibration is as good"),
+        (None, None, 0.05, 0.05, True, "no drill could be held (too few days)"),
+    ],
+)
+def test_a_challenger_may_be_worse_by_no_more_than_chance(
+    caught: float | None, before: float | None, share: float, share_before: float, in_use: object, why: str
+) -> None:
+    """Neither in the drill nor in calibration; where no drill could be held, the reason is told."""
+    found = Retrained("v", in_use=False, why="", caught=caught, caught_before=before)
+    found = replace(found, share=share, share_before=share_before)
+    undrilled = "too few days" if caught is None else ""
+    told, used = _decide(found, slack=0.05, undrilled=undrilled)
+    assert used is in_use
+    assert why in told
+
+
+class Weeks:
+    """Account-days of two weeks: in the second, one signal exceeds the accounts' own past by so much more."""
+
+    def __init__(self, signal: str, moved: float) -> None:
+        self._signal, self._moved = signal, moved
+
+    def deviations(self, day: date) -> ir.Table:
+        """Of one day, whose other signals stay as they were."""
+        rows = {f"{feature.name}__own": [0.2, 0.4] for feature in CATALOGUE}
+        if day >= NOW.date():
+            rows[f"{self._signal}__own"] = [0.2 + self._moved, 0.4 + self._moved]
+        return ibis.memtable(rows)
+
+
+@pytest.mark.parametrize("signal", [feature.name for feature in CATALOGUE if feature.worse != "context"])
+def test_each_signals_drift_is_told_in_words(signal: str) -> None:
+    """One sentence that names what moved, by how much and which way; a small move is none."""
+    days = [NOW.date() + timedelta(days=n) for n in range(-7, 7)]
+    for moved, way in ((0.7, "more"), (-0.7, "less")):
+        (told,) = find_drift(Weeks(signal, moved), known=days, days=days[7:])
+        assert told.startswith(f"{signal.replace('_', ' ')}: accounts exceed their own past by 0.7 spreads {way}")
+    assert find_drift(Weeks(signal, 0.4), known=days, days=days[7:]) == []
 
 
 @pytest.mark.long
@@ -106,6 +167,9 @@ def test_a_challenger_replaces_the_champion_only_if_it_holds(tmp_path: Path) -> 
         outcome = retrain(place, history, now=NOW, tell=lambda _: None, force=True)
         assert outcome is not None
         assert outcome.in_use, outcome
+        assert outcome.caught is not None
+        assert outcome.caught_before is not None
+        assert "in the drill" in outcome.why
         champion = load_model(tmp_path / "history" / "model")
         blind = champion.calibration.assign(strangeness=champion.calibration["strangeness"] + 1e6)
         refused = _compare(place, history, replace(champion, calibration=blind), champion)
