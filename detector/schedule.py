@@ -28,6 +28,8 @@ class RunSettings(_Stage):
     """Prometheus' text file (node exporter's textfile collector), written after each run; null = none."""
     json_logs: bool = False
     """Messages as JSON lines."""
+    addresses_file: Path | None = None
+    """Addresses and networks that became known as an attack's, one a line, for `detector run --since`; null = none."""
 
 
 class RetrainSettings(_Stage):

@@ -172,6 +172,7 @@ _PATHS = (
     ("engine", "temp_folder"),
     ("incident", "templates"),
     ("run", "metrics"),
+    ("run", "addresses_file"),
 )
 
 

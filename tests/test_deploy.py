@@ -93,5 +93,5 @@ def test_the_configuration_of_init_is_the_defaults(tmp_path: Path) -> None:
     for stage in ("engine", "run", "retrain", "watch"):
         defaults = getattr(Settings(), stage).model_dump(mode="json")
         for key, value in found[stage].items():
-            if key not in ("metrics", "threads", "temp_folder"):
+            if key not in ("metrics", "threads", "temp_folder", "addresses_file"):
                 assert value == defaults[key], (stage, key)

@@ -46,11 +46,17 @@ def run(
             formats=["%Y-%m-%d"], help="Judge past days anew with today's model and checks.", show_default=False
         ),
     ] = None,
+    addresses: Annotated[
+        Path | None,
+        typer.Option(help="With --since: a list of addresses and networks; who used one alerts.", show_default=False),
+    ] = None,
 ) -> None:
     """Read what is new, judge it, raise each alert once, tell of it. A second run at the same time ends at once."""
     from detector.settings import load_settings
 
-    settings = load_settings(config or CONFIG)
+    settings = load_settings(config or CONFIG, over={"run": {"addresses_file": addresses}})
+    if addresses is not None and since is None:
+        raise ConfigError("--addresses goes with --since DATE: the list is looked for on past days")
     if sum((once, every is not None, since is not None)) != 1:
         raise ConfigError("say one of --once, --every 5m, or --since DATE")
     if since is not None:

@@ -11,7 +11,9 @@ import pandas as pd
 from detector.alerts import build_alerts
 from detector.errors import ConfigError, HistoryError
 from detector.ledger import Receiver, Recorded, excuse, to_rows
+from detector.run.addresses import find_users, load_addresses, with_checks
 from detector.run.lock import only_run
+from detector.schema import ACCOUNT_SOURCES
 from detector.scoring import score_days
 from detector.settings import Settings
 from detector.workspace import workspace
@@ -28,7 +30,8 @@ class Hunted:
 def hunt(settings: Settings, *, since: date, now: datetime, days: Sequence[date] = ()) -> Hunted:
     """Judge the closed days since a date anew; alerts that are in the ledger are not raised twice.
 
-    Events are no longer held: checks that look at them stay silent, and no minute is told.
+    Events are no longer held: checks that look at them stay silent, and no minute is told. Whoever used an address of
+    the list (`[run] addresses_file`) alerts, as when a check fires.
 
     Parameters
     ----------
@@ -42,11 +45,12 @@ def hunt(settings: Settings, *, since: date, now: datetime, days: Sequence[date]
     Raises
     ------
     ConfigError, HistoryError
-        If there is no history, or no closed day since.
+        If there is no history, no closed day since, or the list of addresses is none.
     """
     folder = settings.history.folder
     if folder is None:
         raise ConfigError("no history: [history] folder in the settings names it")
+    listed = load_addresses(settings.run.addresses_file) if settings.run.addresses_file else None
     with only_run(folder), workspace(settings) as place:
         history, ledger = place.history(), place.ledger(create=True)
         assert history is not None and ledger is not None, "both are named"  # noqa: S101, PT018
@@ -56,7 +60,13 @@ def hunt(settings: Settings, *, since: date, now: datetime, days: Sequence[date]
         model = place.model()
         timeline = place.timeline(history, model=model)
         found = score_days(timeline, model, days=asked, settings=settings.score)
+        fired = found.fired
+        if listed is not None:
+            sources = history.table(place.con, ACCOUNT_SOURCES.name, asked[0], asked[-1])
+            used = find_users(sources.filter(sources.day.isin(asked)), listed)
+            found = found._replace(scores=with_checks(found.scores, used))
+            fired = pd.concat([each for each in (fired, used) if len(each)] or [fired], ignore_index=True)
         scores = excuse(found.scores, levels=ledger.excused(), robots=ledger.robots())
-        rows = to_rows(build_alerts(scores, found.fired, pd.DataFrame()), scores)
+        rows = to_rows(build_alerts(scores, fired, pd.DataFrame()), scores)
         receivers = [Receiver(each.name, each.severity) for each in settings.notify.receivers]
         return Hunted(tuple(asked), ledger.record(rows, at=now, receivers=receivers))

@@ -36,6 +36,7 @@ folder = "history"               # what earlier days looked like; on a local dis
 # settle_s = 600                 # a file that nobody wrote to for so long is whole
 # metrics = "/var/lib/prometheus/node-exporter/detector.prom"
 # json_logs = false
+# addresses_file = "known.txt"   # addresses of an attack, to look for on past days: `detector run --since DATE`
 
 [retrain]
 # every_days = 7
