@@ -84,19 +84,24 @@ def watch(report: Report, settings: Settings, ledger: Ledger, *, now: datetime) 
     past = [run for run in list_runs(ledger, since=now - timedelta(days=limits.past_days)) if run.report]
     present = feeds_of(report, settings, now=now)["feeds"]
     zone, days_off = settings.portal.zone, holidays_of(settings.portal.country)
-    calendar = _Calendar(zone, now, set(days_off(now.year)) | set(days_off((now - timedelta(days=31)).year)))
+    off = set(days_off(now.year)) | set(days_off((now - timedelta(days=31)).year))
     found: list[tuple[str, str]] = []
     for feed, counts in present.items():
+        calendar = _Calendar(zone, now, off, told_of=datetime.fromisoformat(counts.get("last_at", now.isoformat())))
         seen = [*_seen(past, feed), Seen(now, counts)]
         found += [(kind, f"{Path(feed).name}: {text}") for kind, text in _faults(seen, calendar, limits)]
     return found
 
 
 class _Calendar:
-    """Which earlier stretches of time are comparable with one that ends now."""
+    """Which earlier stretches of time are comparable with one that ends now.
 
-    def __init__(self, zone: str, now: datetime, days_off: set[Any]) -> None:
+    What kind of day it is follows from what was told of: a nightly run on a Monday reads a Sunday.
+    """
+
+    def __init__(self, zone: str, now: datetime, days_off: set[Any], *, told_of: datetime) -> None:
         self._zone, self._now, self._days_off = ZoneInfo(zone), now, days_off
+        self._day = told_of.astimezone(self._zone).date()
 
     def comparable(self, span: timedelta, *, days: int) -> list[tuple[datetime, datetime]]:
         """The same stretch of the wall clock on earlier days of the same kind, work days or days off."""
@@ -104,7 +109,7 @@ class _Calendar:
         found = []
         for back in range(1, days + 1):
             end = (local - timedelta(days=back)).astimezone(UTC)
-            if self._is_off(local.date()) == self._is_off(local.date() - timedelta(days=back)):
+            if self._is_off(self._day) == self._is_off(self._day - timedelta(days=back)):
                 found.append((end - span, end))
         return found
 

@@ -75,6 +75,21 @@ def test_an_ordinary_morning_is_not_told(ledger: Ledger, settings: Settings) -> 
     assert watch(report(settings), settings, ledger, now=NOW) == []
 
 
+def test_a_nightly_run_on_a_monday_reads_a_sunday(tmp_path: Path, settings: Settings) -> None:
+    """It is compared with nights that read days off, not with those that read working days; one too quiet is told."""
+    ledger, night = open_ledger(history=tmp_path), datetime(2026, 3, 16, 1, tzinfo=UTC)
+    for back in range(14, 0, -1):
+        at = night - timedelta(days=back)
+        read = at - timedelta(hours=4)
+        events = 200 if read.weekday() >= 5 else 4_000
+        keep(ledger, settings, at, events=events, lines=events, last_at=read.isoformat())
+    sunday, friday = (timedelta(hours=4, days=days) for days in (0, 2))
+    for before, expected in ((sunday, []), (friday, ["low"])):
+        end = NOW - (night - before)
+        found = watch(report(settings, lag_s=end.total_seconds(), events=219), settings, ledger, now=night)
+        assert [kind for kind in kinds(found) if kind == "low"] == expected
+
+
 def test_silence_is_told(ledger: Ledger, settings: Settings) -> None:
     """No event for an hour in which hundreds usually come; a pause of ten minutes is none."""
     today(ledger, settings, until=timedelta(hours=1))
