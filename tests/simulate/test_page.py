@@ -16,8 +16,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "scenarios.md"
 
 
 def test_page_is_current() -> None:
-    """The page in docs is what the declarations say now."""
-    assert PAGE.read_text(encoding="utf-8") == scenarios_page(), "run `make docs`"
+    """The page in docs begins with what the declarations say now; how worlds are measured follows."""
+    assert PAGE.read_text(encoding="utf-8").startswith(scenarios_page() + "\n"), "run `make docs`"
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
