@@ -146,23 +146,13 @@ def train_model(
     rows = pd.concat(frames, ignore_index=True)
     # What the ledger says was an attack is left out, beside what looks like one.
     counts = pd.concat(counted, ignore_index=True)
-    thefts = find_thefts(counts)
-    timeline.leave_out(thefts)
-    doubtful = doubtful_days(counts, thefts=thefts)
+    timeline.leave_out(find_thefts(counts))
+    doubtful = counts.loc[counts["lone_strangers"] >= DOUBTFUL_STRANGERS, ["account", "day"]]
     model = fit_model(rows, settings=settings, set_aside=timeline.set_aside, doubtful=doubtful)
     aside = follow_attacks(timeline, model, days=days, progress=progress)
     if len(aside) == len(model.set_aside):
         return model
     return fit_model(rows, settings=settings, set_aside=aside, doubtful=doubtful)
-
-
-def doubtful_days(counts: pd.DataFrame, *, thefts: pd.DataFrame) -> pd.DataFrame:
-    """Account-days (account, day) with many lone strangers, in a past that holds thefts; none in one that holds none.
-
-    Where thieves were, others were who took less. Elsewhere the same days are honest ones, which tell what is usual.
-    """
-    many = counts["lone_strangers"] >= DOUBTFUL_STRANGERS
-    return counts.loc[many & bool(len(thefts)), ["account", "day"]]
 
 
 DOUBTFUL_STRANGERS = 8

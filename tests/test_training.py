@@ -14,7 +14,7 @@ import pytest
 from detector.deviations import DEVIATIONS, NAMES
 from detector.errors import ModelError
 from detector.model.kept import Model
-from detector.scoring import doubtful_days, follow_attacks
+from detector.scoring import follow_attacks
 from detector.training import _look_honest, fit_model
 
 
@@ -61,14 +61,6 @@ def test_what_is_strange_and_in_doubt_is_left_out_sooner() -> None:
     honest = _look_honest(strangeness, np.full(20_060, "known"), in_doubt, factor=0.1)
     assert (~honest).sum() == 30
     assert (honest[20_000:] == ~in_doubt[20_000:]).all()
-
-
-def test_only_a_past_with_thefts_is_in_doubt() -> None:
-    """Who has many lone strangers is in doubt where thefts were found; where none were, or none can be told, nobody."""
-    counts = pd.DataFrame({"account": ["a", "b", "c"], "day": date(2026, 3, 2), "lone_strangers": [9.0, 1.0, None]})
-    thefts = pd.DataFrame({"account": ["z"], "day": [date(2026, 3, 1)]})
-    assert doubtful_days(counts, thefts=thefts)["account"].to_list() == ["a"]
-    assert doubtful_days(counts, thefts=thefts.iloc[:0]).empty
 
 
 class _Quiet:
