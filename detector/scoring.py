@@ -156,8 +156,7 @@ def train_model(
 
 
 DOUBTFUL_STRANGERS = 8
-"""Lone strangers from which a past account-day is in doubt: of honest ones two in a thousand have as many, most of
-them newcomers'."""
+"""Lone strangers from which a past account-day is in doubt: of honest ones, hardly one in a thousand has as many."""
 
 
 def follow_attacks(
