@@ -142,21 +142,15 @@ def train_model(
     for day in days:
         progress(f"training: {day}")
         frames.append(to_frame(timeline.deviations(day)))
-        counted.append(to_frame(timeline.account_days(day).select(*COUNTED, "lone_strangers")))
+        counted.append(to_frame(timeline.account_days(day).select(*COUNTED)))
     rows = pd.concat(frames, ignore_index=True)
     # What the ledger says was an attack is left out, beside what looks like one.
-    counts = pd.concat(counted, ignore_index=True)
-    timeline.leave_out(find_thefts(counts))
-    doubtful = counts.loc[counts["lone_strangers"] >= DOUBTFUL_STRANGERS, ["account", "day"]]
-    model = fit_model(rows, settings=settings, set_aside=timeline.set_aside, doubtful=doubtful)
+    timeline.leave_out(find_thefts(pd.concat(counted, ignore_index=True)))
+    model = fit_model(rows, settings=settings, set_aside=timeline.set_aside)
     aside = follow_attacks(timeline, model, days=days, progress=progress)
     if len(aside) == len(model.set_aside):
         return model
-    return fit_model(rows, settings=settings, set_aside=aside, doubtful=doubtful)
-
-
-DOUBTFUL_STRANGERS = 8
-"""Lone strangers from which a past account-day is in doubt: of honest ones, hardly one in a thousand has as many."""
+    return fit_model(rows, settings=settings, set_aside=aside)
 
 
 def follow_attacks(

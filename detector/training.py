@@ -57,7 +57,6 @@ def fit_model(
     *,
     settings: TrainSettings | None = None,
     set_aside: pd.DataFrame | None = None,
-    doubtful: pd.DataFrame | None = None,
     cold: bool = False,
     card: dict[str, Any] | None = None,
 ) -> Model:
@@ -71,9 +70,6 @@ def fit_model(
         How.
     set_aside
         Account-days (account, day) known to be left out, beside those that look like an attack.
-    doubtful
-        Account-days (account, day) with strangers for whom nobody vouches: of these, what is stranger than the bulk
-        explains is left out sooner. Honest days are as strange, but hardly any for this.
     cold
         The deviations are from peers alone.
     card
@@ -95,15 +91,11 @@ def fit_model(
     X = to_matrix(rows, columns)
     kinds = kind_of(rows, newcomer_days=settings.newcomer_days)
     honest = believed = ~_among(rows, set_aside)
-    in_doubt = _among(rows, doubtful)
     # Twice: what an attack hides behind itself in the first fit stands out in the second.
     for _ in range(2):
         estimator = ExtractionForest(families=families_of(columns), random_state=settings.seed).fit(X[honest])
         strangeness = -estimator.score_samples(X)
-        honest = believed.copy()
-        honest[believed] = _look_honest(
-            strangeness[believed], kinds[believed], in_doubt[believed], factor=settings.set_aside_factor
-        )
+        honest = believed & _looks_honest(strangeness, kinds, factor=settings.set_aside_factor)
     estimator = ExtractionForest(families=families_of(columns), random_state=settings.seed).fit(X[honest])
     calibration = rows.loc[honest, ["day"]].assign(
         kind=kinds[honest],
@@ -169,31 +161,22 @@ def _among(rows: pd.DataFrame, account_days: pd.DataFrame | None) -> NDArray[np.
     return np.asarray(keys[0].isin(keys[1]))
 
 
-def _look_honest(
-    strangeness: Floats, kinds: NDArray[np.str_], in_doubt: NDArray[np.bool_], *, factor: float
-) -> NDArray[np.bool_]:
-    """All but the rows that the extrapolated tail of their kind's bulk does not explain; sooner where in doubt."""
+def _looks_honest(strangeness: Floats, kinds: NDArray[np.str_], *, factor: float) -> NDArray[np.bool_]:
+    """All but the rows that the extrapolated tail of their kind's bulk does not explain."""
     honest = np.ones(len(strangeness), dtype=bool)
     for kind in np.unique(kinds):
         rows = np.flatnonzero(kinds == kind)
         if len(rows) < 100:
             continue
         values = strangeness[rows]
-        honest[rows] = _rarity(values, cut=BULK_CUT) < np.log(len(rows) / factor)
-        honest[rows] &= ~in_doubt[rows] | (_rarity(values, cut=DOUBTFUL_CUT) < np.log(len(rows)))
+        bulk = values[values <= np.quantile(values, 1 - BULK_CUT)]
+        rare = surprise(fit_tails(bulk[:, None]), values[:, None])[:, 0]
+        honest[rows] = rare < np.log(len(rows) / factor)
     return honest
-
-
-def _rarity(values: Floats, *, cut: float) -> Floats:
-    """Surprise of each value under the tail of the others, the largest `cut` of them left out."""
-    bulk = values[values <= np.quantile(values, 1 - cut)]
-    return surprise(fit_tails(bulk[:, None]), values[:, None])[:, 0]
 
 
 BULK_CUT = 0.002
 """Share of the strangest rows left out when the tail is fitted that judges them: an attack shall not explain itself."""
-DOUBTFUL_CUT = 0.005
-"""The same for rows in doubt, of which there are fewer than attacks can be: chosen on development seeds."""
 
 
 def _describe(rows: pd.DataFrame, honest: NDArray[np.bool_], settings: TrainSettings) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from detector.deviations import DEVIATIONS, NAMES
 from detector.errors import ModelError
 from detector.model.kept import Model
 from detector.scoring import follow_attacks
-from detector.training import _look_honest, fit_model
+from detector.training import fit_model
 
 
 def made_up(n_rows: int) -> pd.DataFrame:
@@ -50,17 +50,6 @@ def test_too_few_account_days() -> None:
     """With fewer account-days than a tail needs, the error counts them and says what to do."""
     with pytest.raises(ModelError, match="199 account-days, at least 200 are needed; learn more days first"):
         fit_model(made_up(199))
-
-
-def test_what_is_strange_and_in_doubt_is_left_out_sooner() -> None:
-    """Sixty of twenty thousand hide each other from the tail; those in doubt are left out, the others stay."""
-    strangeness = np.r_[np.random.default_rng(0).exponential(1.0, 20_000), np.full(60, 13.0)]
-    in_doubt = np.r_[np.zeros(20_000, dtype=bool), np.arange(60) % 2 == 0]
-    # One in doubt that is no stranger than the bulk stays too.
-    in_doubt[0] = True
-    honest = _look_honest(strangeness, np.full(20_060, "known"), in_doubt, factor=0.1)
-    assert (~honest).sum() == 30
-    assert (honest[20_000:] == ~in_doubt[20_000:]).all()
 
 
 class _Quiet:
