@@ -197,9 +197,9 @@ def past_with(thefts: dict[str, float], *, signal: str) -> pd.DataFrame:
         past_days=28,
         active_days=20,
         lookups=60.0,
-        stranger_records=rng.binomial(1, 0.125, n).astype("float64"),
-        foreign_writes=rng.binomial(2, 0.02, n).astype("float64"),
-        foreign_records=rng.geometric(0.05, n).astype("float64"),
+        stranger_records=rng.binomial(1, 0.125, n),
+        foreign_writes=rng.binomial(2, 0.02, n),
+        foreign_records=rng.geometric(0.05, n),
     )
     robbed = list(range(len(thefts)))
     rows.loc[robbed, "account"] = list(thefts)
