@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from detector.aggregates import WRITES
 from detector.alerting import MIN_STRANGEST, NEWCOMER_DAYS, AlertSettings, alert_threshold
 from detector.joins import to_frame
-from detector.model.tails import fit_tails, surprise
 from detector.novelty import PAST_DAYS, mark_records, mark_sources, mark_strangers
 from detector.schema import INSTANT, Column, Table
 
@@ -155,46 +154,6 @@ def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> 
         }
     index = pd.MultiIndex.from_tuples(list(found) or [(None, None)], names=_GROUP)[: len(found)]
     return pd.DataFrame(list(found.values()), index=index, columns=list(WATCHED), dtype="float64").fillna(np.inf)
-
-
-def find_thefts(past: pd.DataFrame) -> pd.DataFrame:
-    """Account-days of a past that may hold attacks whose sharpest counts the bulk of that past does not explain.
-
-    Limits drawn from a past with thefts in it lie above them, and hide the next. So the tail of each of `SHARP` is
-    fitted without the largest `LARGEST` of the group's account-days, and what it gives less than one of is a theft.
-    Counts that honest bulk work reaches too, such as foreign records, are no ground to leave an account-day out.
-
-    Parameters
-    ----------
-    past
-        Columns `COUNTED` of `ACCOUNT_DAYS`, one row per account, channel and day.
-
-    Returns
-    -------
-    pd.DataFrame
-        `account` and `day`, each pair once.
-    """
-    rows = past[past["past_days"] >= MIN_PAST_DAYS]
-    rows = _with_age(with_contrasts(rows.assign(found=rows["lookups"] - rows["misses"])))
-    is_theft = pd.Series(False, index=rows.index)
-    for _group, of_group in rows.groupby(_GROUP):
-        for name in SHARP:
-            told = of_group[name].dropna()
-            if len(told) < MIN_STRANGEST:
-                continue
-            counts = told.to_numpy(dtype=np.float64)[:, None]
-            bulk = counts[counts <= np.quantile(counts, 1 - LARGEST)][:, None]
-            rare = surprise(fit_tails(bulk), counts)[:, 0] >= math.log(len(told))
-            is_theft[told.index] |= rare & (counts[:, 0] >= MIN_LIMIT)
-    return rows.loc[is_theft, ["account", "day"]].drop_duplicates(ignore_index=True)
-
-
-SHARP = ("far_excess", "vain_lookups", "foreign_writes")
-"""Signals of `WATCHED` that honest account-days hardly ever have at all."""
-LARGEST = 0.005
-"""More account-days than are attacked, even where one in five hundred is."""
-COUNTED = ("account", "channel", "day", "past_days", "active_days", "lookups", *PARTS[:-1], *AS_COUNTED)
-"""What `find_thefts` needs of `ACCOUNT_DAYS`."""
 
 
 def with_contrasts(counts: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from detector.alerting import KNOWN, AlertSettings, alert_threshold, judge_alone
 from detector.campaigns import CampaignSettings, find_campaigns
 from detector.checks import CHECKS, FIRED, run_checks
 from detector.deviations import NAMES
-from detector.early import COUNTED, EARLY, early_alerts, find_thefts
+from detector.early import EARLY, early_alerts
 from detector.errors import HistoryError, ModelError
 from detector.explain import (
     Language,
@@ -138,14 +138,12 @@ def train_model(
     settings = settings or TrainSettings()
     days = training_days(history, settings=settings)
     history.require_fresh(days[0], days[-1])
-    frames, counted = [], []
+    frames = []
     for day in days:
         progress(f"training: {day}")
         frames.append(to_frame(timeline.deviations(day)))
-        counted.append(to_frame(timeline.account_days(day).select(*COUNTED)))
     rows = pd.concat(frames, ignore_index=True)
     # What the ledger says was an attack is left out, beside what looks like one.
-    timeline.leave_out(find_thefts(pd.concat(counted, ignore_index=True)))
     model = fit_model(rows, settings=settings, set_aside=timeline.set_aside)
     aside = follow_attacks(timeline, model, days=days, progress=progress)
     if len(aside) == len(model.set_aside):
