@@ -21,8 +21,9 @@ def main() -> None:
     """Score the demo's last day again, and write docs/img/demo.svg."""
     last = max((DEMO / "portal" / "events").glob("*.parquet"))
     scored = score(last, mapping=DEMO / "portal" / "mapping.toml", history=DEMO / "history", complete=True)
+    zone = scored.settings.portal.zone
     console = Console(file=io.StringIO(), record=True, width=WIDTH, force_terminal=True, markup=False, highlight=False)
-    console.print(render_days(scored.scores, scored.fired, top=SHOWN, width=WIDTH))
+    console.print(render_days(scored.scores, scored.fired, scored.early, zone=zone, top=SHOWN, width=WIDTH))
     drawn = console.export_svg(title="detector score", unique_id="demo")
     # Rich would have the reader's browser fetch its font from elsewhere; any fixed-width one will do.
     (FOLDER / "img" / "demo.svg").write_text(re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL))

@@ -143,6 +143,7 @@ def test_a_day_is_scored_without_history(dump: Path) -> None:
         "last_event_at": None,
         "accounts": 30,
         "alerts": 0,
+        "early": 0,
         "queues": {},
     }
     assert report["model"]["cold"]

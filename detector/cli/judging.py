@@ -106,12 +106,12 @@ def score(
             typer.echo(DRY, err=True)
         else:
             verbs.record(scored)
-    _print(scored, form=form, top=top)
+    _print(scored, form=form, top=top, zone=settings.portal.zone)
     if exit_code and scored.scores["alert"].any():
         raise typer.Exit(ALERTS_FOUND)
 
 
-def _print(scored: Scored | ClusterScored, *, form: Form, top: int) -> None:
+def _print(scored: Scored | ClusterScored, *, form: Form, top: int, zone: str) -> None:
     from detector.output import rows, table
     from detector.output.terminal import terminal
 
@@ -119,10 +119,13 @@ def _print(scored: Scored | ClusterScored, *, form: Form, top: int) -> None:
         console = terminal()
         # Of a cluster only those are here whom anybody looks at.
         n_accounts = getattr(scored, "n_accounts", None)
-        shown = table.render_days(scored.scores, scored.fired, top=top, width=console.width, n_accounts=n_accounts)
+        shown = table.render_days(
+            scored.scores, scored.fired, scored.early, zone=zone, top=top, width=console.width, n_accounts=n_accounts
+        )
         console.print(shown)
     else:
-        sys.stdout.write(rows.to_json(scored.scores) if form is Form.JSON else rows.to_csv(scored.scores))
+        told = rows.to_json if form is Form.JSON else rows.to_csv
+        sys.stdout.write(told(scored.scores, scored.early))
 
 
 def show(

@@ -183,8 +183,8 @@ FEATURES = (
             count(rows.is_scattered & rows.is_stranger),
         ),
         Sentence(
-            "{value} strangers from all over the country, from a source new to it (usually {usual})",
-            "{value} inconnus de tout le pays, depuis une source nouvelle pour lui (d'habitude {usual})",
+            "asked for {value} strangers from all over the country, from a source new to it (usually {usual})",
+            "{value} inconnus de tout le pays demandés, depuis une source nouvelle pour lui (d'habitude {usual})",
         ),
         needs=("record", "record_department"),
     ),
@@ -239,8 +239,8 @@ FEATURES = (
         "day",
         lambda row: _beyond(row.stranger_records, row),
         Sentence(
-            "{value} strangers and hardly a known patient, from a source new to it (usually {usual})",
-            "{value} inconnus et presque aucun patient connu, depuis une source nouvelle (d'habitude {usual})",
+            "asked for {value} strangers and hardly a known patient, from a source new to it (usually {usual})",
+            "{value} inconnus demandés et presque aucun patient connu, depuis une source nouvelle (d'habitude {usual})",
         ),
         needs=TOKENS,
     ),
@@ -253,8 +253,8 @@ FEATURES = (
         "day",
         lambda row: _beyond(row.far_strangers, row),
         Sentence(
-            "{value} strangers from all over the country, from a source new to it (usually {usual})",
-            "{value} inconnus de tout le pays, depuis une source nouvelle pour lui (d'habitude {usual})",
+            "asked for {value} strangers from all over the country, from a source new to it (usually {usual})",
+            "{value} inconnus de tout le pays demandés, depuis une source nouvelle pour lui (d'habitude {usual})",
         ),
         needs=("record", "record_department"),
     ),

@@ -105,5 +105,6 @@ def _counts(scored: Scored, day: Any) -> dict[str, Any]:
     return {
         "accounts": len(rows),
         "alerts": int(rows["alert"].sum()),
+        "early": int((scored.early["day"] == pd.Timestamp(day)).sum()),
         "queues": {str(name): int(count) for name, count in queues.items()},
     }

@@ -26,6 +26,8 @@ COLUMNS = (
     "alert",
     "queue",
     "checks",
+    "early_at",
+    "early_records",
     "lookups",
     "records",
     "reasons",
@@ -34,24 +36,28 @@ COLUMNS = (
 )
 
 
-def to_json(scores: pd.DataFrame) -> str:
+def to_json(scores: pd.DataFrame, early: pd.DataFrame) -> str:
     """One JSON array, an object per account-day; what is unknown is null."""
-    rows = [plain(row) for row in _chosen(scores).to_dict("records")]
+    rows = [plain(row) for row in _chosen(scores, early).to_dict("records")]
     return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def to_csv(scores: pd.DataFrame) -> str:
+def to_csv(scores: pd.DataFrame, early: pd.DataFrame) -> str:
     """CSV with a header; reasons are their sentences, and no cell is a formula."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for row in _chosen(scores).to_dict("records"):
+    for row in _chosen(scores, early).to_dict("records"):
         writer.writerow([_cell(name, plain(row[name])) for name in COLUMNS])
     return text.getvalue()
 
 
-def _chosen(scores: pd.DataFrame) -> pd.DataFrame:
-    return scores[list(COLUMNS)].assign(day=pd.to_datetime(scores["day"]).dt.date)
+def _chosen(scores: pd.DataFrame, early: pd.DataFrame) -> pd.DataFrame:
+    """The columns that are told; those of early warnings are the minute (UTC) and what was gone by then."""
+    warned = early.rename(columns={"alert_at": "early_at", "records_so_far": "early_records"})
+    warned = warned[["account", "day", "early_at", "early_records"]].astype({"early_records": "Int64"})
+    left, right = (table.assign(day=pd.to_datetime(table["day"]).dt.date) for table in (scores, warned))
+    return left.merge(right, on=["account", "day"], how="left")[list(COLUMNS)]
 
 
 def _cell(name: str, value: Any) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 from rich.console import Group, RenderableType
@@ -40,7 +41,14 @@ class Section(NamedTuple):
 
 
 def render_days(
-    scores: pd.DataFrame, fired: pd.DataFrame, *, top: int, width: int, n_accounts: Mapping[date, int] | None = None
+    scores: pd.DataFrame,
+    fired: pd.DataFrame,
+    early: pd.DataFrame,
+    *,
+    zone: str,
+    top: int,
+    width: int,
+    n_accounts: Mapping[date, int] | None = None,
 ) -> RenderableType:
     """The strangest accounts of each day, the oldest day first.
 
@@ -50,8 +58,13 @@ def render_days(
         `SCORES`.
     fired
         Deterministic checks that fired.
+    early
+        `EARLY`.
+    zone
+        The portal's zone: that of the minutes of early warnings.
     top
-        Accounts of each day that are shown at least; all that alert or wait for review are shown anyway.
+        Accounts of each day that are shown at least; all that alert, were warned of early or wait for review are shown
+        anyway.
     width
         Columns of the terminal.
     n_accounts
@@ -60,18 +73,29 @@ def render_days(
     parts: list[RenderableType] = []
     for day, rows in scores.groupby("day", sort=True):
         scored = (n_accounts or {}).get(pd.Timestamp(str(day)).date(), len(rows))
+        warned = {row["account"]: _warning(row, zone) for row in early[early["day"] == day].to_dict("records")}
         title, of_day = _title(day, rows, scored), fired[fired["day"] == day]
-        parts += [title, *_day(rows.sort_values("rank"), of_day, top=top, width=width), Text()]
+        parts += [title, *_day(rows.sort_values("rank"), of_day, warned, top=top, width=width), Text()]
     return Group(*parts[:-1]) if parts else Text("No account to score: the dumps name none.")
 
 
-def _day(rows: pd.DataFrame, fired: pd.DataFrame, *, top: int, width: int) -> Iterator[RenderableType]:
+def _warning(row: Mapping[Any, Any], zone: str) -> str:
+    """When early warning told of an account, by the portal's clock, and how much was gone by then."""
+    at = row["alert_at"].astimezone(ZoneInfo(zone))
+    return f"early warning at {at:%H:%M}, after {counted(row['records_so_far'], 'record')}"
+
+
+def _day(
+    rows: pd.DataFrame, fired: pd.DataFrame, warned: Mapping[str, str], *, top: int, width: int
+) -> Iterator[RenderableType]:
     for row in fired[fired["account"].isna()].to_dict("records"):
         yield Text(f"The portal as a whole: {visible(row['evidence'])} ({row['check']})", style="bold red")
-    evidence = fired.dropna(subset="account").groupby("account")["evidence"].agg(list).to_dict()
-    for place, section in enumerate(_sections(rows, top=top)):
+    told = {account: [warning] for account, warning in warned.items()}
+    for account, seen in fired.dropna(subset="account").groupby("account")["evidence"]:
+        told.setdefault(str(account), []).extend(seen)
+    for place, section in enumerate(_sections(rows, warned, top=top)):
         yield Text(f"\n{section.title}", style=section.style)
-        yield _table(section, evidence, width=width, header=place == 0)
+        yield _table(section, told, width=width, header=place == 0)
 
 
 def _title(day: Any, rows: pd.DataFrame, n_accounts: int) -> Text:
@@ -89,19 +113,23 @@ def _long(day: Any) -> str:
     return f"{as_day:%A} {as_day.day} {as_day:%B %Y}"
 
 
-def _sections(rows: pd.DataFrame, *, top: int) -> Iterator[Section]:
-    alerts = rows[rows["alert"]]
-    reviews = rows[~rows["alert"] & rows["queue"].isin(list(REVIEWS))]
-    rest = rows.drop(index=[*alerts.index, *reviews.index])
+def _sections(rows: pd.DataFrame, warned: Iterable[str], *, top: int) -> Iterator[Section]:
+    is_early = ~rows["alert"] & rows["account"].isin(list(warned))
+    is_review = ~rows["alert"] & ~is_early & rows["queue"].isin(list(REVIEWS))
+    alerts, early, reviews = rows[rows["alert"]], rows[is_early], rows[is_review]
+    rest = rows[~rows["alert"] & ~is_early & ~is_review]
     yield Section(counted(len(alerts), "alert") if len(alerts) else "No alert", "bold red", alerts)
+    if len(early):
+        title = f"{counted(len(early), 'early warning')} without an alert of the whole day: look at these as well"
+        yield Section(title, "bold yellow", early)
     if len(reviews):
         yield Section(f"{len(reviews)} for review", "bold yellow", reviews)
-    following = rest.head(max(top - len(alerts) - len(reviews), 0))
+    following = rest.head(max(top - len(rows) + len(rest), 0))
     if len(following):
         yield Section("Next, by strangeness", "bold", following)
 
 
-def _table(section: Section, evidence: Mapping[Any, list[str]], *, width: int, header: bool) -> Table:
+def _table(section: Section, told: Mapping[str, list[str]], *, width: int, header: bool) -> Table:
     shows_header = header and len(section.rows) > 0
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), width=width, show_header=shows_header)
     table.add_column("#", justify="right", no_wrap=True, width=3, header_style="dim")
@@ -111,20 +139,19 @@ def _table(section: Section, evidence: Mapping[Any, list[str]], *, width: int, h
         table.add_column("records", justify="right", no_wrap=True, width=7, header_style="dim")
     table.add_column("why", ratio=1, overflow="fold", header_style="dim")
     for row in section.rows.to_dict("records"):
-        table.add_row(*_cells(row, evidence.get(row["account"], ()), section=section, width=width))
+        table.add_row(*_cells(row, told.get(row["account"], ()), section=section, width=width))
     return table
 
 
-def _cells(
-    row: Mapping[Any, Any], evidence: Iterable[str], *, section: Section, width: int
-) -> Iterator[RenderableType]:
+def _cells(row: Mapping[Any, Any], told: Sequence[str], *, section: Section, width: int) -> Iterator[RenderableType]:
     yield Text(str(row["rank"]))
     yield _account(row, section.style)
     yield _score(row)
     if width >= NARROW:
         yield Text("–" if pd.isna(row["records"]) else f"{int(row['records']):,}")
-    sentences = why(row, evidence) or ["nothing unusual"]
-    yield _listed(sentences) if isinstance(row["queue"], str) else Text("; ".join(sentences), style="dim")
+    sentences = why(row, told) or ["nothing unusual"]
+    is_listed = isinstance(row["queue"], str) or bool(told)
+    yield _listed(sentences) if is_listed else Text("; ".join(sentences), style="dim")
 
 
 def _listed(sentences: Iterable[str]) -> Table:
@@ -151,13 +178,13 @@ def _p_value(value: float) -> str:
     return f"{value:.0e}".replace("e-0", "e-") if value < 0.001 else f"{value:.3f}"
 
 
-def why(row: Mapping[Any, Any], evidence: Iterable[str] = ()) -> list[str]:
-    """The reasons that matter, as sentences: what checks saw, then the weightiest, in the order of a story.
+def why(row: Mapping[Any, Any], told: Iterable[str] = ()) -> list[str]:
+    """The reasons that matter, as sentences: what early warning and checks told, then the weightiest, as a story.
 
     A sentence that says what a check has said already is left out.
     """
     checks = row["checks"] if isinstance(row["checks"], Iterable) else ()
     said = {topic for check in checks for topic in SAID_BY_CHECK.get(check, ())}
     others = [reason for reason in row["reasons"] if not {reason["signal"], topic_of(reason["signal"])} & said]
-    told = sorted(others[:MOST_REASONS], key=lambda reason: STORY.index(BY_NAME[reason["signal"]].family))
-    return [visible(sentence) for sentence in (*evidence, *(reason["sentence"] for reason in told))]
+    weightiest = sorted(others[:MOST_REASONS], key=lambda reason: STORY.index(BY_NAME[reason["signal"]].family))
+    return [visible(sentence) for sentence in (*told, *(reason["sentence"] for reason in weightiest))]

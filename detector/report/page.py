@@ -53,7 +53,7 @@ def write_report(out: str | Path, *, language: Language = "en") -> Path:
         raise ConfigError(f"--language {language}: not one of {', '.join(LANGUAGES)}")
     results = read_results(Path(out))
     page = render_report(results, language=language)
-    _put(Path(out) / QUEUE, to_csv(queue_of(results.scores)))
+    _put(Path(out) / QUEUE, to_csv(queue_of(results), results.early))
     return _put(Path(out) / REPORT, page)
 
 
@@ -68,10 +68,18 @@ def _put(path: Path, text: str) -> Path:
     return path
 
 
-def queue_of(scores: pd.DataFrame) -> pd.DataFrame:
-    """The accounts that alert or wait for review, and those next to them, the strangest of each day first."""
-    listed = scores[scores["alert"] | scores["queue"].notna() | (scores["rank"] <= NEXT)]
+def queue_of(results: Results) -> pd.DataFrame:
+    """Who alerts, was warned of early or waits for review, and the next ones, the strangest of each day first."""
+    scores = results.scores
+    is_told = scores["alert"] | scores["queue"].notna() | _is_warned(results)
+    listed = scores[is_told | (scores["rank"] <= NEXT)]
     return listed.sort_values(["day", "rank"])
+
+
+def _is_warned(results: Results) -> pd.Series[bool]:
+    """Whether early warning told of each account-day."""
+    warned = pd.MultiIndex.from_frame(results.early[["account", "day"]])
+    return pd.Series(pd.MultiIndex.from_frame(results.scores[["account", "day"]]).isin(warned), results.scores.index)
 
 
 NEXT = 10
@@ -99,7 +107,7 @@ def render_report(results: Results, *, language: Language) -> str:
 
 
 def _head(results: Results, language: Language) -> dict[str, Any]:
-    scores = results.scores
+    scores, warned = results.scores, _is_warned(results)
     days = [date.fromisoformat(day["day"]) for day in results.run["days"]]
     span = [words.long_day(days[0], language)] if days else []
     span += [words.long_day(days[-1], language)] if len(days) > 1 else []
@@ -107,7 +115,8 @@ def _head(results: Results, language: Language) -> dict[str, Any]:
         "span": " – ".join(span),
         "summary": say("summary_told", language).format(
             alerts=words.number(float(scores["alert"].sum()), language),
-            reviews=words.number(float((~scores["alert"] & scores["queue"].isin(list(REVIEWS))).sum()), language),
+            early=words.number(float((~scores["alert"] & warned).sum()), language),
+            reviews=words.number(float((scores["queue"].isin(list(REVIEWS)) & ~warned).sum()), language),
             accounts=words.number(float(len(scores)), language),
         ),
     }
@@ -142,6 +151,8 @@ def _sentence(reason: Mapping[str, Any], language: Language) -> str:
 
 def _queue(results: Results, language: Language) -> list[dict[str, Any]]:
     titles = {_key(finding): title_of(finding) for finding in results.findings if "resources" in finding}
+    zone = results.run["settings"]["portal"]["zone"]
+    warned = {(r["account"], r["day"]): _warning(r, zone, language) for r in results.early.to_dict("records")}
     return [
         {
             "day": words.short_day(row["day"], language),
@@ -150,13 +161,19 @@ def _queue(results: Results, language: Language) -> list[dict[str, Any]]:
             "anchor": f"a{row['day']}-{row['rank']}" if row["alert"] and row["rank"] <= MOST_ALERTS else None,
             "profession": words.profession(row["profession"], language),
             "queue": say(row["queue"], language) if isinstance(row["queue"], str) else "",
+            "early": warned.get((row["account"], row["day"])),
             "alert": row["alert"],
             "score": words.decimal(row["score"], language),
             "records": words.number(None if pd.isna(row["records"]) else row["records"], language),
             "why": why(row, language, title=titles.get((row["account"], row["day"]))),
         }
-        for row in queue_of(results.scores).head(MOST_ROWS).to_dict("records")
+        for row in queue_of(results).head(MOST_ROWS).to_dict("records")
     ]
+
+
+def _warning(row: Mapping[Any, Any], zone: str, language: Language) -> str:
+    at, records = words.clock(row["alert_at"], zone), words.number(row["records_so_far"], language)
+    return say("early_told", language).format(at=at, records=records)
 
 
 def why(row: Mapping[Any, Any], language: Language, *, title: str | None = None, most: int = 3) -> list[str]:

@@ -124,6 +124,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "An evaluation within the day would have alerted at {at}, after {records} records.",
         "Une évaluation en cours de journée aurait alerté à {at}, après {records} dossiers.",
     ),
+    "early_tag": ("early warning", "alerte précoce"),
+    "early_told": (
+        "early warning at {at}, after {records} records",
+        "alerte précoce à {at}, après {records} dossiers",
+    ),
     "first_checks": ("What to check first", "Que vérifier d'abord"),
     "evidence": ("Where it stands in the logs", "Où le lire dans les journaux"),
     "lines": ("{source}, lines {first} to {last}", "{source}, lignes {first} à {last}"),
@@ -155,8 +160,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "versions": ("Versions", "Versions"),
     "made": ("Scored on {}", "Évalué le {}"),
     "summary_told": (
-        "Alerts: {alerts}. For review: {reviews}. Account-days scored: {accounts}.",
-        "Alertes : {alerts}. À examiner : {reviews}. Comptes-jours évalués : {accounts}.",
+        "Alerts: {alerts}. Early warnings alone: {early}. For review: {reviews}. Account-days scored: {accounts}.",
+        "Alertes : {alerts}. Alertes précoces seules : {early}. À examiner : {reviews}. Comptes-jours : {accounts}.",
     ),
     "usual": ("nothing unusual", "rien d'inhabituel"),
     "volume_tier": ("an extreme number of look-ups in a day", "un nombre extrême de consultations en un jour"),

@@ -49,11 +49,18 @@ def fired(*rows: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame([usual | row for row in rows], columns=list(FIRED)).astype({"day": "datetime64[s]"})
 
 
+def early(*rows: dict[str, Any]) -> pd.DataFrame:
+    """Early warnings."""
+    usual = {"day": DAY, "alert_at": datetime(2026, 2, 12, 8, 3, tzinfo=UTC), "records_so_far": 10, "signal": "misses"}
+    table: pd.DataFrame = pa.Table.from_pylist([usual | row for row in rows], schema=EARLY.arrow).to_pandas()
+    return table.astype({"day": "datetime64[s]"})
+
+
 def scored(found: pd.DataFrame, alerts: pd.DataFrame, *, model: Model) -> Scored:
     """A whole result of `score`."""
     return Scored(
         scores=found,
-        early=EARLY.empty().to_pandas(),
+        early=early(),
         fired=fired(),
         alerts=alerts,
         details=DETAILS.empty().to_pandas(),

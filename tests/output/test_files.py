@@ -88,6 +88,7 @@ def test_the_report_tells_how_the_run_came_about(model: Model, tmp_path: Path) -
             "last_event_at": "2026-02-12T22:00:00+00:00",
             "accounts": 2,
             "alerts": 1,
+            "early": 0,
             "queues": {"main": 1},
         }
     ]

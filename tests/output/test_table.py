@@ -11,7 +11,7 @@ from rich.console import Console
 
 from detector.features.declaration import Family
 from detector.output.table import STORY, render_days, why
-from tests.output.made import fired, reason, scores
+from tests.output.made import early, fired, reason, scores
 
 MUCH = reason("records", "1,204 different records, 39 × its usual 31")
 FOREIGN = reason("foreign_records", "1,180 records never looked up before by it or anyone around (usually 2)")
@@ -27,10 +27,18 @@ ALERT = {
 }
 
 
-def printed(found: pd.DataFrame, checks: pd.DataFrame | None = None, *, top: int = 10, width: int = 100) -> str:
+def printed(
+    found: pd.DataFrame,
+    checks: pd.DataFrame | None = None,
+    warned: pd.DataFrame | None = None,
+    *,
+    top: int = 10,
+    width: int = 100,
+) -> str:
     """What a terminal of that width shows."""
+    checks, warned = fired() if checks is None else checks, early() if warned is None else warned
     console = Console(file=io.StringIO(), width=width, markup=False, emoji=False, highlight=False)
-    console.print(render_days(found, fired() if checks is None else checks, top=top, width=width))
+    console.print(render_days(found, checks, warned, zone="Europe/Paris", top=top, width=width))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in text.splitlines())
 
@@ -89,6 +97,20 @@ def test_every_alert_is_shown_and_the_rest_up_to_the_top() -> None:
     text = printed(scores(*many), top=5)
     assert text.count("alert-") == 4
     assert text.count("other-") == 1
+
+
+def test_who_was_warned_of_within_the_day_is_not_overlooked() -> None:
+    """An early warning has its minute by the portal's clock; those without an alert of the whole day stand apart."""
+    review = {"account": "c", "queue": "budget", "reasons": [FOREIGN]}
+    found = scores(ALERT | {"reasons": [MUCH]}, {"account": "b", "reasons": [FOREIGN]}, review, {"account": "d"})
+    told = printed(found, warned=early({"account": "017000720", "records_so_far": 1}, {"account": "b"}), top=1)
+    alerts, alone, reviews = told.split("\n\n")[1:]
+    assert alerts.startswith("1 alert\n")
+    assert "· early warning at 09:03, after 1 record\n" in alerts
+    assert alone.startswith("1 early warning without an alert of the whole day: look at these as well\n  2  b ")
+    assert "· early warning at 09:03, after 10 records\n" in alone
+    assert "early" not in reviews
+    assert reviews.startswith("1 for review\n")
 
 
 def test_a_day_without_alert_says_so() -> None:

@@ -16,7 +16,7 @@ from detector.details import DETAILS
 from detector.model.kept import load_model
 from detector.output.files import write_results
 from detector.shipped import models_dir
-from tests.output.made import DAY, reason, scored, scores
+from tests.output.made import DAY, early, reason, scored, scores
 
 START = datetime(2026, 2, 11, 23, tzinfo=UTC)
 AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64)"
@@ -25,7 +25,7 @@ AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64)"
 def write_made(
     folder: Path, *, alerts: int = 2, account: str = "0010012{:04}", agent: str = AGENT, source: str = "day.csv"
 ) -> Path:
-    """Write results with some alerts, one account for review, and one that is only strange."""
+    """Write results with some alerts, one account for review, and one that early warning alone told of."""
     names = [account.format(number) for number in range(alerts)]
     rows = [_row(name) | {"alert": True, "queue": "main", "campaign": "C-1"} for name in names]
     rows += [_row("waiting") | {"queue": "robot", "profession": "laboratory"}, _row("strange")]
@@ -54,7 +54,7 @@ def write_made(
 
 
 def _with(result: Any, details: pd.DataFrame) -> Any:
-    return replace(result, details=details)
+    return replace(result, details=details, early=early({"account": "strange"}))
 
 
 def _row(name: str) -> dict[str, Any]:

@@ -49,7 +49,8 @@ def test_the_report_tells_all_that_an_analyst_asks_of_an_alert(results: Path) ->
     """Reasons, hours, days, sources and who shares them, whom, campaign, what to check, where it stands, limits."""
     text = Page(write_report(results).read_text()).text
     for told in (
-        "Alerts: 2. For review: 1. Account-days scored: 4.",
+        "Alerts: 2. Early warnings alone: 1. For review: 1. Account-days scored: 4.",
+        "early warning at 09:03, after 10 records",
         "1,300 look-ups from a network new to it, within three days of a reset",
         "1,204 records never looked up before by it or anyone around",
         "over the last 7 days: 1,204 different records",
@@ -75,6 +76,7 @@ def test_the_report_speaks_french_whatever_the_results_were_scored_in(results: P
     assert "jamais consultés" in text
     assert "1\u202f300 consultations depuis un réseau nouveau, moins de trois jours après une réinitialisation" in text
     assert "médecin généraliste" in text
+    assert "alerte précoce à 09:03, après 10 dossiers" in text
     assert "never looked up" not in text
 
 
