@@ -22,10 +22,10 @@ SCHEMA = pa.schema([("_line", pa.int64()), ("_text", pa.string()), ("_problem", 
 
 
 class Cutter(NamedTuple):
-    """What a format makes of each block of lines before SQL sees it, and the schema that it gives them."""
+    """What a format makes of the blocks of lines before SQL sees them, and the schema that it gives them."""
 
     schema: pa.Schema
-    cut: Callable[[pa.RecordBatch], pa.RecordBatch]
+    cut: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 class Lines:
@@ -54,7 +54,7 @@ class Lines:
         """The blocks, cut further if wanted, for DuckDB to pull; they can be pulled once."""
         if cutter is None:
             return pa.RecordBatchReader.from_batches(SCHEMA, self._batches())
-        return pa.RecordBatchReader.from_batches(cutter.schema, map(cutter.cut, self._batches()))
+        return pa.RecordBatchReader.from_batches(cutter.schema, cutter.cut(self._batches()))
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         try:

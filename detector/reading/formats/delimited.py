@@ -1,7 +1,8 @@
 """CSV and its like: comma, semicolon, tab or bar; names in the first line; quotes doubled within quotes.
 
 DuckDB's own reader reads what is clean. A file in which it finds a fault, or a field that spans lines, is read again
-line by line, so that every line has its number and each bad one is a reject.
+line by line, so that every line has its number and each bad one is a reject. A row that spans lines has the number of
+its first; the others are counted as ignored.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from pyarrow import csv as arrow_csv
 from detector.errors import ConfigError, ReadError
 from detector.reading import sql
 from detector.reading.formats.source import BLANK, HEADER, Field, Format, Rows, Source
+from detector.reading.formats.spanning import SPANNING, Row, put_together
 from detector.reading.lines import LONGEST_LINE_BYTES, Cutter
-from detector.reading.lines import SCHEMA as LINES
 from detector.reading.mapping import MAPPABLE, Mapping
 from detector.reading.sample import Sample
 
+CONTINUED = "line of the row above"
+"""Kind of ignored lines: what they say stands in a quoted field of the row that began above them."""
 DELIMITERS = (",", ";", "\t", "|")
 _AGREE = 0.8  # of the sample's lines; more may be broken than is allowed to stay
 _LONGEST_SAMPLED = 100_000  # characters of a line of the sample; Python's reader refuses cells a little longer
@@ -82,8 +85,8 @@ def _fast(source: Source, names: list[str], delimiter: str, fields: dict[str, Fi
 
 def _careful(source: Source, names: list[str], delimiter: str, fields: dict[str, Field]) -> Rows:
     """Lines whose cells Arrow's reader takes apart, block by block, once each is known to be a whole row."""
-    table = source.table_of_lines(_cells(delimiter, width=_width(source.sample, len(names), delimiter)))
-    ignored = [("trim(_text) = ''", sql.text(BLANK))]
+    table = source.table_of_lines(_cells(Row(delimiter, _width(source.sample, len(names), delimiter))))
+    ignored = [("_continued", sql.text(CONTINUED)), ("trim(_text) = ''", sql.text(BLANK))]
     if source.mapping.csv.header:
         ignored.append((f"_text = {sql.text(source.sample.lines[0])}", sql.text(HEADER)))
     kept = {name: name for name in ("_line", "_text", "_problem", *(_cell(place) for place in range(len(names))))}
@@ -97,63 +100,61 @@ def _width(sample: Sample, named: int, delimiter: str) -> int:
     return named + (widths.count(named + 1) > widths.count(named))
 
 
-def _cells(delimiter: str, *, width: int) -> Cutter:
-    """Cut blocks of lines into `width` cells; a line that is no row has no cells, and a problem."""
-    schema = pa.schema([*LINES, *(pa.field(_cell(place), pa.string()) for place in range(width))])
+def _cells(row: Row) -> Cutter:
+    """Cut blocks of lines into cells; a line that is no row has no cells, and a problem."""
+    schema = pa.schema([*SPANNING, *(pa.field(_cell(place), pa.string()) for place in range(row.width))])
 
-    def cut(lines: pa.RecordBatch) -> pa.RecordBatch:
-        problems = _with_broken_quotes(lines, delimiter)
-        whole = pc.is_null(problems)
-        rows, wrong = _parsed(lines.column("_text").filter(whole), delimiter, width)
-        places = np.flatnonzero(whole.to_numpy(zero_copy_only=False))
-        said = problems.to_pylist() if wrong else []
-        for row, found in wrong.items():
-            said[places[row]] = f"{found} columns, expected {width}"
-        positions = np.full(len(lines), -1)
-        positions[np.delete(places, list(wrong))] = np.arange(rows.num_rows)
-        taken = rows.take(pa.array(positions, mask=positions < 0)).combine_chunks()
-        cells = [column.combine_chunks() for column in taken.columns]
-        problems = pa.array(said, pa.string()) if wrong else problems
-        return pa.record_batch([lines.column("_line"), lines.column("_text"), problems, *cells], schema=schema)
+    def cut(blocks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return (_cut_block(lines, row, schema) for lines in put_together(blocks, row))
 
     return Cutter(schema, cut)
 
 
-def _with_broken_quotes(lines: pa.RecordBatch, delimiter: str) -> pa.Array:
-    """The problems of lines; one more is a quote that would swallow the next lines."""
-    texts = lines.column("_text")
-    broken = pc.and_(
-        pc.match_substring(texts, '"'), pc.invert(pc.match_substring_regex(texts, _row_pattern(delimiter)))
-    )
+def _cut_block(lines: pa.RecordBatch, row: Row, schema: pa.Schema) -> pa.RecordBatch:
+    problems, continued = _with_broken_quotes(lines, row), lines.column("_continued")
+    whole = pc.and_(pc.is_null(problems), pc.invert(continued))
+    rows, wrong = _parsed(lines.column("_text").filter(whole), row)
+    places = np.flatnonzero(whole.to_numpy(zero_copy_only=False))
+    said = problems.to_pylist() if wrong else []
+    for line, found in wrong.items():
+        said[places[line]] = f"{found} columns, expected {row.width}"
+    positions = np.full(len(lines), -1)
+    positions[np.delete(places, list(wrong))] = np.arange(rows.num_rows)
+    taken = rows.take(pa.array(positions, mask=positions < 0)).combine_chunks()
+    cells = [column.combine_chunks() for column in taken.columns]
+    problems = pa.array(said, pa.string()) if wrong else problems
+    return pa.record_batch([lines.column("_line"), lines.column("_text"), problems, continued, *cells], schema=schema)
+
+
+def _with_broken_quotes(lines: pa.RecordBatch, row: Row) -> pa.Array:
+    """The problems of lines; one more is a quote that would swallow the next lines. None of what is in a row above."""
+    broken = pc.and_(row.broken(lines.column("_text")), pc.invert(lines.column("_continued")))
     told = pc.if_else(
         broken, "a quote is opened and not closed, or closed within a field", pa.scalar(None, pa.string())
     )
     return pc.coalesce(lines.column("_problem"), told)
 
 
-def _row_pattern(delimiter: str) -> str:
-    mark = rf"\x{{{ord(delimiter):x}}}"
-    cell = rf'(?:"(?:[^"]|"")*"|[^"{mark}][^{mark}]*|)'
-    return rf"^{cell}(?:{mark}{cell})*$"
-
-
-def _parsed(texts: pa.Array, delimiter: str, width: int) -> tuple[pa.Table, dict[int, int]]:
+def _parsed(texts: pa.Array, row: Row) -> tuple[pa.Table, dict[int, int]]:
     """The cells of lines that are whole rows, and the lines (from 0) that have another number of cells, with it."""
     wrong: dict[int, int] = {}
     if not len(texts):
-        return pa.table({_cell(place): pa.array([], pa.string()) for place in range(width)}), wrong
+        return pa.table({_cell(place): pa.array([], pa.string()) for place in range(row.width)}), wrong
 
-    def skip(row: arrow_csv.InvalidRow) -> str:
-        wrong[row.number - 1] = row.actual_columns
+    def skip(invalid: arrow_csv.InvalidRow) -> str:
+        wrong[invalid.number - 1] = invalid.actual_columns
         return "skip"
 
     ended = pa.concat_arrays([texts, pa.array([""])])  # the last line may be empty, and must end to count
     body = pc.binary_join(pa.ListArray.from_arrays([0, len(ended)], ended), "\n")[0].as_buffer()
-    names = [_cell(place) for place in range(width)]
+    names = [_cell(place) for place in range(row.width)]
+    spans = bool(pc.any(pc.match_substring(texts, "\n")).as_py())
     parsed = arrow_csv.read_csv(
         pa.BufferReader(body),
         arrow_csv.ReadOptions(use_threads=False, column_names=names, block_size=body.size + 1),
-        arrow_csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False, invalid_row_handler=skip),
+        arrow_csv.ParseOptions(
+            delimiter=row.delimiter, ignore_empty_lines=False, invalid_row_handler=skip, newlines_in_values=spans
+        ),
         arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
     )
     return parsed, wrong

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from detector.errors import ConfigError
 from detector.reading import Input
+from detector.reading.formats.spanning import Row, put_together
+from detector.reading.lines import SCHEMA as LINES
 from tests.reading.reads import Read, balanced, column, mapping, rows_of
 from tests.reading.samples import SAMPLES, sample
 
@@ -101,6 +103,41 @@ def test_bad_lines_are_rejects_with_their_numbers(reads: Read, tmp_path: Path) -
     ]
     assert reading.files[0].ignored == {"blank": 1}
     assert balanced(reading)
+
+
+def test_a_quoted_field_may_span_lines(reads: Read, tmp_path: Path) -> None:
+    """Its row has the number of its first line and all of the text; the other lines are counted, none is lost."""
+    spanning = ['Mozilla\n(X11; "odd")', "one\n\n2026-03-01T09:00:00Z,A,\nfour"]
+    fields = ["good"] * 20 + ['"{}"'.format(field.replace('"', '""')) for field in spanning] + ["last"]
+    text = HEADER + "".join(ROW.format(field) for field in fields)
+    for path in (csv(tmp_path, text), csv(tmp_path, text + "short,row\n", "faulty.csv"), csv(tmp_path, text[:-1])):
+        reading = reads(path, max_reject_share=1)
+        assert column(reading, "service") == ["good"] * 20 + spanning + ["last"]
+        assert column(reading, "line") == [*range(2, 22), 22, 24, 28]
+        assert reading.files[0].ignored == {"line of the row above": 4}
+        assert reading.files[0].lines == len(path.read_text().splitlines())
+        assert balanced(reading)
+
+
+def test_an_open_quote_swallows_no_row(reads: Read, tmp_path: Path) -> None:
+    """Where lines put together make no row of the right width, each stands for itself."""
+    fields = ['"open', "a", 'b"', '"c', '"", "d', "e", '"f,"', "last"]
+    reading = reads(csv(tmp_path, HEADER + "".join(ROW.format(field) for field in fields)), max_reject_share=1)
+    assert column(reading, "service") == ["a", 'b"', "e", "f,", "last"]
+    assert reading.files[0].ignored == {}
+    assert balanced(reading)
+
+
+def test_rows_that_span_lines_are_cut_by_no_block() -> None:
+    """Wherever a block of lines ends, the rows are the same."""
+    texts = ["a,b,c", 'a,"x', "", 'y",c', "a,b,c", '"open,b,c', "d,e,f"]
+    lines = pa.record_batch([pa.array(range(1, 8)), pa.array(texts), pa.nulls(7, pa.string())], schema=LINES)
+    expected = [(1, "a,b,c"), (2, 'a,"x\n\ny",c'), (5, "a,b,c"), (6, '"open,b,c'), (7, "d,e,f")]
+    for cut in range(8):
+        blocks = put_together(iter([lines.slice(0, cut), lines.slice(cut)]), Row(",", 3))
+        rows = [row for block in blocks for row in block.to_pylist()]
+        assert [row["_line"] for row in rows] == list(range(1, 8)), cut
+        assert [(row["_line"], row["_text"]) for row in rows if not row["_continued"]] == expected, cut
 
 
 def test_a_header_in_the_middle_is_a_header(reads: Read, tmp_path: Path) -> None:
