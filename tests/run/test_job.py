@@ -28,7 +28,8 @@ from detector.run.forgetting import forget_subject
 from detector.run.hunting import hunt
 from detector.run.status import status_of
 from detector.settings import Settings
-from tests.run.portal import CANARY, START, configure, ledger_rows, lines_of, slices, write_slice
+from detector.workspace import workspace
+from tests.run.portal import CANARY, START, Line, configure, ledger_rows, lines_of, slices, write_slice
 
 TUESDAY = START + timedelta(days=1)
 
@@ -88,6 +89,46 @@ def test_before_the_first_file_has_come_nothing_fails(tmp_path: Path) -> None:
     """An input without a file yet is no fault."""
     report = run_once(configure(tmp_path), now=datetime(2026, 3, 2, tzinfo=UTC))
     assert (report.faults, report.learned.files) == ((), ())
+
+
+def test_a_late_line_between_midnight_and_closing_counts_in_full(tmp_path: Path) -> None:
+    """It is judged when it comes, and the day is closed with it as if it had come in time; nothing is amended."""
+    late_at = datetime(2026, 3, 3, 22, 58, tzinfo=UTC)
+    late = Line(late_at, f"{late_at.isoformat()},a0,lookup,success,{CANARY},192.0.2.0,Firefox\n")
+    held = {}
+    for name, comes in (("late", True), ("in time", False)):
+        folder = tmp_path / name
+        settings = configure(folder)
+        lines = lines_of(TUESDAY, accounts=2)
+        write_slice(folder / "incoming", late_at - timedelta(hours=1), lines if comes else [*lines, late])
+        run_once(settings, now=datetime(2026, 3, 3, 23, 1, tzinfo=UTC))
+        write_slice(folder / "incoming", late_at + timedelta(minutes=20), [after_midnight()])
+        if comes:
+            write_slice(folder / "incoming", late_at, [late])
+            report = run_once(settings, now=datetime(2026, 3, 4, 0, 30, tzinfo=UTC))
+            assert report.closed == ()
+            assert len(report.recorded.raised) == 1
+            assert report.learned.amended == ()
+        closing = run_once(settings, now=datetime(2026, 3, 4, 1, 30, tzinfo=UTC))
+        assert closing.closed == (TUESDAY,)
+        assert closing.recorded.raised == ()
+        held[name] = (counted(settings, TUESDAY), ledger_rows(settings, without=("raised_at", "changed_at", "at")))
+    assert held["late"] == held["in time"]
+    assert {row[2] for row in held["late"][1]["alerts"]} == {"a0", "a1"}
+
+
+def after_midnight() -> Line:
+    """Of Wednesday, in Paris."""
+    at = datetime(2026, 3, 3, 23, 5, tzinfo=UTC)
+    return Line(at, f"{at.isoformat()},a1,lookup,success,r1-1,192.0.2.1,Firefox\n")
+
+
+def counted(settings: Settings, day: date) -> list[tuple[object, ...]]:
+    """All signals of a day that is held, by account."""
+    assert settings.history.folder is not None
+    with workspace(settings) as place:
+        rows = History.open(settings.history.folder).table(place.con, "account_days", day, day).to_pandas()
+    return [tuple(map(str, row)) for row in rows.sort_values(["account", "channel"]).itertuples(index=False)]
 
 
 def test_a_clock_that_was_set_back_is_refused(tmp_path: Path) -> None:

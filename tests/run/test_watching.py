@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from detector.arriving import Span
 from detector.learning import Learned
 from detector.ledger import Ledger, open_ledger
 from detector.ledger.runs import begin_run, end_run
+from detector.ledger.tables import RUNS
 from detector.reading import FileCount
 from detector.run.report import Report
 from detector.run.watching import watch
@@ -19,7 +21,8 @@ from detector.settings import Settings, load_settings
 
 NOW = datetime(2026, 3, 12, 10, tzinfo=UTC)
 """A Thursday."""
-USUAL = {"files": 1, "lines": 100, "rejects": 0, "events": 100, "logins": 20, "lookups": 80, "with_record": 80}
+COUNTS = {"events": 100, "logins": 20, "lookups": 80, "with_record": 80}
+USUAL = {"files": 1, "lines": 100, "rejects": 0, **COUNTS}
 
 
 @pytest.fixture
@@ -34,10 +37,18 @@ def settings(tmp_path: Path) -> Settings:
 def ledger(tmp_path: Path, settings: Settings) -> Ledger:
     """Eight days of runs, every ten minutes from eight to twelve."""
     found = open_ledger(history=tmp_path)
-    for day in range(8, 0, -1):
-        for minute in range(0, 240, 10):
-            keep(found, settings, NOW - timedelta(days=day, hours=2) + timedelta(minutes=minute))
+    times = [
+        NOW - timedelta(days=day, hours=2) + timedelta(minutes=10 * n) for day in range(8, 0, -1) for n in range(24)
+    ]
+    with found.writing("testing") as connection:
+        connection.execute(insert(RUNS), [ran(settings, at) for at in times])
     return found
+
+
+def ran(settings: Settings, at: datetime) -> dict[str, Any]:
+    """A run's row, as the ledger has it."""
+    counts = {**USUAL, "last_at": (at - timedelta(seconds=30)).isoformat()}
+    return {"started_at": at, "ended_at": at, "host": "here", "report": {"feeds": {settings.input[0].path: counts}}}
 
 
 def keep(ledger: Ledger, settings: Settings, at: datetime, **changes: Any) -> None:
@@ -136,6 +147,34 @@ def test_a_clock_that_drifts_is_told(ledger: Ledger, settings: Settings, lag_s: 
     """Events from the future, or much later than they usually come."""
     today(ledger, settings)
     assert kinds(watch(report(settings, lag_s=lag_s), settings, ledger, now=NOW)) == expected
+
+
+@pytest.mark.parametrize(("shift_s", "expected"), [(900, "late"), (-900, "clock"), (60, None)])
+def test_a_source_whose_clock_drifts_from_the_others_is_named(
+    tmp_path: Path, shift_s: float, expected: str | None
+) -> None:
+    """Of two sources, one of whose clocks goes wrong, that one alone is told of; a minute is none."""
+    for name in ("portal.csv", "gateway.csv"):
+        (tmp_path / name).write_text("timestamp\n")
+    (tmp_path / "detector.toml").write_text(
+        '[history]\nfolder = "history"\n[[input]]\npath = "portal.csv"\n[[input]]\npath = "gateway.csv"\n'
+    )
+    settings = load_settings(tmp_path / "detector.toml")
+    found = open_ledger(history=tmp_path)
+    right, wrong = (each.path for each in settings.input)
+    for run in range(40, 0, -1):
+        at = NOW - timedelta(minutes=10 * run)
+        counts = {path: {**USUAL, "last_at": (at - timedelta(seconds=30)).isoformat()} for path in (right, wrong)}
+        end_run(found, begin_run(found, at=at), at=at, report={"feeds": counts})
+    lags = {right: 30.0, wrong: 30.0 + shift_s}
+    spans = tuple(
+        Span(path, **COUNTS, first_at=NOW - timedelta(seconds=lag), last_at=NOW - timedelta(seconds=lag))
+        for path, lag in lags.items()
+    )
+    files = tuple(FileCount(path, "csv", "x", 1, 100, read=100, events=100) for path in lags)
+    told = watch(Report(NOW, Learned(files=files, spans=spans)), settings, found, now=NOW)
+    assert kinds(told) == ([expected] if expected else [])
+    assert all(text.startswith("gateway.csv: ") for _, text in told)
 
 
 def test_nothing_is_usual_yet(settings: Settings, tmp_path: Path) -> None:
