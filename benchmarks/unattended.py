@@ -1,7 +1,7 @@
 """A month of the scheduled job on a simulated portal without attacks, by a compressed clock: what an operator gets.
 
-Every run is a process of its own; what is measured of it is its own. Prints the table of `docs/operations.md`, and what
-each run did to a file of JSON lines.
+All runs are one process's, as with `detector run --every`. Prints the table of `docs/operations.md`; what each run did
+is added to a file of JSON lines.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,37 +19,43 @@ import typer
 
 from detector.ledger import Alert, open_ledger
 from detector.ledger.store import OPERATOR
+from detector.run import run_once
 from detector.run.versions import list_versions
 from detector.simulate import World
-from tests.run.forking import Forker
+from tests.run.forking import found_by
 from tests.run.replaying import Portal
 
 CLOSING = timedelta(hours=2, minutes=30)
 """After midnight: a run then closes the day before."""
 
 
-def measure(folder: Path, *, accounts: int, days: int, first_days: int, slices_a_day: int) -> list[dict[str, Any]]:
+def measure(folder: Path, world: World, *, first_days: int, slices_a_day: int, drill_days: int) -> list[dict[str, Any]]:
     """Feed the portal's days, the first ones in one go each, the month after in slices; run after each.
 
-    The answers, one a run, are added to `runs.jsonl` as they come.
+    What the runs cost and did, one a row, is added to `runs.jsonl` as they end.
     """
-    extra = f"[retrain]\nfirst_days = {first_days - 1}\n"
-    portal = Portal.make(folder, World(accounts=accounts, days=days, attacks=()), extra=extra)
-    forker, ran = Forker.start(), []
+    extra = f"[retrain]\nfirst_days = {first_days - 1}\ndrill_days = {drill_days}\n"
+    portal, ran = Portal.make(folder, world, extra=extra), []
     with (folder / "runs.jsonl").open("w") as kept:
         for number, day in enumerate(portal.days):
             learning = number < first_days
             span = timedelta(hours=24 if learning else 24 / slices_a_day)
             for end, rows in portal.slices(day, span):
                 portal.put(end, rows)
-                now = end + CLOSING if learning else end
-                answer, wall_s, found = forker.run(portal.config, now=now).split(maxsplit=2)
-                assert answer == "done", answer  # noqa: S101 - what cannot be measured ends here
-                ran.append({"now": now.isoformat(), "learning": learning, "wall_s": float(wall_s), **json.loads(found)})
+                ran.append({"learning": learning, **run(portal, end + CLOSING if learning else end)})
                 kept.write(json.dumps(ran[-1]) + "\n")
                 kept.flush()
-    forker.stop()
     return ran
+
+
+def run(portal: Portal, now: datetime) -> dict[str, Any]:
+    """Run the job once."""
+    started, used = time.monotonic(), time.process_time()
+    found = found_by(run_once(portal.settings, now=now))
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    held = int(status.partition("VmRSS:")[2].split()[0]) >> 10
+    costs = {"wall_s": round(time.monotonic() - started, 1), "cpu_s": round(time.process_time() - used, 2)}
+    return {"now": now.isoformat(), **found, **costs, "held_mb": held}
 
 
 def summarise(ran: Sequence[dict[str, Any]], alerts: Sequence[Alert], *, kept: int, size: int) -> dict[str, str]:
@@ -67,7 +73,9 @@ def summarise(ran: Sequence[dict[str, Any]], alerts: Sequence[Alert], *, kept: i
         f"{sum(each['in_use'] for each in ran)}",
         "models kept": str(kept),
         "history on disk, MB": f"{size / 1e6:.0f}",
-        "peak memory of a run, MB": str(max(each["peak_mb"] for each in month)),
+        "memory held, MB: at the month's begin, at its end, at its peak": ", ".join(
+            str(value) for value in (month[0]["held_mb"], month[-1]["held_mb"], month[-1]["peak_mb"])
+        ),
         "processor time of a run, s: median, longest without training, longest": ", ".join(
             f"{value:.1f}"
             for value in (
@@ -86,14 +94,14 @@ def main(
     first_days: Annotated[int, typer.Option(help="Days in learning mode.")] = 22,
     days: Annotated[int, typer.Option(help="Days after them.")] = 30,
     slices_a_day: Annotated[int, typer.Option(help="Runs a day.")] = 24,
+    drill_days: Annotated[int, typer.Option(help="Days into which a challenger's drill injects.")] = 3,
 ) -> None:
     """Measure, and print the table; what each training and each alert says goes to standard error."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         place = folder or Path(name)
-        ran = measure(
-            place, accounts=accounts, days=first_days + days, first_days=first_days, slices_a_day=slices_a_day
-        )
+        world = World(accounts=accounts, days=first_days + days, attacks=())
+        ran = measure(place, world, first_days=first_days, slices_a_day=slices_a_day, drill_days=drill_days)
         history = place / "history"
         alerts = open_ledger(history=history).alerts()
         size = sum(path.stat().st_size for path in history.rglob("*") if path.is_file())

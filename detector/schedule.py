@@ -45,8 +45,8 @@ class RetrainSettings(_Stage):
     """Latest days into which the drill injects its attacks."""
     drill_accounts: int = Field(default=5, ge=1)
     """Victims of each attack."""
-    slack: float = Field(default=0.05, ge=0, le=1)
-    """How much less the challenger may find in the drill: what two seeds differ by."""
+    spreads: float = Field(default=1.0, ge=0)
+    """By how many standard errors the challenger may find less in the drill, and err more: what chance alone does."""
 
 
 class WatchSettings(_Stage):

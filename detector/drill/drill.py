@@ -78,6 +78,14 @@ class Drilled:
     warnings: tuple[str, ...]
 
 
+class _Planned(NamedTuple):
+    """A scenario's attack on some of the days."""
+
+    scenario: DrillScenario
+    days: list[date]
+    attack: pa.Table
+
+
 class _Base(NamedTuple):
     """The untouched days, judged."""
 
@@ -117,7 +125,8 @@ def drill(
     Returns
     -------
     Drilled
-        Each scenario is injected alone. Nothing is written but to a scratch folder, which is gone afterwards.
+        Each scenario is injected alone, or with others (`DrillSettings.together`). Nothing is written but to a scratch
+        folder, which is gone afterwards.
 
     Raises
     ------
@@ -132,14 +141,15 @@ def drill(
     tell = progress or _silent
     with workspace(named) as place:
         base = _judge_untouched(place, dumps, mapping=mapping, options=options, tell=tell)
-        parts, missed = [], {}
-        for number, scenario in enumerate(scenarios):
-            tell(f"drilling: {scenario.name}", number / len(scenarios))
-            found = _run(base, scenario, options=options)
-            if isinstance(found, str):
-                missed[scenario.name] = found
-            else:
-                parts.append(found)
+        parts: list[pd.DataFrame] = []
+        missed: dict[str, str] = {}
+        size = _at_once(base, options)
+        for start in range(0, len(scenarios), size):
+            group = scenarios[start : start + size]
+            tell(f"drilling: {', '.join(each.name for each in group)}", start / len(scenarios))
+            planned, why_not = _plan(base, group, options=options)
+            missed |= why_not
+            parts += _run(base, planned)
         honest = honest_days(base.ground, base.days, base.scored.scores)
     victims = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=VICTIM)
     minutes = base.ground.events is not None
@@ -230,20 +240,53 @@ def _plain(settings: Settings) -> Settings:
     return settings.model_copy(update={"score": settings.score.model_copy(update={"explained": 0})})
 
 
-def _run(base: _Base, scenario: DrillScenario, *, options: DrillSettings) -> pd.DataFrame | str:
-    """One scenario, alone: what became of its victims, or why it could not be injected."""
-    rng = np.random.default_rng([options.seed, *scenario.name.encode()])
+def _at_once(base: _Base, options: DrillSettings) -> int:
+    """How many scenarios are injected into one copy of the days."""
+    active = base.scored.scores.groupby("day")["account"].nunique()
+    most = options.together * float(active.median()) if len(active) else 0.0
+    return max(1, int(most // options.accounts))
+
+
+def _plan(
+    base: _Base, scenarios: Sequence[DrillScenario], *, options: DrillSettings
+) -> tuple[list[_Planned], dict[str, str]]:
+    """The attacks of some scenarios, no account the victim of two; and by name, why one could not be made."""
+    planned: list[_Planned] = []
+    missed: dict[str, str] = {}
     busy = set(base.at_work.loc[base.at_work["channel"] == PORTAL, "day"])
-    days = _attacked_days(base.days, busy=busy, count=scenario.attack.days, rng=rng)
-    victims = choose_victims(
-        base.ground, base.scored.scores, kind=scenario.victims, day=days[0], count=options.accounts, rng=rng
-    )
-    if victims.empty:
-        return why_none(base.ground, base.scored.scores, at_work=base.at_work, day=days[0])
-    attack = _attack(base, scenario, victims, days=days, options=options, rng=rng)
+    taken: set[str] = set()
+    for scenario in scenarios:
+        rng = np.random.default_rng([options.seed, *scenario.name.encode()])
+        days = _attacked_days(base.days, busy=busy, count=scenario.attack.days, rng=rng)
+        victims = choose_victims(
+            base.ground,
+            base.scored.scores,
+            kind=scenario.victims,
+            day=days[0],
+            count=options.accounts,
+            rng=rng,
+            apart=taken,
+        )
+        if victims.empty:
+            missed[scenario.name] = why_none(base.ground, base.scored.scores, at_work=base.at_work, day=days[0])
+            continue
+        taken.update(victims["account"])
+        attack = _attack(base, scenario, victims, days=days, options=options, rng=rng)
+        planned.append(_Planned(scenario, days, attack))
+    return planned, missed
+
+
+def _run(base: _Base, planned: Sequence[_Planned]) -> list[pd.DataFrame]:
+    """Attacks in one copy of the days: what became of their victims, a table each."""
+    if not planned:
+        return []
+    first, last = min(each.days[0] for each in planned), max(each.days[-1] for each in planned)
+    days = [day for day in base.days if first <= day <= last]
+    attack = pa.concat_tables([each.attack for each in planned])
     timeline = attacked(base.ground, base.untouched, attack, days=days, set_aside=base.set_aside)
     scored = score_days(timeline, base.model, days=days, settings=_plain(base.settings).score)
-    return follow_victims(attack, scored=scored, zone=base.ground.zone, scenario=scenario.name)
+    zone = base.ground.zone
+    return [follow_victims(each.attack, scored=scored, zone=zone, scenario=each.scenario.name) for each in planned]
 
 
 def _attacked_days(days: Sequence[date], *, busy: Collection[date], count: int, rng: np.random.Generator) -> list[date]:

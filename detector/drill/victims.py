@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -95,7 +95,14 @@ def why_none(ground: Ground, scores: pd.DataFrame, *, at_work: pd.DataFrame, day
 
 
 def choose_victims(
-    ground: Ground, scores: pd.DataFrame, *, kind: Victims, day: date, count: int, rng: np.random.Generator
+    ground: Ground,
+    scores: pd.DataFrame,
+    *,
+    kind: Victims,
+    day: date,
+    count: int,
+    rng: np.random.Generator,
+    apart: Collection[str] = (),
 ) -> pd.DataFrame:
     """Accounts of a kind, drawn by chance; fewer where there are not as many.
 
@@ -114,6 +121,8 @@ def choose_victims(
         How many.
     rng
         Chance.
+    apart
+        Accounts that another attack in the same days has.
 
     Returns
     -------
@@ -121,6 +130,7 @@ def choose_victims(
         One row per victim: `account`, `profession`, `organisation`, and its own usual `ip`, `user_agent`, `auth_mode`.
     """
     active = _active(ground, scores, day)
+    active = active[~active["account"].isin(list(apart))].reset_index(drop=True)
     if kind == "newcomer":
         return _newcomers(active.merge(_usual_sources(ground, day), on="account", how="left"), count=count, rng=rng)
     fit = _fit(ground, active, kind=kind, day=day)

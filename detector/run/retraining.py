@@ -26,6 +26,8 @@ AUTHOR = "detector run"
 EXPECTED_SHARE = 0.05
 """Of honest account-days, one in twenty has a p-value of at most one in twenty."""
 CALIBRATION_DAYS = 7
+TOGETHER = 0.01
+"""Victims of one drilled copy of the days: so small a share of the accounts that the day as a whole stays as it was."""
 DRIFTED = 0.5
 """A signal whose usual excess moved by half a spread is told of."""
 DRIFTS_TOLD = 5
@@ -45,8 +47,12 @@ class Retrained:
         The reason, in a sentence.
     caught, caught_before
         Share of the drill's victims that challenger and champion caught; None: no drill could be held.
+    caught_spread
+        By how much the two would differ by chance: the standard error of drawing other victims.
     share, share_before
         Share of the latest account-days with a p-value of at most 0.05.
+    share_spread
+        By how much these would differ by chance: the standard error over the days.
     drift
         Sentences on signals that moved.
     """
@@ -56,8 +62,10 @@ class Retrained:
     why: str
     caught: float | None = None
     caught_before: float | None = None
+    caught_spread: float = 0.0
     share: float | None = None
     share_before: float | None = None
+    share_spread: float = 0.0
     drift: tuple[str, ...] = ()
 
 
@@ -140,35 +148,61 @@ def _compare(place: Workspace, history: History, challenger: Model, champion: Mo
     days = [day for day in history.days if not history.is_open(day)][-CALIBRATION_DAYS:]
     rows = pd.concat([to_frame(timeline.deviations(day)) for day in days], ignore_index=True)
     rows = _without(rows, timeline.set_aside)
-    share, before = _share(rows, challenger), _share(rows, champion)
+    shares, before = _shares(rows, challenger), _shares(rows, champion)
     drilled = [_drill(place, history, model) for model in (challenger, champion)]
     undrilled = next((each for each in drilled if isinstance(each, str)), "")
-    caught, caught_before = (None if isinstance(each, str) else each for each in drilled)
+    told = [each for each in drilled if not isinstance(each, str)]
+    caught, caught_before = (
+        (float(each["caught"].astype(float).mean()) for each in told) if len(told) == len(drilled) else (None, None)
+    )
     found = Retrained(
         challenger.version,
         in_use=False,
         why="",
         caught=caught,
         caught_before=caught_before,
-        share=share,
-        share_before=before,
+        caught_spread=float(np.sqrt(sum(victim_spread(each) ** 2 for each in told))),
+        share=float(shares.mean()) if len(shares) else None,
+        share_before=float(before.mean()) if len(before) else None,
+        share_spread=_standard_error(shares - before),
         drift=tuple(find_drift(timeline, known=history.days, days=days)),
     )
-    why, in_use = _decide(found, slack=place.settings.retrain.slack, undrilled=undrilled)
+    why, in_use = _decide(found, spreads=place.settings.retrain.spreads, undrilled=undrilled)
     return replace(found, why=why, in_use=in_use)
 
 
-def _decide(found: Retrained, *, slack: float, undrilled: str) -> tuple[str, bool]:
+def _decide(found: Retrained, *, spreads: float, undrilled: str) -> tuple[str, bool]:
     """Why, and whether, a challenger takes the champion's place."""
     caught, before = found.caught, found.caught_before
-    if caught is not None and before is not None and caught < before - slack:
-        return f"the drill caught {caught:.0%} with it, {before:.0%} with the one in use", False
+    if caught is not None and before is not None and caught < before - spreads * found.caught_spread:
+        chance = f"other victims would make a difference of {found.caught_spread:.1%}"
+        return f"the drill caught {caught:.0%} with it, {before:.0%} with the one in use; {chance}", False
     share, share_before = found.share or 0.0, found.share_before or 0.0
-    if abs(share - EXPECTED_SHARE) > abs(share_before - EXPECTED_SHARE) + slack:
+    allowed = abs(share_before - EXPECTED_SHARE) + spreads * found.share_spread
+    if abs(share - EXPECTED_SHARE) > allowed:
         return f"{share:.1%} of account-days have p <= 0.05 with it, {share_before:.1%} with the one in use", False
     if undrilled:
         return f"no drill could be held ({undrilled}); calibration is as good, or better", True
     return f"it caught {caught:.0%} in the drill, the one before {before:.0%}; calibration is as good, or better", True
+
+
+def victim_spread(victims: pd.DataFrame) -> float:
+    """Standard error of the share of victims caught: what another seed, which draws other victims, would change.
+
+    Of each scenario by itself, since every seed injects all of them. A scenario with one victim tells no spread.
+
+    Parameters
+    ----------
+    victims
+        `scenario` and `caught`, one row per victim.
+    """
+    groups = victims.astype({"caught": float}).groupby("scenario")["caught"]
+    variances = groups.var(ddof=1).fillna(0.0) * groups.size()
+    return float(np.sqrt(variances.sum()) / len(victims)) if len(victims) else 0.0
+
+
+def _standard_error(values: pd.Series) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
 
 
 def _without(rows: pd.DataFrame, aside: pd.DataFrame) -> pd.DataFrame:
@@ -176,16 +210,18 @@ def _without(rows: pd.DataFrame, aside: pd.DataFrame) -> pd.DataFrame:
     return rows[~np.asarray(keys[0].isin(keys[1]))]
 
 
-def _share(rows: pd.DataFrame, model: Model) -> float:
+def _shares(rows: pd.DataFrame, model: Model) -> pd.Series:
+    """Of each day the share of account-days with a low p-value."""
     judged = judge_alone(measure(rows, model), model.calibration)
-    return float((judged <= EXPECTED_SHARE).mean()) if len(judged) else 0.0
+    found: pd.Series = (judged <= EXPECTED_SHARE).groupby(rows["day"].to_numpy()).mean()
+    return found
 
 
-def _drill(place: Workspace, history: History, model: Model) -> float | str:
-    """Share of victims caught when attacks are injected into the latest days; why not, where none can be held."""
+def _drill(place: Workspace, history: History, model: Model) -> pd.DataFrame | str:
+    """Victims of attacks injected into the latest days, caught or not; why not, where none can be held."""
     folder = keep_version(model, history.folder)
     chosen = place.settings.retrain
-    drilling = DrillSettings(accounts=chosen.drill_accounts, days=chosen.drill_days)
+    drilling = DrillSettings(accounts=chosen.drill_accounts, days=chosen.drill_days, together=TOGETHER)
     # On the sums that are held: the job's inputs are all logs that ever came.
     settings = place.settings.model_copy(update={"input": ()})
     try:
@@ -193,7 +229,7 @@ def _drill(place: Workspace, history: History, model: Model) -> float | str:
     except DetectorError as error:
         # Too few days or accounts: there is nothing to compare by, and calibration decides.
         return str(error)
-    return float(drilled.victims["caught"].mean()) if len(drilled.victims) else "no account to be a victim"
+    return drilled.victims if len(drilled.victims) else "no account to be a victim"
 
 
 class Deviating(Protocol):

@@ -121,6 +121,22 @@ def test_sums_and_events_give_the_same_victims_the_same_attack(from_history: Dri
     assert from_history.victims[columns].equals(from_dumps.victims[columns])
 
 
+def test_scenarios_share_a_copy_of_the_days_where_there_are_accounts_enough(portal: Portal) -> None:
+    """No account falls victim to two; what a robot's night takes is caught as it is alone, and days are judged once."""
+    names = ("night", "day")
+    options = DrillSettings(scenarios=names, accounts=2, days=1, together=0.1)
+    told: list[str] = []
+    found = drill(
+        (), history=portal.history, drilling=options, settings=SETTINGS, progress=lambda text, _share: told.append(text)
+    )
+    assert "drilling: night, day" in told
+    assert sorted(found.victims["scenario"]) == ["day", "day", "night", "night"]
+    assert found.victims["account"].is_unique
+    alone = drill((), history=portal.history, drilling=options.model_copy(update={"together": 0.0}), settings=SETTINGS)
+    of_night = [each.victims.query("scenario == 'night'").set_index("account")["caught"] for each in (found, alone)]
+    assert of_night[0].equals(of_night[1])
+
+
 def test_only_events_tell_by_the_minute(from_history: Drilled, from_dumps: Drilled) -> None:
     """From sums nothing is told by the minute, and the reader is told so."""
     assert from_history.victims["gone_by_minute"].isna().all()

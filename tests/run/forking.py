@@ -109,7 +109,7 @@ def _run(config: Path, now: datetime, *, told: int) -> None:
 
     code = 1
     try:
-        os.write(told, json.dumps(_found(run_once(load_settings(config), now=now))).encode())
+        os.write(told, json.dumps(found_by(run_once(load_settings(config), now=now))).encode())
         code = 0
     finally:
         if code:
@@ -119,7 +119,7 @@ def _run(config: Path, now: datetime, *, told: int) -> None:
         os._exit(code)
 
 
-def _found(report: Report) -> dict[str, Any]:
+def found_by(report: Report) -> dict[str, Any]:
     """What a run cost, and what it did."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     model = report.retrained

@@ -9,14 +9,15 @@ import pytest
 
 from detector.ledger import open_ledger
 from detector.simulate import World, make_attack
-from detector.simulate.attacks import Attack
+from detector.simulate.settings import Attack
 from tests.run.forking import Forker
 from tests.run.replaying import Portal
 
 SLICE = timedelta(minutes=5)
 NIGHT = make_attack("S1", accounts=19, records=9_150, spread=0, hours=3, first_day=-1, eligible="active")
 """The first of three nights in which nineteen accounts lost 510,000 records."""
-FEW = make_attack("S1", accounts=4, records=1_000, spread=0, hours=1, first_day=-1, eligible="active")
+FEW = make_attack("S1", accounts=4, records=3_050, spread=0, hours=1, first_day=-1, eligible="active")
+"""At the same pace."""
 
 
 def replay(folder: Path, attack: Attack, *, accounts: int, days: int) -> None:
@@ -46,7 +47,7 @@ def replay(folder: Path, attack: Attack, *, accounts: int, days: int) -> None:
 @pytest.mark.timeout(900)
 def test_each_account_of_a_few_alerts_by_the_end_of_its_second_malicious_slice(tmp_path: Path) -> None:
     """On a small portal with three weeks of history."""
-    replay(tmp_path, FEW, accounts=200, days=21)
+    replay(tmp_path, FEW, accounts=400, days=21)
 
 
 @pytest.mark.long

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -18,7 +19,7 @@ from detector.errors import ConfigError, ModelError
 from detector.features import CATALOGUE
 from detector.history import History
 from detector.model.kept import CARD, PREVIOUS, load_model, save_model
-from detector.run.retraining import Retrained, _compare, _decide, find_drift, retrain
+from detector.run.retraining import Retrained, _compare, _decide, find_drift, retrain, victim_spread
 from detector.run.versions import drop_old, keep_version, list_versions, mend, put_in_use, roll_back
 from detector.settings import Settings
 from detector.simulate import World
@@ -123,11 +124,23 @@ def test_a_challenger_may_be_worse_by_no_more_than_chance(
 ) -> None:
     """Neither in the drill nor in calibration; where no drill could be held, the reason is told."""
     found = Retrained("v", in_use=False, why="", caught=caught, caught_before=before)
-    found = replace(found, share=share, share_before=share_before)
+    found = replace(found, share=share, share_before=share_before, caught_spread=0.05, share_spread=0.05)
     undrilled = "too few days" if caught is None else ""
-    told, used = _decide(found, slack=0.05, undrilled=undrilled)
+    told, used = _decide(found, spreads=1, undrilled=undrilled)
     assert used is in_use
     assert why in told
+
+
+def test_chance_is_what_other_victims_would_change() -> None:
+    """A scenario of which all or none are caught tells none; the more victims of another, the less it is."""
+    certain = [("night", True)] * 5 + [("slow", False)] * 5
+    assert victim_spread(pd.DataFrame(certain, columns=["scenario", "caught"])) == 0
+    mixed = [("copied", n < 2) for n in range(5)]
+    found = victim_spread(pd.DataFrame(certain + mixed, columns=["scenario", "caught"]))
+    # The variance of two in five is 0.3, five of fifteen victims are drawn from it.
+    assert found == pytest.approx((5 * 0.3) ** 0.5 / 15)
+    twice = pd.DataFrame((certain + mixed) * 4, columns=["scenario", "caught"])
+    assert victim_spread(twice) < 0.6 * found
 
 
 class Weeks:

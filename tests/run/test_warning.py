@@ -1,0 +1,150 @@
+"""Attacks that only early warning sees, one for each signal that it watches: told within the day, by the job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from math import ceil
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from detector.early import AS_COUNTED, WATCHED, find_limits
+from detector.ledger import open_ledger
+from detector.run import run_once
+from detector.run.judging import Judge
+from detector.simulate import World
+from detector.workspace import workspace
+from tests.run.replaying import Portal, day_of
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
+DEPARTMENTS = ("75", "13", "69", "31", "44", "67", "33", "59", "34", "35")
+
+
+@dataclass(frozen=True)
+class Victim:
+    """An account with a past: a row of its own to copy, and a record that it knows for each vouching one needed."""
+
+    row: dict[str, Any]
+    known: list[str]
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Portal:
+    """A portal with three weeks of history and a model."""
+    made = Portal.make(tmp_path_factory.mktemp("portal"), World(accounts=400, days=22, attacks=()))
+    made.learn(made.days[:-1])
+    return made
+
+
+@pytest.fixture(scope="module")
+def limits(portal: Portal) -> dict[str, int]:
+    """Early warning's limits of accounts of the portal with a past."""
+    with workspace(portal.settings) as place:
+        history = place.history()
+        assert history is not None
+        day = day_of(portal.days[-1])
+        judge = Judge(place, history, place.ledger(create=True), place.model())  # type: ignore[arg-type]
+        n_accounts = judge._usual_accounts(day)
+        past = judge._timeline().past(day).account_days
+        found = find_limits(past, n_accounts=n_accounts, settings=place.settings.score.alerts)
+    return {name: ceil(found.query("channel == 'portal' and not is_newcomer")[name].item()) for name in WATCHED}
+
+
+@pytest.fixture(scope="module")
+def victims(portal: Portal) -> Iterator[Victim]:
+    """Accounts at work on the portal in the last week and not on the last day, with the records that they looked up."""
+    week = pd.concat([pd.read_parquet(path) for path in portal.days[-8:-1]], ignore_index=True)
+    last = pd.read_parquet(portal.days[-1])["account"].unique()
+    looked = week[(week["action"] == "lookup") & (week["outcome"] == "success") & (week["channel"] == "portal")]
+    looked = looked[~looked["account"].isin(last)]
+    by_account = looked.groupby("account")
+    chosen = by_account["record"].nunique().nlargest(len(WATCHED)).index
+    return iter(
+        [
+            Victim(
+                {str(name): value for name, value in rows.iloc[-1].items()}, rows["record"].drop_duplicates().tolist()
+            )
+            for rows in (by_account.get_group(account) for account in chosen)
+        ]
+    )
+
+
+def stranger(number: int, department: str) -> str:
+    """The identifier of nobody: serial 000, with its key."""
+    digits = int(f"1{number // 12 % 80 + 10:02}{number % 12 + 1:02}{department}{number % 990 + 1:03}000")
+    return f"{digits}{97 - digits % 97:02}"
+
+
+def attack(signal: str, victim: Victim, limits: dict[str, int]) -> list[dict[str, Any]]:
+    """What exceeds one signal's limit and none of the others'."""
+    near = [stranger(n, "75") for n in range(3_000)]
+    far = [stranger(n, DEPARTMENTS[n % len(DEPARTMENTS)]) for n in range(3_000)]
+    elsewhere = {"ip": "203.0.113.77", "user_agent": "Mozilla/5.0 (X11; Haiku) Strange/1.0"}
+    count = limits[signal]
+    match signal:
+        case "vain_lookups":
+            return [{**victim.row, "outcome": "failure", "record": record} for record in near[:count]]
+        case "foreign_writes":
+            return [{**victim.row, "action": "write", "record": record} for record in near[:count]]
+        case "foreign_records":
+            return [{**victim.row, "record": record} for record in near[:count]]
+        case "lone_strangers":
+            return [{**victim.row, **elsewhere, "record": record} for record in near[:count]]
+        case "far_excess":
+            # So many known ones beside that strangers in general stay below their limit.
+            met = max(count - limits["lone_strangers"] + 1, 0)
+            assert len(victim.known) >= met
+            chosen = [*victim.known[:met], *far[: ceil((count + 2 * met) / 0.8)]]
+            return [{**victim.row, **elsewhere, "record": record} for record in chosen]
+    raise AssertionError(signal)
+
+
+@pytest.mark.parametrize("signal", WATCHED)
+def test_an_attack_that_one_signal_alone_sees_is_told_within_the_day(
+    portal: Portal, limits: dict[str, int], victims: Iterator[Victim], signal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The account alerts by the run that reads it, for that signal, and no check fires; without limits nobody does."""
+    victim = next(victims)
+    rows = attack(signal, victim, limits)
+    begin = datetime.combine(day_of(portal.days[-1]), datetime.min.time(), UTC) + timedelta(hours=9)
+    slice_end = begin + timedelta(minutes=30 + 5 * WATCHED.index(signal))
+    times = [slice_end - timedelta(minutes=4) + timedelta(seconds=n / 100) for n in range(len(rows))]
+    schema = pq.read_schema(portal.days[-1])
+    table = pa.Table.from_pylist(
+        [{**row, "timestamp": at, "record_id_mode": "typed"} for row, at in zip(rows, times, strict=True)], schema
+    )
+    found: list[Any] = []
+    real = Judge._rows
+
+    def watched(self: Judge, events: Any, scored: Any, day: Any) -> Any:
+        found.append(scored)
+        return real(self, events, scored, day)
+
+    monkeypatch.setattr(Judge, "_rows", watched)
+    portal.put(slice_end, table)
+    report = run_once(portal.settings, now=slice_end)
+    alerts = [each for each in open_ledger(history=portal.folder / "history").alerts() if each.account]
+    mine = [each for each in alerts if each.account == victim.row["account"]]
+    assert len(mine) == len(report.recorded.raised) == 1
+    assert (mine[0].queue, mine[0].checks, mine[0].raised_at) == ("main", [], slice_end)
+    early = found[-1].early.set_index("account")["signal"]
+    assert early[victim.row["account"]] == signal
+    with workspace(portal.settings) as place, monkeypatch.context() as patch:
+        patch.setattr(Judge, "_limits", lambda *_arguments, **_rest: pd.DataFrame())
+        patch.setattr("detector.scoring.is_warm", lambda *_arguments: False)
+        history, ledger = place.history(), place.ledger()
+        assert history is not None
+        assert ledger is not None
+        for path in (history.folder / "judged").glob("*"):
+            path.unlink()
+        assert Judge(place, history, ledger, place.model()).judge_slice(day_of(portal.days[-1]))[0] == []
+
+
+def test_each_watched_signal_has_an_attack_here() -> None:
+    """A new one needs a case."""
+    assert set(WATCHED) == {"far_excess", "lone_strangers", "vain_lookups", *AS_COUNTED}
