@@ -47,7 +47,7 @@ def replay(folder: Path, attack: Attack, *, accounts: int, days: int) -> None:
 @pytest.mark.timeout(900)
 def test_each_account_of_a_few_alerts_by_the_end_of_its_second_malicious_slice(tmp_path: Path) -> None:
     """On a small portal with three weeks of history."""
-    replay(tmp_path, FEW, accounts=400, days=21)
+    replay(tmp_path, FEW, accounts=500, days=23)
 
 
 @pytest.mark.long

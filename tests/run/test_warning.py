@@ -36,7 +36,7 @@ class Victim:
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Portal:
     """A portal with three weeks of history and a model."""
-    made = Portal.make(tmp_path_factory.mktemp("portal"), World(accounts=400, days=22, attacks=()))
+    made = Portal.make(tmp_path_factory.mktemp("portal"), World(accounts=500, days=23, attacks=()))
     made.learn(made.days[:-1])
     return made
 
