@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from datetime import date
 from functools import cache
+from glob import escape, has_magic
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -201,6 +202,9 @@ def _input_from(entry: object, folder: Path) -> object:
     if not isinstance(entry, dict):
         return entry
     paths = {key: str(folder / entry[key]) for key in ("path", "mapping") if isinstance(entry.get(key), str)}
+    if has_magic(paths.get("path", "")) and has_magic(entry["path"]):
+        # The folder is meant as it is called, the rest as a pattern.
+        paths["path"] = str(Path(escape(str(folder))) / entry["path"])
     if entry.get("path") == STDIN:
         del paths["path"]
     return {**entry, **paths}

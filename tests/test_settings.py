@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from detector.errors import ConfigError
+from detector.reading.dumps import expand
 from detector.settings import Settings, holidays_of, load_settings
 
 
@@ -84,3 +85,14 @@ def test_public_holidays_are_those_of_the_country() -> None:
     assert {date(2026, 7, 14), date(2026, 4, 6)} <= set(french)
     assert date(2026, 7, 15) not in french
     assert holidays_of("")(2026) == ()
+
+
+@pytest.mark.parametrize("path", ["incoming/*.csv", "incoming", "incoming/a.csv"])
+def test_a_folder_named_like_a_pattern_is_meant_as_it_is_called(tmp_path: Path, path: str) -> None:
+    """What is a pattern is what the file says, not where it lies."""
+    folder = tmp_path / "portal [1]*"
+    (folder / "incoming").mkdir(parents=True)
+    (folder / "incoming" / "a.csv").write_text("timestamp\n")
+    (folder / "detector.toml").write_text(f'[[input]]\npath = "{path}"\n')
+    found = expand(load_settings(folder / "detector.toml").input)
+    assert [Path(each.path) for each in found] == [folder / "incoming" / "a.csv"]

@@ -6,6 +6,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from glob import has_magic
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -89,8 +90,14 @@ def watch(report: Report, settings: Settings, ledger: Ledger, *, now: datetime) 
     for feed, counts in present.items():
         calendar = _Calendar(zone, now, off, told_of=datetime.fromisoformat(counts.get("last_at", now.isoformat())))
         seen = [*_seen(past, feed), Seen(now, counts)]
-        found += [(kind, f"{Path(feed).name}: {text}") for kind, text in _faults(seen, calendar, limits)]
+        found += [(kind, f"{_called(feed)}: {text}") for kind, text in _faults(seen, calendar, limits)]
     return found
+
+
+def _called(feed: str) -> str:
+    """A file by its name; a pattern, which alone says little, with its folder."""
+    path = Path(feed)
+    return f"{path.parent.name}/{path.name}" if has_magic(path.name) else path.name
 
 
 class _Calendar:
