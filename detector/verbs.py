@@ -216,6 +216,7 @@ def score(
     if model is not None:
         chosen = _over(chosen, "history", model=Path(model))
     with workspace(chosen) as place:
+        place.history()  # where there is none, that is told before anything is read, and before a key is made for it
         source = _events_of(dumps, place, mapping=mapping, progress=progress)
         held = place.history(inputs=source.inputs)
         fitted = place.model()

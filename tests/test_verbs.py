@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 import detector
-from detector.errors import SchemaError
+from detector.errors import HistoryError, SchemaError
 from detector.verbs import to_events
 
 EVENTS = pd.DataFrame(
@@ -48,3 +49,10 @@ def test_rows_without_a_source_are_numbered() -> None:
     assert to_events(EVENTS).select(["source", "line"]).slice(89).to_pylist() == [{"source": "table", "line": 90}]
     with pytest.raises(SchemaError, match="missing column 'line'"):
         to_events(EVENTS.assign(source="x"))
+
+
+def test_a_history_that_is_not_there_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    """No key is made for a history that nobody has, and no dump is opened."""
+    with pytest.raises(HistoryError, match="holds no history"):
+        detector.score(tmp_path / "absent.csv", history=tmp_path / "absent")
+    assert not list(tmp_path.iterdir())
