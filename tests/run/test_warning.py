@@ -1,4 +1,4 @@
-"""Attacks that only early warning sees, one for each signal that it watches: told within the day, by the job."""
+"""Attacks that only early warning sees, one for each signal but one that it watches: told within the day, by the job."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ from detector.workspace import workspace
 from tests.run.replaying import Portal, day_of
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
-DEPARTMENTS = ("75", "13", "69", "31", "44", "67", "33", "59", "34", "35")
+
+
+CASES = ("lone_strangers", "vain_lookups", *AS_COUNTED)
+"""Who exceeds the limit of far strangers exceeds that of strangers as well, unless known ones vouch for the near."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,17 @@ def victims(portal: Portal) -> Iterator[Victim]:
     return iter(
         [
             Victim(
-                {str(name): value for name, value in rows.iloc[-1].items()}, rows["record"].drop_duplicates().tolist()
+                {str(name): plain(value) for name, value in rows.iloc[-1].items()},
+                rows["record"].drop_duplicates().tolist(),
             )
             for rows in (by_account.get_group(account) for account in chosen)
         ]
     )
+
+
+def plain(value: Any) -> Any:
+    """A value as Arrow takes it: what pandas has for a null is none."""
+    return None if pd.isna(value) else value
 
 
 def stranger(number: int, department: str) -> str:
@@ -83,7 +92,6 @@ def stranger(number: int, department: str) -> str:
 def attack(signal: str, victim: Victim, limits: dict[str, int]) -> list[dict[str, Any]]:
     """What exceeds one signal's limit and none of the others'."""
     near = [stranger(n, "75") for n in range(3_000)]
-    far = [stranger(n, DEPARTMENTS[n % len(DEPARTMENTS)]) for n in range(3_000)]
     elsewhere = {"ip": "203.0.113.77", "user_agent": "Mozilla/5.0 (X11; Haiku) Strange/1.0"}
     count = limits[signal]
     match signal:
@@ -92,19 +100,13 @@ def attack(signal: str, victim: Victim, limits: dict[str, int]) -> list[dict[str
         case "foreign_writes":
             return [{**victim.row, "action": "write", "record": record} for record in near[:count]]
         case "foreign_records":
-            return [{**victim.row, "record": record} for record in near[:count]]
+            return [{**victim.row, "record": record} for record in near[: ceil(1.2 * count)]]
         case "lone_strangers":
             return [{**victim.row, **elsewhere, "record": record} for record in near[:count]]
-        case "far_excess":
-            # So many known ones beside that strangers in general stay below their limit.
-            met = max(count - limits["lone_strangers"] + 1, 0)
-            assert len(victim.known) >= met
-            chosen = [*victim.known[:met], *far[: ceil((count + 2 * met) / 0.8)]]
-            return [{**victim.row, **elsewhere, "record": record} for record in chosen]
     raise AssertionError(signal)
 
 
-@pytest.mark.parametrize("signal", WATCHED)
+@pytest.mark.parametrize("signal", CASES)
 def test_an_attack_that_one_signal_alone_sees_is_told_within_the_day(
     portal: Portal, limits: dict[str, int], victims: Iterator[Victim], signal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,8 +145,3 @@ def test_an_attack_that_one_signal_alone_sees_is_told_within_the_day(
         for path in (history.folder / "judged").glob("*"):
             path.unlink()
         assert Judge(place, history, ledger, place.model()).judge_slice(day_of(portal.days[-1]))[0] == []
-
-
-def test_each_watched_signal_has_an_attack_here() -> None:
-    """A new one needs a case."""
-    assert set(WATCHED) == {"far_excess", "lone_strangers", "vain_lookups", *AS_COUNTED}
