@@ -1,4 +1,4 @@
-"""Attacks that only early warning sees, one for each signal but one that it watches: told within the day, by the job."""
+"""Attacks that only early warning sees, one for each signal it watches but one: told within the day, by the job."""
 
 from __future__ import annotations
 
