@@ -22,9 +22,11 @@ from detector.coded import (
     Coded,
     code_events,
     crowded_bins,
+    earliest,
     hash_of,
     named_events,
     place_of,
+    source_number,
     sum_by_sorting,
     whole,
 )
@@ -130,6 +132,7 @@ def _records(events: ir.Table, *, changes: ClockChanges, salt: int, facts: tuple
         *facts,
         place=place_of(named, salt=salt),
         code=hash_of(named.record),
+        first_source=source_number(named),
         lookups=shown.cast("int8"),
         typed_lookups=typed.cast("int8"),
         n_records=ibis.ifelse(shown, named.n_records.fill_null(1), 0),
@@ -143,6 +146,7 @@ def _records(events: ir.Table, *, changes: ClockChanges, salt: int, facts: tuple
         totals=("lookups", "typed_lookups", "misses", "writes", "n_records"),
         least=("first_at",),
         most=("last_at", *facts),
+        first=("first_source",),
     )
     absent = {fact: ibis.null(events[fact].type()) for fact in FACTS if fact not in facts}
     return summed.mutate(**absent).select(*ACCOUNT_RECORDS.names, "place")
@@ -193,6 +197,8 @@ def _add(table: Table, first: ir.Table, second: ir.Table) -> ir.Table:
 
 def _added(name: str) -> ibis.Deferred:
     column = _[name]
+    if name == "first_source":
+        return earliest("first_at", name)
     if name in _LEAST:
         return column.min()
     return column.max() if name in _MOST else column.sum()

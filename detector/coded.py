@@ -61,6 +61,11 @@ def _hash_of_day(account, channel, day, salt):  # type: ignore[no-untyped-def]
     """64 bits that tell one account, channel and day from another."""
 
 
+@ibis.udf.scalar.builtin(name="hash", signature=((dt.string, dt.string), dt.uint64))
+def _hash_of_source(ip, user_agent):  # type: ignore[no-untyped-def]
+    """64 bits that tell one address and agent from another."""
+
+
 @ibis.udf.scalar.builtin(name="hash", signature=((dt.string,), dt.uint64))
 def hash_of(text):  # type: ignore[no-untyped-def]
     """64 bits that tell one text from another."""
@@ -117,6 +122,19 @@ def named_events(events: ir.Table, *, changes: ClockChanges) -> ir.Table:
 def place_of(rows: ir.Table, *, salt: int) -> ir.Value:
     """The number of a row's account, channel and day."""
     return _hash_of_day(rows.account, rows.channel, rows.day, ibis.literal(salt, "int64"))
+
+
+def source_number(rows: ir.Table) -> ir.Value:
+    """The number of a row's address and agent, absent ones included: 63 bits, which a column of integers can hold.
+
+    It is the engine's own hash: numbers that another version of it gave match none of this one's.
+    """
+    return (_hash_of_source(rows.ip, rows.user_agent) >> ibis.literal(1, "uint8")).cast("int64")
+
+
+def earliest(at: str, value: str) -> ibis.Deferred:
+    """The value at the least instant; of those at the same instant, the least, so that no order of rows matters."""
+    return ibis.struct({"at": _[at], "value": _[value]}).min()["value"]
 
 
 def _one(condition: ibis.Deferred) -> ibis.Deferred:
@@ -177,6 +195,7 @@ def sum_by_sorting(
     totals: Sequence[str] = (),
     least: Sequence[str] = (),
     most: Sequence[str] = (),
+    first: Sequence[str] = (),
 ) -> ir.Table:
     """One row per place and number `by`, as `group_by` and `aggregate` give them.
 
@@ -193,6 +212,8 @@ def sum_by_sorting(
         Columns that depend on place and number.
     totals, least, most
         Columns of which the sum, the minimum and the maximum is taken.
+    first
+        Columns of which the value at the least `first_at` is taken.
     """
     in_order = ibis.window(group_by="place", order_by=by)
     beside = rows.mutate(before=_[by].lag().over(in_order), after=_[by].lead().over(in_order))
@@ -205,6 +226,7 @@ def sum_by_sorting(
             **{name: _[name].sum() for name in totals},
             **{name: _[name].min() for name in least},
             **{name: _[name].max() for name in most},
+            **{name: earliest("first_at", name) for name in first},
         )
     )
     alone = beside.filter(~has_like).mutate(**{name: _[name].cast("int64") for name in totals})

@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from detector.clock import DAY_US, HOUR_US, ClockChanges, clock_changes, epoch_us, wall_clock
+from detector.coded import source_number
 from detector.joins import attach
 from detector.prepared import hold
 
@@ -147,14 +148,15 @@ def mark_sources(today: ir.Table, past: Past) -> ir.Table:
 def mark_strangers(records: ir.Table, sources: ir.Table, past: Past) -> ir.Table:
     """Marked records with `is_scattered`, `is_stranger`, `is_met`, `is_neighbour` and `is_familiar`.
 
-    *Stranger* is what is foreign, and first touched while a source new to the account was in use. Each alone is common:
-    a second machine at home, a patient from elsewhere. Together they are what a thief does. *Met* is what is not
-    foreign though first touched then: an owner with a new machine sees known patients there too, a thief hardly any. Of
-    those touched while no known source was in use beside, *familiar* is what the account touched before, and
-    *neighbour* what only accounts around it did. A source is new with its network (new to the account, and rare among
-    everybody) or its agent; it is in use from its first event of the day to its last. For an account of which no source
-    is known, any rare network is new: having no past clears nobody. Null where foreign records cannot be told, or there
-    is no source to judge.
+    *Stranger* is what is foreign, and first touched from a source new to the account. Each alone is common: a second
+    machine at home, a patient from elsewhere. Together they are what a thief does. *Met* is what is not foreign though
+    first touched from there: an owner with a new machine sees known patients there too, a thief hardly any. Of those,
+    *familiar* is what the account touched before, and *neighbour* what only accounts around it did. A source is new
+    with its network (new to the account, and rare among everybody) or its agent. For an account of which no source is
+    known, any rare network is new: having no past clears nobody. Where `first_source` is not held, a record counts as
+    first touched from every source that was in use then, from its first event of the day to its last; known ones are
+    then not *familiar* nor *neighbours* where a known source was in use beside. Null where foreign records cannot be
+    told, or there is no source to judge.
     """
     if not past.tells:
         unknown = ibis.null("boolean")
@@ -185,15 +187,20 @@ def _spans(sources: ir.Table) -> ir.Table:
     named = named.mutate(is_rare=(named.is_rare_network & named.network.notnull()).fill_null(False))
     is_new = (named.is_new_network & named.is_rare) | named.is_new_agent
     named = named.mutate(is_new=ibis.ifelse(named.is_told.notnull(), is_new.fill_null(False), named.is_rare))
-    used = named.filter(named.lookups + named.writes > 0)
-    spans = used.select(*_PLACE, "is_new", begin=_.first_at, end=_.last_at)
+    is_used = named.lookups + named.writes > 0
+    spans = named.select(
+        *_PLACE, "is_new", is_used=is_used, begin=_.first_at, end=_.last_at, source=source_number(named)
+    )
     return spans.semi_join(spans.filter(_.is_new), _PLACE)
 
 
 def _touched_from(records: ir.Table, spans: ir.Table) -> ir.Table:
-    """Records first touched while a new source was in use, and whether a known one was too."""
-    asked = records.select(*_PLACE, "record", at=_.first_at)
+    """Records first touched from a new source, and whether it may have been a known one as well."""
+    asked = records.select(*_PLACE, "record", "first_source", at=_.first_at)
     within = asked.inner_join(spans, [*_PLACE, asked["at"] >= spans.begin, asked["at"] <= spans.end])
+    within = within.mutate(is_it=(_.first_source == _.source).fill_null(False))
+    is_known = _.is_it.any().over(ibis.window(group_by=[*_PLACE, "record"]))
+    within = within.mutate(is_known=is_known).filter(_.is_it | (_.is_used & ~_.is_known))
     found = within.group_by([*_PLACE, "record"]).aggregate(by_new=_.is_new.any(), by_known=(~_.is_new).any())
     return found.filter(_.by_new)
 

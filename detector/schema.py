@@ -218,6 +218,9 @@ ACCOUNT_RECORDS = Table(
         Column("record_decade", pa.int32(), "see events", "no identifier"),
         Column("record_department", pa.string(), "see events", "no identifier"),
         Column("record_key_ok", pa.bool_(), "see events", "no identifier, or it has no key"),
+        Column(
+            "first_source", pa.int64(), "number of the address and agent of the first event", "summed up without it"
+        ),
     ),
     ("account", "channel", "day", "record"),
 )

@@ -8,9 +8,12 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
+
+import duckdb
 
 from detector.schema import EVENTS
 
@@ -214,7 +217,7 @@ def scattered(rows: dict[tuple[Any, ...], list[Event]], foreign: set[str]) -> se
 
 
 class Met(NamedTuple):
-    """Records by who is met: strangers, all others, and of these, from new sources alone, by who knew them."""
+    """Records first touched from new sources: strangers, all others, and these by who knew them."""
 
     strangers: set[str]
     met: set[str]
@@ -223,27 +226,32 @@ class Met(NamedTuple):
 
 
 def met(group: list[Event], past: Past, foreign: set[str]) -> Met | None:
-    """What was first touched while a source new to the account was in use; known ones while only such were."""
+    """What was first touched from a source new to the account."""
     rows = grouped((event for event in group if concerns_record(event)), "record")
     told = any(past.is_new_source(kind, event) is not None for kind in ("network", "agent") for event in group)
     networks = {network_of(event) for event in group} - {None}
     if not (told or networks) or not rows or not past.tells:
         return None
-    spans: dict[bool, list[tuple[Any, Any]]] = {True: [], False: []}
-    for events in grouped(group, "ip", "user_agent", "auth_mode").values():
-        new = is_rarely_new(events[0], past) is True or past.is_new_source("agent", events[0]) is True
-        new = new if told else is_rare(events[0], past)
-        if any(event["action"] == "lookup" or is_write(event) for event in events):
-            spans[new].append((min(e["timestamp"] for e in events), max(e["timestamp"] for e in events)))
-    firsts = {record: min(event["timestamp"] for event in events) for (record,), events in rows.items()}
 
-    def within(record: str, *, new: bool) -> bool:
-        return any(begin <= firsts[record] <= end for begin, end in spans[new])
+    def is_new(event: Event) -> bool:
+        new = is_rarely_new(event, past) is True or past.is_new_source("agent", event) is True
+        return new if told else is_rare(event, past)
 
-    by_new = {record for record in firsts if within(record, new=True)}
-    alone = {record for record in by_new - foreign if not within(record, new=False)}
+    firsts = {record: min(events, key=lambda e: (e["timestamp"], number_of(e))) for (record,), events in rows.items()}
+    by_new = {record for record, first in firsts.items() if is_new(first)}
     known = {record for record in firsts if past.is_new(group[0]["account"], record) is False}
-    return Met(by_new & foreign, by_new - foreign, alone - known, alone & known)
+    return Met(by_new & foreign, by_new - foreign, by_new - foreign - known, (by_new - foreign) & known)
+
+
+def number_of(event: Event) -> int:
+    """The engine's number of address and agent: it decides between two sources at the same instant."""
+    return _number(event["ip"], event["user_agent"])
+
+
+@cache
+def _number(*source: str | None) -> int:
+    found = duckdb.execute("SELECT hash(?::VARCHAR, ?::VARCHAR)", source).fetchall()
+    return int(found[0][0]) >> 1
 
 
 def records(group: list[Event], past: Past, *, canaries: tuple[str, ...], tokens: bool) -> Signals:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -115,10 +116,17 @@ def table(con: Backend, events: list[Event]) -> ir.Table:
     return con.create_table(ibis.util.gen_name("events"), pa.Table.from_pylist(rows, schema=EVENTS.arrow), temp=True)
 
 
-def build(con: Backend, events: list[Event], *, day: date = DAY, zone: str = ZONE) -> DayTables:
-    """The tables of one day, from all of the events."""
+def build(
+    con: Backend,
+    events: list[Event],
+    *,
+    day: date = DAY,
+    zone: str = ZONE,
+    change: Callable[[Aggregates], Aggregates] = lambda sums: sums,
+) -> DayTables:
+    """The tables of one day, from all of the events; `change` is made to what they add up to."""
     rows = table(con, events)
-    sums = aggregate(rows, zone=zone)
+    sums = change(aggregate(rows, zone=zone))
     days = Days(events, zone=zone)
     first = day - timedelta(days=28)
     before = Aggregates(*(each.filter((each.day >= first) & (each.day < day)) for each in sums))

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from ibis.backends.duckdb import Backend
 
 from detector.account_days import ACCOUNT_DAYS, DayTables
+from detector.aggregates import Aggregates
 from detector.features import CATALOGUE
 from tests import naive
 from tests.portal_events import CANARIES, DAY, DEEDS, SEEDS, ZONE, build, event, portal
@@ -154,3 +155,38 @@ def test_look_ups_at_one_instant_after_a_pause_do_not_bridge_it(con: Backend) ->
 
 def _noon(back: int) -> datetime:
     return datetime(DAY.year, DAY.month, DAY.day, 11, tzinfo=UTC) - timedelta(days=back)
+
+
+def beside_the_owner() -> list[naive.Event]:
+    """A fortnight of two known patients at the desk, then a day on which a tablet is used in between.
+
+    At the desk the account touches p0, then a stranger from nearby (s0); the tablet reads p1 and two strangers.
+    """
+    desk, tablet = {"ip": "10.0.1.1", "user_agent": "Firefox/120.0"}, {"ip": "10.8.1.1", "user_agent": "Safari/18.0"}
+    nine = datetime(DAY.year, DAY.month, DAY.day, 9, tzinfo=UTC)
+    events = [
+        event(nine - timedelta(days=back), "a", "lookup", record=f"p{n}", **desk)
+        for back in range(1, 15)
+        for n in (0, 1)
+    ]
+    visits = [("p0", desk), ("s1", tablet), ("p1", tablet), ("s0", desk), ("s2", tablet), ("p0", desk)]
+    return events + [
+        event(nine + timedelta(minutes=minute), "a", "lookup", record=record, **source)
+        for minute, (record, source) in enumerate(visits)
+    ]
+
+
+def test_a_record_belongs_to_the_source_that_touched_it_first(con: Backend) -> None:
+    """However long another was in use beside: the patient on the tablet vouches, the stranger at the desk is none."""
+    (found,) = rows_of(build(con, beside_the_owner())).values()
+    assert (found["stranger_records"], found["met_records"], found["familiar_records"]) == (2, 1, 1)
+
+
+def test_sums_without_the_first_source_go_by_when_sources_were_in_use(con: Backend) -> None:
+    """Nobody looks clean for lack of it: what was touched while the tablet was in use counts, and vouches for none."""
+
+    def forget(sums: Aggregates) -> Aggregates:
+        return sums._replace(records=sums.records.mutate(first_source=ibis.null("int64")))
+
+    (found,) = rows_of(build(con, beside_the_owner(), change=forget)).values()
+    assert (found["stranger_records"], found["met_records"], found["familiar_records"]) == (3, 1, 0)

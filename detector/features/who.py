@@ -159,7 +159,7 @@ FEATURES = (
     Feature(
         "stranger_records",
         "records",
-        "foreign records first asked for or written to while a network or agent new to the account was in use",
+        "foreign records first asked for or written to from a network or with an agent new to the account",
         "stranger",
         "context",
         "records",
@@ -191,21 +191,21 @@ FEATURES = (
     Feature(
         "met_records",
         "records",
-        "records that are not foreign, first touched while a source new to the account was in use",
+        "records that are not foreign, first touched from a source new to the account",
         "stranger",
         "context",
         "records",
         lambda rows: rows.is_met.cast("int64").sum(),
         Sentence(
-            "{value} records known to it or around it, while a source new to it was in use",
-            "{value} dossiers connus de lui ou autour de lui, pendant l'usage d'une source nouvelle",
+            "{value} records known to it or around it, from a source new to it",
+            "{value} dossiers connus de lui ou autour de lui, depuis une source nouvelle",
         ),
         needs=TOKENS,
     ),
     Feature(
         "neighbour_records",
         "records",
-        "of the met records, those new to the account, first touched while no source known to it was in use",
+        "of the met records, those new to the account",
         "stranger",
         "context",
         "records",
@@ -219,7 +219,7 @@ FEATURES = (
     Feature(
         "familiar_records",
         "records",
-        "of the met records, those the account knew, first touched while no source known to it was in use",
+        "of the met records, those that the account knew",
         "stranger",
         "context",
         "records",
