@@ -167,7 +167,9 @@ class Workspace:
 
     def hold(self, rows: pa.Table) -> ibis.Table:
         """Put a table into this workspace's DuckDB: what Ibis caches of it must be there too, and not elsewhere."""
-        return self.con.create_table(gen_name("given"), rows, temp=True)
+        # Nullable all of it, as what a history holds is: rows of unlike schemas form no union.
+        nullable = pa.schema([field.with_nullable(True) for field in rows.schema])
+        return self.con.create_table(gen_name("given"), rows.cast(nullable), temp=True)
 
     def timeline(
         self,
