@@ -61,8 +61,9 @@ def judge_day(day: pd.DataFrame, calibration: pd.DataFrame, *, settings: AlertSe
     pd.DataFrame
         `p_value` (null without enough calibration), `alert` and `queue`, with the index of `day`. Conformal p-values
         are pooled over the past account-days of the same kind (for newcomers the larger of that and the one among known
-        accounts), and widened when the day as a whole is odd; all kinds are tested together. A newcomer on the
-        software channel (a robot's first batches) waits for review, and never alerts for being strange.
+        accounts), and widened when the day as a whole is odd; all kinds are tested together, as many as on the busiest
+        past day at least. A newcomer on the software channel (a robot's first batches) waits for review, and never
+        alerts for being strange.
     """
     found = pd.DataFrame({"p_value": np.nan, "alert": False, "queue": pd.Series(None, dtype="str")}, index=day.index)
     by_kind = {str(kind): rows["strangeness"].to_numpy() for kind, rows in calibration.groupby("kind")}
@@ -75,10 +76,11 @@ def judge_day(day: pd.DataFrame, calibration: pd.DataFrame, *, settings: AlertSe
             found.loc[rows.index, "p_value"] = widen(p_values_of(str(kind), strangeness, by_kind, settings=settings))
             judged[rows.index] = enough
         if not enough and kind != KNOWN and len(everyone):
-            hits = _discovered(conformal_p_values(strangeness, everyone), settings)
+            hits = _discovered(conformal_p_values(strangeness, everyone), settings, n=len(rows))
             found.loc[rows.index[hits], "queue"] = str(kind)
     tested = day.index[judged]
-    told = tested[_discovered(found.loc[tested, "p_value"].to_numpy(), settings)] if len(tested) else tested
+    n_tests = max(len(tested), busiest_day(calibration))
+    told = tested[_discovered(found.loc[tested, "p_value"].to_numpy(), settings, n=n_tests)] if len(tested) else tested
     # A first batch is a few thousand look-ups at once, and the past of its kind holds hardly a first one.
     first_batch = day.loc[told, "kind"] == FIRST_BATCHES
     found.loc[told, "alert"] = ~first_batch
@@ -101,8 +103,19 @@ def p_values_of(kind: str, strangeness: Floats, past: Mapping[str, Floats], *, s
     return found
 
 
-def _discovered(p_values: Floats, settings: AlertSettings) -> NDArray[np.bool_]:
-    return np.asarray(false_discovery_control(p_values) <= settings.false_discovery_rate)
+def busiest_day(calibration: pd.DataFrame) -> int:
+    """Account-days of the busiest past day (`day`), none without one.
+
+    The past is of all days of the week: where few are active, on a Sunday, one of them must be as strange as on a
+    Monday to stand out, for what is odd about a Sunday's few is not told by what everybody does in the week.
+    """
+    return int(calibration["day"].value_counts().max()) if len(calibration) and "day" in calibration else 0
+
+
+def _discovered(p_values: Floats, settings: AlertSettings, *, n: int) -> NDArray[np.bool_]:
+    """Those discovered among `n`, of which the others have a p-value of one."""
+    padded = np.concatenate([p_values, np.ones(n - len(p_values))])
+    return np.asarray(false_discovery_control(padded)[: len(p_values)] <= settings.false_discovery_rate)
 
 
 def discovery_level(n_at_most: Callable[[float], int], *, n: int, rate: float) -> float:

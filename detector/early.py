@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from detector.aggregates import WRITES
 from detector.alerting import MIN_STRANGEST, NEWCOMER_DAYS, AlertSettings, alert_threshold
 from detector.joins import to_frame
+from detector.model.tails import fit_tails, surprise
 from detector.novelty import PAST_DAYS, mark_records, mark_sources, mark_strangers
 from detector.schema import INSTANT, Column, Table
 
@@ -58,6 +59,8 @@ OF_NEWCOMERS = {
     "software": ("far_excess", "foreign_writes"),
 }
 """What is watched of newcomers: to them all is foreign, and a robot's first batches are strangers by the thousand."""
+ALONE = ("lone_strangers",)
+"""Of these, those for which newcomers are compared with newcomers or not at all."""
 MIN_PAST_DAYS = PAST_DAYS // 2
 """Account-days compared with less than half of the past that novelty wants are no measure: too much was new to them.
 Where enough were compared with all of it, they alone are."""
@@ -118,7 +121,7 @@ def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> 
     """Counts from which an account is told of, by channel: so rare that `early_rate` accounts a day reach one.
 
     Newcomers, all of whose records are new, are compared with newcomers. Where too few tell a signal, the comparison is
-    with everybody of the channel.
+    with everybody of the channel, but for a newcomer's lone strangers: nobody can vouch for them yet.
 
     Parameters
     ----------
@@ -148,12 +151,53 @@ def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> 
     for (channel, is_newcomer), of_group in rows.groupby(_GROUP):
         everybody = rows[rows["channel"] == channel]
         watched = OF_NEWCOMERS.get(str(channel), WATCHED) if bool(is_newcomer) else WATCHED
+        others = {name: [] if bool(is_newcomer) and name in ALONE else [everybody] for name in watched}
         found[channel, is_newcomer] = {
-            name: _limit([_repeated(part, name) for part in (of_group, everybody)], n_tests=n_accounts, rate=rate)
+            name: _limit([_repeated(part, name) for part in (of_group, *others[name])], n_tests=n_accounts, rate=rate)
             for name in watched
         }
     index = pd.MultiIndex.from_tuples(list(found) or [(None, None)], names=_GROUP)[: len(found)]
     return pd.DataFrame(list(found.values()), index=index, columns=list(WATCHED), dtype="float64").fillna(np.inf)
+
+
+def find_thefts(past: pd.DataFrame) -> pd.DataFrame:
+    """Account-days of a past that may hold attacks whose sharpest counts the bulk of that past does not explain.
+
+    Limits drawn from a past with thefts in it lie above them, and hide the next. So the tail of each of `SHARP` is
+    fitted without the largest `LARGEST` of the group's account-days, and what it gives less than one of is a theft.
+    Counts that honest bulk work reaches too, such as foreign records, are no ground to leave an account-day out.
+
+    Parameters
+    ----------
+    past
+        Columns `COUNTED` of `ACCOUNT_DAYS`, one row per account, channel and day.
+
+    Returns
+    -------
+    pd.DataFrame
+        `account` and `day`, each pair once.
+    """
+    rows = past[past["past_days"] >= MIN_PAST_DAYS]
+    rows = _with_age(with_contrasts(rows.assign(found=rows["lookups"] - rows["misses"])))
+    is_theft = pd.Series(False, index=rows.index)
+    for _group, of_group in rows.groupby(_GROUP):
+        for name in SHARP:
+            told = of_group[name].dropna()
+            if len(told) < MIN_STRANGEST:
+                continue
+            counts = told.to_numpy(dtype=np.float64)[:, None]
+            bulk = counts[counts <= np.quantile(counts, 1 - LARGEST)][:, None]
+            rare = surprise(fit_tails(bulk), counts)[:, 0] >= math.log(len(told))
+            is_theft[told.index] |= rare & (counts[:, 0] >= MIN_LIMIT)
+    return rows.loc[is_theft, ["account", "day"]].drop_duplicates(ignore_index=True)
+
+
+SHARP = ("far_excess", "vain_lookups", "foreign_writes")
+"""Signals of `WATCHED` that honest account-days hardly ever have at all."""
+LARGEST = 0.005
+"""More account-days than are attacked, even where one in five hundred is."""
+COUNTED = ("account", "channel", "day", "past_days", "active_days", "lookups", *PARTS[:-1], *AS_COUNTED)
+"""What `find_thefts` needs of `ACCOUNT_DAYS`."""
 
 
 def with_contrasts(counts: pd.DataFrame) -> pd.DataFrame:

@@ -13,11 +13,11 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from detector.alerting import KNOWN, AlertSettings, alert_threshold, judge_alone, judge_day, queue_slow
+from detector.alerting import KNOWN, AlertSettings, alert_threshold, busiest_day, judge_alone, judge_day, queue_slow
 from detector.campaigns import CampaignSettings, find_campaigns
 from detector.checks import CHECKS, FIRED, run_checks
 from detector.deviations import NAMES
-from detector.early import EARLY, early_alerts
+from detector.early import COUNTED, EARLY, early_alerts, find_thefts
 from detector.errors import HistoryError, ModelError
 from detector.explain import (
     Language,
@@ -138,12 +138,14 @@ def train_model(
     settings = settings or TrainSettings()
     days = training_days(history, settings=settings)
     history.require_fresh(days[0], days[-1])
-    frames = []
+    frames, counted = [], []
     for day in days:
         progress(f"training: {day}")
         frames.append(to_frame(timeline.deviations(day)))
+        counted.append(to_frame(timeline.account_days(day).select(*COUNTED)))
     rows = pd.concat(frames, ignore_index=True)
     # What the ledger says was an attack is left out, beside what looks like one.
+    timeline.leave_out(find_thefts(pd.concat(counted, ignore_index=True)))
     model = fit_model(rows, settings=settings, set_aside=timeline.set_aside)
     aside = follow_attacks(timeline, model, days=days, progress=progress)
     if len(aside) == len(model.set_aside):
@@ -242,10 +244,11 @@ def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSetti
     judged = _add_campaigns(_add_checks(judged, fired), timeline, day, settings)
     judged = judged.assign(queue=queue_slow(judged, queued=queued, settings=settings.alerts))
     judged = _rank(judged)
-    judged = explain_rows(timeline, model, judged, day, settings=settings, n_accounts=len(judged))
+    n_accounts = max(len(judged), busiest_day(calibration))
+    judged = explain_rows(timeline, model, judged, day, settings=settings, n_accounts=n_accounts)
     early = EARLY.empty().to_pandas()
     if not model.cold:
-        early = early_alerts(timeline, day, n_accounts=len(judged), settings=settings.alerts)
+        early = early_alerts(timeline, day, n_accounts=n_accounts, settings=settings.alerts)
     return Scored(to_scores(judged), early, fired)
 
 
@@ -254,7 +257,7 @@ def explain_rows(
 ) -> pd.DataFrame:
     """Judged and ranked account-days with the model's version and, those that anybody looks at, with their reasons.
 
-    `judged` holds all of the day's `n_accounts` accounts, or at least those that get reasons.
+    `judged` holds all accounts of the day, or at least those that get reasons; `n_accounts` were tested.
     """
     told = judged.assign(model_version=model.version, cold=model.cold)
     told = told.assign(reasons=_reasons(timeline, model, told, day, settings))

@@ -63,6 +63,17 @@ def test_only_the_strange_account_alerts() -> None:
     assert found.loc[300, "queue"] == "main"
 
 
+def test_few_active_accounts_are_tested_as_many_as_on_the_busiest_past_day() -> None:
+    """What alerts among a Sunday's thirty does not, where the past has days of a thousand."""
+    rows = past()
+    strange = float(np.quantile(rows["strangeness"], 0.9999))
+    day = a_day([*np.linspace(0.1, 1, 29), strange])
+    assert judge_day(day, rows, settings=AlertSettings()).loc[29, "alert"]
+    busy = rows.assign(day=np.arange(len(rows)) // 1_000)
+    assert not judge_day(day, busy, settings=AlertSettings())["alert"].any()
+    assert judge_day(day.assign(strangeness=60.0), busy, settings=AlertSettings())["alert"].all()
+
+
 def test_without_enough_past_nothing_alerts() -> None:
     """With fewer past account-days than are needed to tell one in so many, no p-value makes an alert."""
     found = judge_day(a_day([1.0, 60.0]), past(50), settings=AlertSettings())

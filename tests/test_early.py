@@ -21,6 +21,7 @@ from detector.early import (
     WATCHED,
     early_alerts,
     find_limits,
+    find_thefts,
     with_contrasts,
 )
 from detector.timeline import Timeline
@@ -179,6 +180,60 @@ def test_a_robots_first_batches_are_watched_for_the_whole_country_alone() -> Non
     assert watched == {"far_excess", "foreign_writes"}
 
 
+def test_newcomers_lone_strangers_are_compared_with_newcomers_or_not_at_all() -> None:
+    """To a newcomer everybody is a stranger: what others' days have says nothing of its first ones."""
+    known, new = past_days([0.0] * 3_000), past_days([0.0] * 300, active_days=2)
+    found = limits_of(pd.concat([known, new], ignore_index=True))
+    assert np.isinf(limit(found, "lone_strangers", newcomer=True))
+    assert np.isfinite([limit(found, "lone_strangers"), limit(found, "far_excess", newcomer=True)]).all()
+
+
 def test_days_with_too_little_past_are_no_measure() -> None:
     """What was new only because the history was short is left out of the limits."""
     assert limits_of(past_days([500.0] * 2_000, past_days=7)).empty
+
+
+def past_with(thefts: dict[str, float], *, signal: str) -> pd.DataFrame:
+    """Forty thousand quiet account-days, one in eight with a stranger or a miss, and a few that a thief had."""
+    n = 40_000
+    rng = np.random.default_rng(7)
+    rows = pd.DataFrame(dict.fromkeys((*PARTS, *AS_COUNTED), 0.0), index=range(n)).drop(columns="found")
+    rows = rows.assign(
+        account=[f"a{i % 2000}" for i in range(n)],
+        day=[DAY - timedelta(days=1 + i // 2000) for i in range(n)],
+        channel="portal",
+        past_days=28,
+        active_days=20,
+        lookups=60.0,
+        stranger_records=rng.binomial(1, 0.125, n).astype(float),
+        foreign_writes=rng.binomial(2, 0.02, n).astype(float),
+        foreign_records=rng.geometric(0.05, n).astype(float),
+    )
+    robbed = list(range(len(thefts)))
+    rows.loc[robbed, "account"] = list(thefts)
+    rows.loc[robbed, signal] = list(thefts.values())
+    return rows.assign(stranger_records=rows[["stranger_records", "far_strangers"]].max(axis=1))
+
+
+@pytest.mark.parametrize("signal", ["far_strangers", "misses", "foreign_writes"])
+def test_thefts_in_the_past_do_not_hide_each_other(signal: str) -> None:
+    """One account-day in five hundred was robbed: all of them are found, and nobody else; of a quiet past, nobody."""
+    robbed = {f"robbed{i}": 20.0 + 3 * i for i in range(80)}
+    assert set(find_thefts(past_with(robbed, signal=signal))["account"]) == set(robbed)
+    assert find_thefts(past_with({}, signal=signal)).empty
+
+
+def test_honest_bulk_work_is_no_theft() -> None:
+    """A screening reads strangers by the hundred, all of its own area."""
+    screened = {f"screening{i}": 300.0 + i for i in range(40)}
+    for signal in ("foreign_records", "stranger_records"):
+        assert find_thefts(past_with(screened, signal=signal)).empty
+
+
+def test_without_counts_nothing_is_a_theft() -> None:
+    """Portals without record tokens tell none of them; a short past none either."""
+    robbed = past_with({"robbed": 90.0}, signal="far_strangers")
+    unknown = robbed.assign(**dict.fromkeys(("far_strangers", "stranger_records", *AS_COUNTED)))
+    assert find_thefts(unknown).empty
+    assert find_thefts(robbed.head(500)).empty
+    assert find_thefts(robbed.assign(past_days=7)).empty

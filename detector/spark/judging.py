@@ -18,6 +18,7 @@ from detector.alerting import (
     KNOWN,
     ODD_SHARE,
     AlertSettings,
+    busiest_day,
     conformal_p_values,
     discovery_level,
     inflation,
@@ -62,8 +63,9 @@ def judge(
     told_apart = {k: values for k, values in past.items() if len(values) >= settings.min_calibration}
     measured = hold(_with_p_values(rows, told_apart, everyone if reviewed else everyone[:0], settings))
     judged = measured.withColumn("p_value", _widened(measured))
-    told = [_discovered(judged, "p_value", enough, n_of, settings)]
-    told += [_discovered(judged, AMONG_ALL, [kind], n_of, settings) for kind in reviewed]
+    n_tests = max(sum(n_of[kind] for kind in enough), busiest_day(calibration))
+    told = [_discovered(judged, "p_value", enough, settings, n=n_tests)]
+    told += [_discovered(judged, AMONG_ALL, [kind], settings, n=n_of[kind]) for kind in reviewed]
     found = pd.concat([part.assign(reviewed=n > 0) for n, part in enumerate(told)], ignore_index=True)
     waits = found["reviewed"] | (found["kind"] == FIRST_BATCHES)
     found = found.assign(alert=~waits, queue=found["kind"].where(waits, "main"))
@@ -108,14 +110,12 @@ def _widened(rows: DataFrame) -> Column:
     return widened
 
 
-def _discovered(
-    rows: DataFrame, column: str, kinds: list[str], n_of: Mapping[str, int], settings: AlertSettings
-) -> pd.DataFrame:
-    """Account and kind of those whose p-value is small enough, all kinds tested together."""
+def _discovered(rows: DataFrame, column: str, kinds: list[str], settings: AlertSettings, *, n: int) -> pd.DataFrame:
+    """Account and kind of those whose p-value is small enough among `n`, all kinds tested together."""
     tested = rows.filter(F.col("kind").isin(kinds)) if kinds else rows.limit(0)
     level = discovery_level(
         lambda most: tested.filter(F.col(column) <= most).count(),
-        n=sum(n_of[kind] for kind in kinds),
+        n=n,
         rate=settings.false_discovery_rate,
     )
     found: pd.DataFrame = tested.filter(F.col(column) <= level).select("account", "kind").toArrow().to_pandas()

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType
 
-from detector.alerting import BUDGET_ACCOUNTS, MIN_ACCUMULATED
+from detector.alerting import BUDGET_ACCOUNTS, MIN_ACCUMULATED, busiest_day
 from detector.campaigns import MIN_MEMBERS, join_accounts, shared_sources
 from detector.checks import run_checks
 from detector.coded import ACCOUNT_DAY
@@ -102,6 +102,7 @@ def score_day(
     rows = con.held(_strangest_channel(_measured(timeline, model, day)))
     n_accounts = rows.count()
     calibration = model.calibration.iloc[:0] if model.cold else model.calibration
+    n_tests = max(n_accounts, busiest_day(calibration))
     judged = judge(rows, calibration, settings=settings.alerts, hold=con.held)
     fired = run_checks(timeline.account_days(day), timeline.events_of(day), names=settings.checks)
     marks = _add_checks(judged.told.assign(checks=None), fired, judged.rows)
@@ -110,11 +111,11 @@ def score_day(
     ranked = con.held(_rank(judged.rows, marks, hold=con.held))
     wanted = F.col("alert") | F.col("queue").isNotNull() | (F.col("rank") <= settings.explained)
     told = _to_pandas(ranked.filter(wanted)).sort_values("rank", ignore_index=True)
-    told = explain_rows(timeline, model, told, day, settings=settings, n_accounts=n_accounts)
+    told = explain_rows(timeline, model, told, day, settings=settings, n_accounts=n_tests)
     explained = excuse(to_scores(told))
     early: pd.DataFrame = EARLY.empty().to_pandas()
     if not model.cold:
-        early = early_alerts(timeline, day, n_accounts=n_accounts, settings=settings.alerts)
+        early = early_alerts(timeline, day, n_accounts=n_tests, settings=settings.alerts)
     return DayScored(
         rows=con.held(_finish(ranked, explained, model)),
         n_accounts=n_accounts,
