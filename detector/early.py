@@ -55,12 +55,11 @@ WATCHED = (*CONTRASTS, *AS_COUNTED)
 """Signals that have a limit, counted from minute to minute; each is null where the logs cannot tell it, and then never
 warns."""
 OF_NEWCOMERS = {
-    "portal": ("far_excess", "lone_strangers", "vain_lookups", "foreign_writes"),
+    "portal": ("far_excess", "vain_lookups", "foreign_writes"),
     "software": ("far_excess", "foreign_writes"),
 }
-"""What is watched of newcomers: to them all is foreign, and a robot's first batches are strangers by the thousand."""
-ALONE = ("lone_strangers",)
-"""Of these, those for which newcomers are compared with newcomers or not at all."""
+"""What is watched of newcomers: to them all is foreign, nobody vouches for anybody on a first day, and a robot's first
+batches are strangers by the thousand."""
 MIN_PAST_DAYS = PAST_DAYS // 2
 """Account-days compared with less than half of the past that novelty wants are no measure: too much was new to them.
 Where enough were compared with all of it, they alone are."""
@@ -121,7 +120,7 @@ def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> 
     """Counts from which an account is told of, by channel: so rare that `early_rate` accounts a day reach one.
 
     Newcomers, all of whose records are new, are compared with newcomers. Where too few tell a signal, the comparison is
-    with everybody of the channel, but for a newcomer's lone strangers: nobody can vouch for them yet.
+    with everybody of the channel.
 
     Parameters
     ----------
@@ -151,9 +150,8 @@ def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> 
     for (channel, is_newcomer), of_group in rows.groupby(_GROUP):
         everybody = rows[rows["channel"] == channel]
         watched = OF_NEWCOMERS.get(str(channel), WATCHED) if bool(is_newcomer) else WATCHED
-        others = {name: [] if bool(is_newcomer) and name in ALONE else [everybody] for name in watched}
         found[channel, is_newcomer] = {
-            name: _limit([_repeated(part, name) for part in (of_group, *others[name])], n_tests=n_accounts, rate=rate)
+            name: _limit([_repeated(part, name) for part in (of_group, everybody)], n_tests=n_accounts, rate=rate)
             for name in watched
         }
     index = pd.MultiIndex.from_tuples(list(found) or [(None, None)], names=_GROUP)[: len(found)]
@@ -164,7 +162,8 @@ def find_thefts(past: pd.DataFrame) -> pd.DataFrame:
     """Account-days of a past that may hold attacks whose sharpest counts the bulk of that past does not explain.
 
     Limits drawn from a past with thefts in it lie above them, and hide the next. So the tail of each of `SHARP` is
-    fitted without the largest `LARGEST` of the group's account-days, and what it gives less than one of is a theft.
+    fitted without the largest `LARGEST` of the group's account-days (of the channel's, where the group has too few),
+    and what it gives less than one of is a theft.
     Counts that honest bulk work reaches too, such as foreign records, are no ground to leave an account-day out.
 
     Parameters
@@ -181,14 +180,16 @@ def find_thefts(past: pd.DataFrame) -> pd.DataFrame:
     rows = _with_age(with_contrasts(rows.assign(found=rows["lookups"] - rows["misses"])))
     is_theft = pd.Series(False, index=rows.index)
     for _group, of_group in rows.groupby(_GROUP):
+        everybody = rows[rows["channel"] == of_group["channel"].iloc[0]]
         for name in SHARP:
-            told = of_group[name].dropna()
-            if len(told) < MIN_STRANGEST:
+            told = [part[name].dropna().to_numpy(dtype=np.float64) for part in (of_group, everybody)]
+            usual = next((values for values in told if len(values) >= MIN_STRANGEST), None)
+            if usual is None:
                 continue
-            counts = told.to_numpy(dtype=np.float64)[:, None]
-            bulk = counts[counts <= np.quantile(counts, 1 - LARGEST)][:, None]
-            rare = surprise(fit_tails(bulk), counts)[:, 0] >= math.log(len(told))
-            is_theft[told.index] |= rare & (counts[:, 0] >= MIN_LIMIT)
+            bulk = usual[usual <= np.quantile(usual, 1 - LARGEST)]
+            counts = of_group[name].fillna(0.0).to_numpy(dtype=np.float64)
+            rare = surprise(fit_tails(bulk[:, None]), counts[:, None])[:, 0] >= math.log(len(usual))
+            is_theft[of_group.index] |= rare & (counts >= MIN_LIMIT)
     return rows.loc[is_theft, ["account", "day"]].drop_duplicates(ignore_index=True)
 
 

@@ -211,7 +211,7 @@ def score_days(
     settings: ScoreSettings | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Scored:
-    """Score days of the timeline's input, oldest first; what alerts is left out of the later days' past.
+    """Score days of the timeline's input, oldest first; whoever is told of is left out of the later days' past.
 
     Raises
     ------
@@ -225,7 +225,8 @@ def score_days(
         progress(f"scoring: {day}")
         part = _score_day(timeline, model, day, settings, queued=queued)
         queued.update(part.scores.loc[part.scores["queue"].notna(), "account"])
-        timeline.leave_out(part.scores[part.scores["alert"]])
+        for told in (part.scores[part.scores["alert"]], part.early):
+            timeline.leave_out(told)
         parts.append(part)
     if not parts:
         return Scored(SCORES.empty().to_pandas(), EARLY.empty().to_pandas(), pd.DataFrame(columns=list(FIRED)))

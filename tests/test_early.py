@@ -180,10 +180,9 @@ def test_a_robots_first_batches_are_watched_for_the_whole_country_alone() -> Non
     assert watched == {"far_excess", "foreign_writes"}
 
 
-def test_newcomers_lone_strangers_are_compared_with_newcomers_or_not_at_all() -> None:
-    """To a newcomer everybody is a stranger: what others' days have says nothing of its first ones."""
-    known, new = past_days([0.0] * 3_000), past_days([0.0] * 300, active_days=2)
-    found = limits_of(pd.concat([known, new], ignore_index=True))
+def test_newcomers_are_not_told_of_for_lone_strangers() -> None:
+    """On a first day nobody is known: that all are strangers is no sign; that they are of the whole country is one."""
+    found = limits_of(pd.concat([past_days([0.0] * 3_000, active_days=n) for n in (2, 20)], ignore_index=True))
     assert np.isinf(limit(found, "lone_strangers", newcomer=True))
     assert np.isfinite([limit(found, "lone_strangers"), limit(found, "far_excess", newcomer=True)]).all()
 
@@ -221,6 +220,15 @@ def test_thefts_in_the_past_do_not_hide_each_other(signal: str) -> None:
     robbed = {f"robbed{i}": 20.0 + 3 * i for i in range(80)}
     assert set(find_thefts(past_with(robbed, signal=signal))["account"]) == set(robbed)
     assert find_thefts(past_with({}, signal=signal)).empty
+
+
+def test_a_newcomers_theft_is_found_by_what_everybody_does() -> None:
+    """Too few newcomers to say what is usual among them hide nobody."""
+    rows = past_with({"robbed": 60.0, "robbed too": 90.0}, signal="far_strangers")
+    assert set(find_thefts(rows.assign(active_days=np.where(rows["account"] == "robbed", 1, 20)))["account"]) == {
+        "robbed",
+        "robbed too",
+    }
 
 
 def test_honest_bulk_work_is_no_theft() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import detector
 from detector.errors import HistoryError, SchemaError
+from detector.reading import Mapping
 from detector.verbs import to_events
 
 EVENTS = pd.DataFrame(
@@ -56,3 +58,19 @@ def test_a_history_that_is_not_there_is_told_before_anything_is_read(tmp_path: P
     with pytest.raises(HistoryError, match="holds no history"):
         detector.score(tmp_path / "absent.csv", history=tmp_path / "absent")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_table_of_events_is_compared_with_a_history(tmp_path: Path) -> None:
+    """A DataFrame is told what is new as a dump is, though its columns allow no nulls and a history's do."""
+    days = [EVENTS.assign(timestamp=EVENTS["timestamp"] + pd.Timedelta(days=day)) for day in range(8)]
+    for number, rows in enumerate(days[:7]):
+        rows.to_parquet(tmp_path / f"{number}.parquet", index=False)
+    over = datetime(2027, 1, 1, tzinfo=UTC)
+    detector.learn(
+        str(tmp_path / "*.parquet"),
+        history=tmp_path / "history",
+        mapping=Mapping.model_validate({"records": {"kind": "token"}}),
+        now=over,
+    )
+    found = detector.build_account_days(to_events(days[7]), history=tmp_path / "history")
+    assert found["new_records"].tolist() == [0] * 6

@@ -164,7 +164,8 @@ def _score(
             queued=set().union(*(each.queued for each in found)),
             excuse=lambda rows: excuse(rows, levels=explained[0], robots=explained[1]) if explained else rows,
         )
-        timeline.leave_out(scored.alerted)
+        for told in (scored.alerted, scored.early):
+            timeline.leave_out(told)
         target = (folder / "scores.parquet").resolve().as_uri()
         scored.rows.write.mode("append").option("compression", "zstd").parquet(target)
         alerted = scored.told.loc[scored.told["alert"], "account"].tolist()
