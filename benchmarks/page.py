@@ -158,10 +158,10 @@ _WHY = """
 What limits it:
 
 - Hashing all columns reads each value once. Scoring reads the file six times, with other columns each time (the check,
-  sources, codes, records, checks of all accounts, evidence); it sorts the look-ups by account and time, and once more
-  by account and record.
-- Summing up by account and hour leaves a third as many groups as there are events, by account and record nearly as
-  many: grouping gains nothing there, and takes as long as sorting.
+  numbers, names, records, checks of all accounts, evidence); it sorts the look-ups by account and record in DuckDB.
+  What needs the order of events is sorted as one number an event, which hardly counts beside it.
+- Summing up by account and record leaves nearly as many groups as there are events: grouping gains nothing there, and
+  takes as long as sorting.
 - Text (CSV, JSON) is conformed to Parquet in the temporary folder first, then it is scored as Parquet is.
 - Starting Python with scikit-learn, pandas and Ibis takes three seconds of one processor, which a small day feels most.
 - DuckDB takes what `[engine] memory_limit` allows (4 GB unless told otherwise) before it spills; Python comes on top.

@@ -11,7 +11,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from detector.clock import HOUR_US, MINUTE_US, ClockChanges, instant_of
+from detector.clock import HOUR_US, ClockChanges, instant_of
 from detector.coded import (
     ACCOUNT_DAY,
     DEEDS,
@@ -20,8 +20,8 @@ from detector.coded import (
     TELLING,
     WRITES,
     Coded,
+    before_day_us,
     code_events,
-    crowded_bins,
     earliest,
     hash_of,
     named_events,
@@ -76,13 +76,12 @@ def sum_up(events: ir.Table, coded: Coded) -> Aggregates:
     `records` and the names of `hours` are lazy: whoever reads them more than once holds them.
     """
     varies = to_frame(coded.places.aggregate(n=_.n_tellings.max()))["n"].fillna(0).iloc[0] > 1
-    counted = hold(_hours, coded.events, coded.lookups)
     told = hold(_tellings, events, changes=coded.changes, salt=coded.salt) if varies else None
     facts = _present(events, FACTS)
     return Aggregates(
-        hold(_sources, coded.groups, salt=coded.salt),
+        hold(_sources, coded.groups) if varies else coded.groups.select(*ACCOUNT_SOURCES.names, "place"),
         _records(events, changes=coded.changes, salt=coded.salt, facts=facts),
-        _name_hours(counted, coded.places, told),
+        _name_hours(coded.hours, coded.places, told),
     )
 
 
@@ -108,12 +107,12 @@ def _present(events: ir.Table, columns: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in columns if found[name].iloc[0])
 
 
-def _sources(groups: ir.Table, *, salt: int) -> ir.Table:
+def _sources(groups: ir.Table) -> ir.Table:
     sums = {name: _[name].sum() for name in ("logins", "failures", "lookups", "writes", "resets")}
-    grouped = groups.group_by([*ACCOUNT_DAY, *SOURCE]).aggregate(
+    grouped = groups.group_by(["place", *ACCOUNT_DAY, *SOURCE]).aggregate(
         **sums, first_at=_.first_at.min(), last_at=_.last_at.max()
     )
-    return grouped.select(*ACCOUNT_SOURCES.names, place=place_of(grouped, salt=salt))
+    return grouped.select(*ACCOUNT_SOURCES.names, "place")
 
 
 def _records(events: ir.Table, *, changes: ClockChanges, salt: int, facts: tuple[str, ...]) -> ir.Table:
@@ -152,35 +151,27 @@ def _records(events: ir.Table, *, changes: ClockChanges, salt: int, facts: tuple
     return summed.mutate(**absent).select(*ACCOUNT_RECORDS.names, "place")
 
 
-def _hours(events: ir.Table, lookups: ir.Table) -> ir.Table:
-    """Whoever looked anything up in an hour did so once in a minute at least."""
-    sums = events.group_by("place", hour=_hour_of(_.instant_us)).aggregate(
-        **{name: _[name].cast("int64").sum() for name in DEEDS}
-    )
-    minutes = crowded_bins(lookups, width_us=MINUTE_US)
-    busiest = minutes.group_by("place", hour=_hour_of(_.instant_us)).aggregate(n=_.n.max())
-    found = attach(sums, busiest, ["place", "hour"])
-    return found.mutate(busiest_minute=ibis.coalesce(found.n, (found.lookups > 0).cast("int64"))).drop("n")
-
-
-def _hour_of(instant_us: ir.Value | ibis.Deferred) -> ir.Value:
-    return whole(instant_us, ibis.literal(HOUR_US, "int64"))
-
-
 def _name_hours(hours: ir.Table, places: ir.Table, told: ir.Table | None = None) -> ir.Table:
     """With the names of the account, and what was told of it: in the hour itself, where that varies within a day."""
     named = hours.inner_join(places.drop("n_tellings"), "place")
+    start_us = before_day_us(named.day.delta(ibis.date(1970, 1, 1), unit="day"))
+    named = named.mutate(hour=whole(start_us, _hour_us()) + named.hour)
     if told is not None:
         named = attach(named.drop(*TELLING), told, ["place", "hour"])
     unknown = ibis.null("int64")
-    return named.mutate(hour=instant_of(named.hour * HOUR_US), new_records=unknown, foreign_records=unknown).select(
-        *ACCOUNT_HOURS.names, "place"
-    )
+    counts = {name: named[name].cast("int64") for name in (*DEEDS, "busiest_minute")}
+    return named.mutate(
+        **counts, hour=instant_of(named.hour * _hour_us()), new_records=unknown, foreign_records=unknown
+    ).select(*ACCOUNT_HOURS.names, "place")
+
+
+def _hour_us() -> ir.IntegerScalar:
+    return ibis.literal(HOUR_US, "int64")
 
 
 def _tellings(events: ir.Table, *, changes: ClockChanges, salt: int) -> ir.Table:
     named = named_events(events, changes=changes)
-    rows = named.select(*TELLING, place=place_of(named, salt=salt), hour=_hour_of(_.instant_us))
+    rows = named.select(*TELLING, place=place_of(named, salt=salt), hour=whole(named.instant_us, _hour_us()))
     return rows.group_by(["place", "hour"]).aggregate(**{name: _[name].max() for name in TELLING})
 
 

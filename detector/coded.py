@@ -6,6 +6,8 @@ texts it stands for, and nothing here depends on the order of events.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,10 +16,11 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 from ibis import _
 
-from detector.clock import ClockChanges, clock_changes, days_of, epoch_us
+from detector.clock import DAY_US, ClockChanges, clock_changes, days_of, epoch_us, instant_of, wall_clock
 from detector.errors import DetectorError
+from detector.in_order import CHANGED, FAILED, MISSED, SHOWN, SIGNED_IN, WRITTEN, put_in_order, schemas
 from detector.joins import to_frame
-from detector.prepared import hold
+from detector.prepared import hold, hold_shards
 
 WRITES = ("write", "export")
 RESETS = ("password_reset", "account_change", "delegation")
@@ -26,32 +29,30 @@ SOURCE = ("ip", "user_agent", "auth_mode")
 TELLING = ("profession", "organisation")
 DEEDS = ("logins", "failures", "lookups", "misses", "writes", "resets")
 """What of an event is counted: each is 1 for an event that is one, else 0; a miss is a look-up as well."""
+ORDERED = ("place", "since_us", "deed", "address", "visit")
+"""What `detector.in_order` needs of an event."""
 MOST_SALTS = 8
 
 
 class Coded(NamedTuple):
-    """Events of named accounts in numbers.
+    """Events of named accounts in numbers, summed up.
 
-    events
-        One row per event: `place` (the number of its account, channel and day), `instant_us`, the `DEEDS`, and the
-        numbers of its `address` and `visit` (session), null where the log has none.
-    lookups
-        One row per look-up, failed ones included: `place`, `instant_us`, `before_us` and `after_us` (the instants of
-        the ones before and after), `number` (from 0, by time), and `n` (how many there are of the place).
     groups
-        One row per place, source and telling: `DEEDS` summed up, `first_at` and `last_at`.
+        One row per place, source and telling, with their names: `DEEDS` summed up, `first_at` and `last_at`.
     places
         One row per account, channel and day: `place`, `profession`, `organisation`, and in how many ways they are told.
+    signals, hours
+        As `detector.in_order` gives them.
     changes
         Of the zone's clock.
     salt
         With which places were numbered.
     """
 
-    events: ir.Table
-    lookups: ir.Table
     groups: ir.Table
     places: ir.Table
+    signals: ir.Table
+    hours: ir.Table
     changes: ClockChanges
     salt: int
 
@@ -64,6 +65,16 @@ def _hash_of_day(account, channel, day, salt):  # type: ignore[no-untyped-def]
 @ibis.udf.scalar.builtin(name="hash", signature=((dt.string, dt.string), dt.uint64))
 def _hash_of_source(ip, user_agent):  # type: ignore[no-untyped-def]
     """64 bits that tell one address and agent from another."""
+
+
+@ibis.udf.scalar.builtin(name="hash", signature=((*(dt.string,) * 7, dt.date), dt.uint64))
+def _hash_of_group(account, channel, ip, user_agent, auth_mode, profession, organisation, day):  # type: ignore[no-untyped-def]
+    """64 bits that tell one source and telling of an account-day from another."""
+
+
+@ibis.udf.scalar.builtin(name="hash", signature=((dt.uint64, dt.int64), dt.uint64))
+def _hash_of_moment(place, since_us):  # type: ignore[no-untyped-def]
+    """64 bits that tell what happened in one place at one instant from all else."""
 
 
 @ibis.udf.scalar.builtin(name="hash", signature=((dt.string,), dt.uint64))
@@ -92,12 +103,13 @@ def code_events(events: ir.Table, *, zone: str) -> Coded:
         Held by the backend. No two places have one number: that is looked at, and mended with another salt.
     """
     changes = clock_changes(events.timestamp, zone=zone)
-    groups = hold(_groups, events, changes=changes)
     for salt in range(MOST_SALTS):
-        places = hold(_places, groups, salt=salt)
+        numbers = hold(_numbers, events, changes=changes, salt=salt)
+        groups = hold(_groups, hold(_sums, numbers), events, changes=changes, salt=salt)
+        places = hold(_places, groups)
         if _tell_apart(places):
-            coded = hold(_events, events, changes=changes, salt=salt)
-            return Coded(coded, hold(_lookups, coded), groups, places, changes, salt)
+            signals, hours = hold_shards(put_in_order, numbers.select(*ORDERED), by="place", schemas=schemas)
+            return Coded(groups, places, signals, hours, changes, salt)
     raise DetectorError(f"{MOST_SALTS} ways of numbering account-days all gave one number to two; a defect")
 
 
@@ -141,50 +153,94 @@ def _one(condition: ibis.Deferred) -> ibis.Deferred:
     return condition.cast("int8")
 
 
-def _groups(events: ir.Table, *, changes: ClockChanges) -> ir.Table:
-    """Profession and organisation hardly ever add rows, and need no pass of their own."""
+def _group_of(named: ir.Table) -> ir.Value:
+    return _hash_of_group(*(named[name] for name in ("account", "channel", *SOURCE, *TELLING, "day")))
+
+
+def _numbers(events: ir.Table, *, changes: ClockChanges, salt: int) -> ir.Table:
+    """One row per event, with the number of its group beside what `ORDERED` names.
+
+    Two addresses or sessions of one account-day have the same number once in 10^19 pairs; they are only counted.
+    """
     named = named_events(events, changes=changes)
-    return named.group_by([*ACCOUNT_DAY, *SOURCE, *TELLING]).aggregate(
-        **{name: _[name].sum() for name in DEEDS}, first_at=_.timestamp.min(), last_at=_.timestamp.max()
+    deeds = {
+        "logins": SIGNED_IN,
+        "failures": FAILED,
+        "lookups": SHOWN,
+        "misses": MISSED - SHOWN,
+        "writes": WRITTEN,
+        "resets": CHANGED,
+    }
+    numbers = {
+        name: ibis.ifelse(named[text].isnull(), None, hash_of(named[text]))
+        for name, text in (("address", "ip"), ("visit", "session"))
+    }
+    return named.select(
+        place=place_of(named, salt=salt),
+        since_us=_since_us(named, changes),
+        deed=functools.reduce(operator.add, (named[name] * number for name, number in deeds.items())).cast("int8"),
+        **numbers,
+        group=_group_of(named),
     )
 
 
-def _places(groups: ir.Table, *, salt: int) -> ir.Table:
-    told = groups.select(*ACCOUNT_DAY, *TELLING).distinct()
-    places = told.group_by(ACCOUNT_DAY).aggregate(**{name: _[name].max() for name in TELLING}, n_tellings=_.count())
-    return places.mutate(place=place_of(places, salt=salt))
+def _since_us(named: ir.Table, changes: ClockChanges) -> ir.IntegerValue:
+    """Microseconds since the start of the UTC day before the event's day."""
+    day = whole(wall_clock(changes)(named.instant_us), ibis.literal(DAY_US, "int64"))
+    return named.instant_us - before_day_us(day)
+
+
+def before_day_us(day: ir.IntegerValue) -> ir.IntegerValue:
+    """The start of the UTC day before a day that is given by its number since the epoch, in microseconds."""
+    return (day - 1) * ibis.literal(DAY_US, "int64")
+
+
+def _sums(numbers: ir.Table) -> ir.Table:
+    """Profession and organisation hardly ever add groups, and need no pass of their own."""
+    deeds = {
+        "logins": _.deed == SIGNED_IN,
+        "failures": _.deed == FAILED,
+        "lookups": _.deed.isin((SHOWN, MISSED)),
+        "misses": _.deed == MISSED,
+        "writes": _.deed == WRITTEN,
+        "resets": _.deed == CHANGED,
+    }
+    return numbers.group_by(["place", "group"]).aggregate(
+        **{name: _.count(where=deed) for name, deed in deeds.items()},
+        first_us=_.since_us.min(),
+        last_us=_.since_us.max(),
+    )
+
+
+def _groups(sums: ir.Table, events: ir.Table, *, changes: ClockChanges, salt: int) -> ir.Table:
+    """With the names of each group, from its first event."""
+    named = named_events(events, changes=changes)
+    named = named.mutate(place=place_of(named, salt=salt), since_us=_since_us(named, changes))
+    first = named.filter(_hash_of_moment(named.place, named.since_us).isin(_hash_of_moment(sums.place, sums.first_us)))
+    texts = first.select("place", *ACCOUNT_DAY, *SOURCE, *TELLING, group=_group_of(first)).distinct()
+    found = sums.inner_join(texts, ["place", "group"])
+    start_us = before_day_us(found.day.delta(ibis.date(1970, 1, 1), unit="day"))
+    return found.select(
+        "place",
+        *ACCOUNT_DAY,
+        *SOURCE,
+        *TELLING,
+        *DEEDS,
+        first_at=instant_of(start_us + found.first_us),
+        last_at=instant_of(start_us + found.last_us),
+    )
+
+
+def _places(groups: ir.Table) -> ir.Table:
+    told = groups.select("place", *ACCOUNT_DAY, *TELLING).distinct()
+    return told.group_by(["place", *ACCOUNT_DAY]).aggregate(
+        **{name: _[name].max() for name in TELLING}, n_tellings=_.count()
+    )
 
 
 def _tell_apart(places: ir.Table) -> bool:
     found = to_frame(places.aggregate(n=_.count(), n_places=_.place.nunique()))
     return bool(found["n"].iloc[0] == found["n_places"].iloc[0])
-
-
-def _events(events: ir.Table, *, changes: ClockChanges, salt: int) -> ir.Table:
-    """Two addresses or sessions of one account-day have the same number once in 10^19 pairs; they are only counted."""
-    named = named_events(events, changes=changes)
-    numbers = {
-        name: ibis.ifelse(named[text].isnull(), None, hash_of(named[text]))
-        for name, text in (("address", "ip"), ("visit", "session"))
-    }
-    return named.select("instant_us", *DEEDS, place=place_of(named, salt=salt), **numbers)
-
-
-def _lookups(coded: ir.Table) -> ir.Table:
-    """Look-ups at one instant have no order: each but the first follows the one before at once.
-
-    One sort does for all that needs their order; whatever counts them afterwards looks at few of them.
-    """
-    whole = ibis.window(group_by="place", order_by="instant_us", preceding=None, following=None)
-    in_order = ibis.window(group_by="place", order_by="instant_us")
-    return coded.filter(_.lookups == 1).select(
-        "place",
-        "instant_us",
-        before_us=_.instant_us.lag().over(in_order),
-        after_us=_.instant_us.lead().over(in_order),
-        number=ibis.row_number().over(in_order),
-        n=_.count().over(whole),
-    )
 
 
 def sum_by_sorting(
@@ -231,29 +287,3 @@ def sum_by_sorting(
     )
     alone = beside.filter(~has_like).mutate(**{name: _[name].cast("int64") for name in totals})
     return ibis.union(alone.select(*grouped.columns), grouped)
-
-
-def spans_of(lookups: ir.Table, begins: ir.BooleanValue, ends: ir.BooleanValue) -> ir.Table:
-    """The stretches of two look-ups or more that begin and end as told: those where they do, side by side.
-
-    One row per stretch: `place`, `instant_us` and `number` of its first look-up, `last_us` and `last_number` of its
-    last. The look-ups between are left out first, so that hardly anything is sorted.
-    """
-    in_order = ibis.window(group_by="place", order_by="number")
-    rows = lookups.select("place", "instant_us", "number", begins=begins, ends=ends)
-    edges = rows.filter(_.begins != _.ends)
-    both = edges.mutate(last_us=_.instant_us.lead().over(in_order), last_number=_.number.lead().over(in_order))
-    return both.filter(_.begins).drop("begins", "ends")
-
-
-def crowded_bins(lookups: ir.Table, *, width_us: int) -> ir.Table:
-    """One row per place and stretch of the clock with two look-ups or more: `place`, `instant_us` (the first), `n`.
-
-    The other stretches that have any have one.
-    """
-    width = ibis.literal(width_us, "int64")
-    this = whole(lookups.instant_us, width)
-    begins = lookups.before_us.isnull() | (whole(lookups.before_us, width) != this)
-    ends = lookups.after_us.isnull() | (whole(lookups.after_us, width) != this)
-    spans = spans_of(lookups, begins, ends)
-    return spans.select("place", "instant_us", n=spans.last_number - spans.number + 1)

@@ -5,14 +5,20 @@ from __future__ import annotations
 import contextlib
 import functools
 import weakref
-from collections.abc import Callable, Hashable
-from typing import NamedTuple
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
 
 import duckdb
 import ibis
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
+import pyarrow as pa
 from ibis.backends import BaseBackend
+
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
 
 WRITTEN_QUERIES = 512
 """Kept at most, one per function, settings and columns of its inputs; a run needs a few dozen."""
@@ -47,6 +53,57 @@ def hold(make: Callable[..., ir.Table], *inputs: ir.Table, **settings: Hashable)
     held = ops.DatabaseTable(name, query.schema, con, ops.Namespace(catalog="temp", database="main"))
     weakref.finalize(held, _drop, con, name).atexit = False
     return held.to_expr()
+
+
+def hold_shards(
+    compute: Callable[[pa.Table], tuple[pa.Table, ...]],
+    rows: ir.Table,
+    *,
+    by: str,
+    schemas: Callable[[pa.DataType], tuple[pa.Schema, ...]],
+) -> list[ir.Table]:
+    """Compute tables from rows by a function of Arrow tables, shard by shard, and hold them.
+
+    Parameters
+    ----------
+    compute
+        Makes the tables from some rows. It must give the same rows in all however the rows are cut into shards, if rows
+        of one number stay together; it works in threads, or on Spark's executors.
+    rows
+        Held already.
+    by
+        A column of numbers, spread like hashes, that must stay together.
+    schemas
+        Of the tables, for the type of that column.
+    """
+    con = _backend((rows,))
+    n_rows = int(rows.aggregate(n=rows.count()).to_pyarrow()["n"][0].as_py())
+    n_shards = max(1, -(-n_rows // SHARD_ROWS))
+    if con.name != "duckdb":
+        made: list[ir.Table] = con.held_by_shard(compute, rows, by=by, n_shards=n_shards, schemas=schemas)
+        return made
+    number = rows[by]
+    asked = (rows.filter(number % ibis.literal(n_shards, number.type()) == shard) for shard in range(n_shards))
+    n_threads = int(con.raw_sql("SELECT current_setting('threads')").fetchall()[0][0])
+    found = in_threads(compute, (con.to_pyarrow(part) for part in asked), n_threads=n_threads)
+    return [_store(con, ibis.memtable(pa.concat_tables(parts)).op()).to_expr() for parts in zip(*found, strict=True)]
+
+
+SHARD_ROWS = 2_000_000
+"""Rows of a shard, about: some 150 bytes each, while it is worked on."""
+
+
+def in_threads(function: Callable[[_Given], _Made], given: Iterable[_Given], *, n_threads: int) -> list[_Made]:
+    """`map` in threads, in order; of what is given, no more is taken beforehand than there are threads."""
+    made: list[_Made] = []
+    with ThreadPoolExecutor(n_threads) as pool:
+        at_work: deque[Future[_Made]] = deque()
+        for each in given:
+            at_work.append(pool.submit(function, each))
+            if len(at_work) > n_threads:
+                made.append(at_work.popleft().result())
+        made.extend(future.result() for future in at_work)
+    return made
 
 
 def _backend(inputs: tuple[ir.Table, ...]) -> BaseBackend:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ibis.backends.duckdb import Backend
 
-from detector import coded
-from detector.coded import code_events, crowded_bins, sum_by_sorting
+from detector import coded, prepared
+from detector.coded import code_events, sum_by_sorting
 from detector.errors import DetectorError
 from tests.portal_events import ZONE, event, portal, table
 
@@ -47,16 +48,35 @@ def test_sums_by_sorting_are_those_of_loops(con: Backend, pairs: list[tuple[int,
 
 
 def test_look_ups_are_counted_by_the_clock(con: Backend) -> None:
-    """Look-ups of one instant, and on both sides of a full minute, count in their minute; one alone is no crowd."""
+    """Look-ups of one instant, and on both sides of a full minute, count in their minute and their ten minutes."""
     start = datetime(2026, 3, 12, 9, tzinfo=UTC)
-    seconds = [0, 0, 30, 59, 60, 61, 600]
+    seconds = [0, 0, 30, 59, 60, 61, 600, 3599, 3600]
     events = [event(start + timedelta(seconds=second), "a", "lookup") for second in seconds]
-    lookups = code_events(table(con, events), zone=ZONE).lookups
-    minutes = crowded_bins(lookups, width_us=60 * 10**6).order_by("instant_us").to_pyarrow()
-    assert minutes["n"].to_pylist() == [4, 2]
-    assert minutes["instant_us"].to_pylist() == [
-        lookups.instant_us.min().to_pyarrow().as_py() + s for s in (0, 60 * 10**6)
-    ]
+    found = code_events(table(con, events), zone=ZONE)
+    hours = found.hours.order_by("hour").to_pyarrow()
+    assert hours["lookups"].to_pylist() == [8, 1]
+    assert hours["busiest_minute"].to_pylist() == [4, 1]
+    assert found.signals.busiest_10_min.to_pyarrow().to_pylist() == [6]
+
+
+def test_shards_change_nothing(con: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut into shards of a few account-days, events give the same hours and signals."""
+    events = table(con, portal(12, 300))
+    whole = code_events(events, zone=ZONE)
+    monkeypatch.setattr(prepared, "SHARD_ROWS", 100)
+    cut = code_events(events, zone=ZONE)
+    for name, key in (("hours", ["place", "hour"]), ("signals", ["place"])):
+        rows, parts = (getattr(each, name).order_by(key).to_pyarrow() for each in (whole, cut))
+        assert rows.num_rows > 10
+        assert parts.equals(rows)
+
+
+def test_no_event_gives_no_row(con: Backend) -> None:
+    """Of no named account there is nothing to put in order."""
+    nameless = event(datetime(2026, 3, 12, 9, tzinfo=UTC), None, "login", outcome="failure")
+    found = code_events(table(con, [nameless]), zone=ZONE)
+    assert not found.hours.to_pyarrow().num_rows
+    assert not found.signals.to_pyarrow().num_rows
 
 
 def test_account_days_that_fall_on_one_number_are_numbered_anew(con: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,10 +88,11 @@ def test_account_days_that_fall_on_one_number_are_numbered_anew(con: Backend, mo
         salts.append(salt)
         return ibis.literal(1, "uint64") if salt == 0 else place_of(rows, salt=salt)
 
-    place_of, places = coded.place_of, coded._places
+    place_of, numbers, groups = coded.place_of, coded._numbers, coded._groups
     monkeypatch.setattr(coded, "place_of", colliding)
-    # A function of its own, since a query is written once per function.
-    monkeypatch.setattr(coded, "_places", lambda groups, *, salt: places(groups, salt=salt))
+    # Functions of their own, since a query is written once per function.
+    monkeypatch.setattr(coded, "_numbers", functools.partial(numbers))
+    monkeypatch.setattr(coded, "_groups", functools.partial(groups))
     found = code_events(events, zone=ZONE)
     assert found.salt == 1
     assert salts[0] == 0

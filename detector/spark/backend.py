@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,6 +19,8 @@ from ibis.backends.sql.compilers.pyspark import PySparkCompiler
 from ibis.formats.pandas import PandasData
 from ibis.util import gen_name
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from detector.spark.functions import FUNCTIONS
 
@@ -48,6 +50,10 @@ class SparkCompiler(PySparkCompiler):  # type: ignore[misc]
 
 def _with_sign(kind: dt.DataType) -> dt.DataType:
     return dt.Int64(nullable=kind.nullable) if kind.is_unsigned_integer() else kind
+
+
+def _only(compute: Callable[[pa.Table], tuple[pa.Table, ...]], place: int) -> Callable[[pa.Table], pa.Table]:
+    return lambda rows: compute(rows)[place]
 
 
 class SparkBackend(PySparkBackend):  # type: ignore[misc]
@@ -80,6 +86,22 @@ class SparkBackend(PySparkBackend):  # type: ignore[misc]
         """The rows computed now; later queries read them and do not repeat what led to them."""
         reliable = self.session.conf.get(CHECKPOINTS, None)
         return frame.checkpoint(eager=True) if reliable else frame.localCheckpoint(eager=True)
+
+    def held_by_shard(
+        self,
+        compute: Callable[[pa.Table], tuple[pa.Table, ...]],
+        rows: ir.Table,
+        *,
+        by: str,
+        n_shards: int,
+        schemas: Callable[[pa.DataType], tuple[pa.Schema, ...]],
+    ) -> list[ir.Table]:
+        """As `detector.prepared.hold_shards` says; one pass over the rows for each table that is made of them."""
+        shards = self.frame(rows).groupBy(F.pmod(by, F.lit(n_shards)))
+        return [
+            self.table_of(self.held(shards.applyInArrow(_only(compute, place), from_arrow_schema(schema))))
+            for place, schema in enumerate(schemas(pa.int64()))
+        ]
 
     @property
     def session(self) -> SparkSession:

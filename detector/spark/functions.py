@@ -16,11 +16,13 @@ def _call(name: str, *values: Any) -> Any:
 
 
 def _whole(part: Any, width: Any) -> Any:
-    return sge.paren(sge.IntDiv(this=part, expression=width))
+    return sge.paren(sge.IntDiv(this=sge.paren(part), expression=width))
 
 
 def _hash(*values: Any) -> Any:
-    return sge.paren(sge.BitwiseAnd(this=_call("xxhash64", *values), expression=sge.convert(_SIGNLESS)))
+    """Spark passes over nulls: which of the values are null is hashed beside them."""
+    told = [part for value in values for part in (value, sge.Is(this=value.copy(), expression=sge.Null()))]
+    return sge.paren(sge.BitwiseAnd(this=_call("xxhash64", *told), expression=sge.convert(_SIGNLESS)))
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
