@@ -24,6 +24,7 @@ PACKAGE = ROOT / "detector"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "schema", "shipped", "clock", "joins", "prepared"),
     ("reading",),
+    ("in_order",),
     ("coded",),
     ("aggregates", "order"),
     ("novelty", "features"),
