@@ -23,9 +23,11 @@ OWNERS, FEW = 0.3, 5
 """Of five records or more, under a third strangers: that is the owner, wherever he signs in from."""
 FAST_PER_MINUTE, FAST_LOOKUPS = 10, 50
 """Nobody types ten identifiers a minute, fifty in a row."""
-AT_HOME, UNHURRIED_PER_MINUTE = 0.8, 1
-"""Strangers of whom four fifths are born where the account's people are, read at less than one a minute, are those of a
-practice's new owner, or of a locum; a list is of the whole country, and a robot does not wait."""
+AT_HOME, UNHURRIED_PER_MINUTE, LOCAL = 0.8, 1, 0.01
+"""Strangers of whom more are born where the account's people are than one list of the country in a hundred would hold,
+or four fifths, read at less than one a minute, are those of a practice's new owner, of a locum, or of a screening."""
+SOFTWARE = "software"
+"""On its channel everybody is faster than a person."""
 MANY, TOGETHER = 3, 0.8
 """With three accounts or more, and four fifths of what is tied, coming from addresses that they share."""
 ROUNDS = 3
@@ -66,21 +68,23 @@ def attribute(units: pd.DataFrame, *, shared_networks: frozenset[str] = frozense
     units
         As `detector.incident.ground.units_of` returns them.
     shared_networks
-        Networks that many others come from: they tie nobody by themselves.
+        Networks that many others come from: two accounts there tell nothing, and they tie nobody by themselves.
     """
     new = _true(units["is_new_network"])
     usual = units["is_new_network"].notna() & ~new
+    crowded = units["network"].isin(shared_networks)
     strangers = _strangers(units, usual)
     minutes = (units["last_at"] - units["first_at"]).dt.total_seconds() / 60
-    fast = (units["lookups"] >= FAST_LOOKUPS) & (units["lookups"] >= FAST_PER_MINUTE * np.maximum(minutes, 1))
-    together = new & _shared(units[new & (units["records"] > 0)], units)
+    hurried = units["lookups"] >= FAST_PER_MINUTE * np.maximum(minutes, 1)
+    fast = (units["lookups"] >= FAST_LOOKUPS) & hurried & (units["channel"] != SOFTWARE)
+    together = new & ~crowded & _shared(units[new & (units["records"] > 0)], units)
     share = units["foreign"] / units["records"].clip(lower=1)
     mostly, owners = share >= MOST_OWN, (share < OWNERS) & (units["records"] >= FEW)
     signs = {"new_network": new, "strangers": strangers, "fast": fast, "together": together}
-    pace: pd.Series = units["lookups"] / np.maximum(minutes, 1)
-    at_home = (units["local"] >= AT_HOME * units["foreign"].fillna(0)) & (pace < UNHURRIED_PER_MINUTE)
+    strangers_of_a_list = strangers & ~_at_home(units, minutes)
     # Where no past tells strangers, pace alone must do: the share is null, and null is not under it.
-    tied = (new & ((strangers & ~at_home) | (fast & ~(share < MOST_OWN)) | (together & mostly))) | (strangers & fast)
+    told = strangers_of_a_list | (fast & ~(share < MOST_OWN)) | (together & mostly)
+    tied = (new & told) | (strangers_of_a_list & fast)
     if _driven_together(units, tied, together):
         tied = tied & together
     tied, links = _linked(units, tied, may=~usual & ~owners, shared_networks=shared_networks)
@@ -100,6 +104,15 @@ def _strangers(units: pd.DataFrame, usual: pd.Series) -> pd.Series:
     found = units["foreign"].fillna(0)
     p_values = binom.sf(found - 1, units["records"], expected)
     return (found > 0) & (p_values <= SURE) & (found >= MOST_OWN * units["records"])
+
+
+def _at_home(units: pd.DataFrame, minutes: pd.Series) -> pd.Series:
+    """Whether the strangers are people of the place rather than a list of the whole country."""
+    foreign, share = units["foreign"].fillna(0), units["everywhere"].astype("float64").clip(0.0, 1.0)
+    p_values = binom.sf(units["local"] - 1, foreign, share)
+    more = share.notna() & (p_values <= LOCAL)
+    unhurried = units["lookups"] < UNHURRIED_PER_MINUTE * np.maximum(minutes, 1)
+    return (units["local"] > 0) & (more | ((units["local"] >= AT_HOME * foreign) & unhurried))
 
 
 def _shared(asking: pd.DataFrame, units: pd.DataFrame) -> pd.Series:
@@ -125,7 +138,7 @@ def _linked(
     new = _true(units["is_new_network"]) & may
     for _round in range(ROUNDS):
         for name, key, allowed in (
-            ("same_session", session, new),
+            ("same_session", session, may),
             ("same_address", units["ip"], may),
             ("same_network", network, new),
         ):

@@ -18,7 +18,15 @@ from detector.aggregates import WRITES, Aggregates, aggregate
 from detector.clock import epoch_us, local_days
 from detector.history import History
 from detector.joins import attach, to_frame
-from detector.novelty import PAST_DAYS, Past, mark_records, used_at_all, with_network
+from detector.novelty import (
+    MIN_PAST_RECORDS,
+    MIN_USUAL_SHARE,
+    PAST_DAYS,
+    Past,
+    mark_records,
+    used_at_all,
+    with_network,
+)
 from detector.schema import ACCOUNT_RECORDS, ACCOUNT_SOURCES, Table
 
 UNIT = ("account", "day", "channel", "session", "ip", "user_agent")
@@ -120,7 +128,8 @@ def units_of(mine: ir.Table, past: Past, first: date) -> pd.DataFrame:
     -------
     pd.DataFrame
         `unit`, a name for it; the `UNIT` columns, `network`; `lookups`, `records` (shown, saved or written), `foreign`
-        of them (null: the past is too short to tell), `local` of these (born where the account's people are);
+        of them (null: the past is too short to tell), `local` of these (born where the account's people are),
+        `everywhere`, the share of what all accounts touched that is born there (null: no department is known);
         `logins`, `failures`, `changes` (of the account), `first_at`, `last_at`; `is_new_network`: the account did not
         come from there before (null: nothing is known of where it
         came from).
@@ -128,14 +137,15 @@ def units_of(mine: ir.Table, past: Past, first: date) -> pd.DataFrame:
     since = mine.filter(_.day >= first)
     touched = since.filter(_.record.notnull() & _.success & _.action.isin(TOUCHES))
     asked = touched.group_by(["account", "record"]).aggregate(record_department=_.record_department.max())
-    marks = mark_records(asked, past).select("account", "record", "is_foreign", "is_odd_department")
-    marked = attach(since, marks, ["account", "record"])
+    marks = mark_records(asked, past).select("account", "record", "record_department", "is_foreign")
+    marked = attach(since, _placed(marks, past), ["account", "record"])
+    homes = _places(marks, past).group_by("account").aggregate(everywhere=_.everywhere.sum())
     touches = _.success & _.action.isin(TOUCHES)
     units = marked.group_by(["unit", *UNIT]).aggregate(
         lookups=(_.action == "lookup").cast("int64").sum(),
         records=_.record.nunique(where=touches),
         foreign=_.record.nunique(where=touches & _.is_foreign.fill_null(False)),
-        local=_.record.nunique(where=touches & _.is_foreign.fill_null(False) & ~_.is_odd_department.fill_null(True)),
+        local=_.record.nunique(where=touches & _.is_foreign.fill_null(False) & _.is_local.fill_null(False)),
         judged=_.record.nunique(where=touches & _.is_foreign.notnull()),
         logins=((_.action == "login") & _.success).cast("int64").sum(),
         failures=((_.action == "login") & ~_.success).cast("int64").sum(),
@@ -143,10 +153,36 @@ def units_of(mine: ir.Table, past: Past, first: date) -> pd.DataFrame:
         first_at=_.timestamp.min(),
         last_at=_.timestamp.max(),
     )
-    found = to_frame(_with_news(with_network(units), past).drop("agent"))
+    found = to_frame(_with_news(with_network(attach(units, homes, "account")), past).drop("agent"))
     found["foreign"] = found["foreign"].astype("float64").where(found["judged"] > 0)
     ordered = found.drop(columns="judged").sort_values(["first_at", *UNIT], na_position="first", ignore_index=True)
     return ordered.assign(day=pd.to_datetime(ordered["day"]).dt.date)
+
+
+def _placed(marks: ir.Table, past: Past) -> ir.Table:
+    """Marks with `is_local`: born where the account's people are; null where no department is known."""
+    usual = _places(marks, past).select("account", "record_department", is_usual=True)
+    found = attach(marks, usual, ["account", "record_department"])
+    is_local = ibis.ifelse(found.record_department.isnull(), ibis.null("boolean"), found.is_usual.notnull())
+    return found.select("account", "record", "is_foreign", is_local=is_local)
+
+
+def _places(marks: ir.Table, past: Past) -> ir.Table:
+    """Account and department where its people are born: each with a share of its past, and of too short a one the most.
+
+    `everywhere` is the share of the department among all that the portal's accounts touched.
+    """
+    born = past.records.filter(_.record_department.notnull())
+    counts = born.group_by(["account", "record_department"]).aggregate(n=_.count())
+    counts = counts.mutate(total=_.n.sum().over(ibis.window(group_by="account")))
+    known = counts.filter((_.total >= MIN_PAST_RECORDS) & (_.n >= MIN_USUAL_SHARE * _.total))
+    asked = marks.filter(_.record_department.notnull()).anti_join(known, "account")
+    most = asked.group_by(["account", "record_department"]).aggregate(n=_.count())
+    most = most.filter(_.n == _.n.max().over(ibis.window(group_by="account")))
+    names = ("account", "record_department")
+    everywhere = born.group_by("record_department").aggregate(n=_.count())
+    everywhere = everywhere.select("record_department", everywhere=_.n / _.n.sum().over(ibis.window()))
+    return attach(known.select(*names).union(most.select(*names)), everywhere, "record_department")
 
 
 def _with_news(units: ir.Table, past: Past) -> ir.Table:

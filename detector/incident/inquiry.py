@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import ibis.expr.types as ir
 import pandas as pd
@@ -83,7 +83,7 @@ def inquire(ground: Ground, accounts: Sequence[str], *, first: date, last: date)
     asked = sorted(set(accounts))
     mine = ground.events_of(asked)
     start, remark = _look_back(ground, mine, first)
-    attributed, users = _attribute(ground, mine, asked, start, last)
+    attributed, users, crowded = _attribute(ground, mine, asked, start, last)
     if not (attributed.units["day"] <= last).any():
         raise ConfigError(
             f"the dumps hold no event of these accounts from {first} to {last}; give the dumps of those days, or the "
@@ -91,16 +91,16 @@ def inquire(ground: Ground, accounts: Sequence[str], *, first: date, last: date)
         )
     known = asked
     for _round in range(ROUNDS):
-        others = _candidates(attributed, users, known)
+        others = _candidates(attributed, users, known, crowded=crowded)
         if not others:
             break
-        wider = _attribute(ground, ground.events_of([*known, *others]), [*known, *others], start, last)[0]
+        wider = _attribute(ground, ground.events_of([*known, *others]), [*known, *others], start, last).attributed
         found = set(wider.units.loc[wider.units["tied"], "account"]) - set(known)
         if not found:
             break
         known = sorted({*known, *found})
         mine = ground.events_of(known)
-        attributed, users = _attribute(ground, mine, known, start, last)
+        attributed, users, crowded = _attribute(ground, mine, known, start, last)
     tied = attributed.units[attributed.units["tied"]]
     end = max([last, *tied["day"]])
     return Inquiry(tuple(known), tuple(sorted(set(known) - set(asked))), start, end, mine, attributed, users, (remark,))
@@ -133,18 +133,28 @@ def _earlier(ground: Ground, start: date) -> date | None:
     return next((day for day in within if ground.days_before(day) >= MIN_PAST_DAYS), None)
 
 
-def _attribute(
-    ground: Ground, mine: ir.Table, accounts: Sequence[str], start: date, last: date
-) -> tuple[Attributed, pd.DataFrame]:
+class _Tied(NamedTuple):
+    """What is tied, who comes from its addresses or networks, and which of these many came from before the window."""
+
+    attributed: Attributed
+    users: pd.DataFrame
+    crowded: frozenset[str]
+
+
+def _attribute(ground: Ground, mine: ir.Table, accounts: Sequence[str], start: date, last: date) -> _Tied:
     """Tie units; once more, when it is known which networks many others come from."""
     units = units_of(mine, ground.past(start), start)
     first = attribute(units)
     tied = first.units["tied"]
     # Where nothing is tied, whoever reads of the accounts' addresses still wants to know who shares them.
     addresses = sorted(first.units.loc[tied if tied.any() else ~tied, "ip"].dropna().unique())
-    end = max([last, *first.units.loc[first.units["tied"], "day"]])
-    users = ground.users_of(addresses, start - timedelta(days=PAST_DAYS), end) if addresses else _nobody()
-    return attribute(units, shared_networks=shared_networks(users, accounts)), users
+    if not addresses:
+        return _Tied(first, _nobody(), frozenset())
+    began = start - timedelta(days=PAST_DAYS)
+    users = ground.users_of(addresses, began, max([last, *first.units.loc[tied, "day"]]))
+    # Within the window an attack's own network has many accounts too: those that nobody has named yet.
+    crowded = shared_networks(ground.users_of(addresses, began, start - timedelta(days=1)), accounts)
+    return _Tied(attribute(units, shared_networks=crowded), users, crowded)
 
 
 def _nobody() -> pd.DataFrame:
@@ -157,11 +167,12 @@ def shared_networks(users: pd.DataFrame, accounts: Sequence[str]) -> frozenset[s
     return frozenset(others[others >= NETWORK_ACCOUNTS].index)
 
 
-def _candidates(attributed: Attributed, users: pd.DataFrame, accounts: Sequence[str]) -> list[str]:
+def _candidates(
+    attributed: Attributed, users: pd.DataFrame, accounts: Sequence[str], *, crowded: frozenset[str]
+) -> list[str]:
     """Other accounts on the very addresses of the attack."""
     units = attributed.units
     addresses = units.loc[units["tied"], "ip"].dropna().unique()
-    open_to_all = shared_networks(users, accounts)
-    there = users[users["ip"].isin(addresses) & ~users["network"].isin(open_to_all)]
+    there = users[users["ip"].isin(addresses) & ~users["network"].isin(crowded)]
     others = sorted(set(there["account"]) - set(accounts))
     return others if len(others) <= MOST_CANDIDATES else []

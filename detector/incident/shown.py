@@ -14,7 +14,7 @@ DATA: dict[str, tuple[str, str]] = {
     "doctor": ("declared doctor", "médecin traitant déclaré"),
     "c2s": ("complementary health cover (C2S)", "complémentaire santé solidaire (C2S)"),
     "ame": ("state medical aid (AME)", "aide médicale de l'État (AME)"),
-    "full_cover": ("full cover of care (100 %)", "prise en charge à 100 %"),
+    "full_cover": ("full cover of care (100 %)", "prise en charge à 100\u202f%"),
     "rights": ("rights to health insurance", "droits à l'assurance maladie"),
     "address": ("postal address", "adresse postale"),
     "phone": ("telephone number", "numéro de téléphone"),

@@ -95,7 +95,8 @@ def _clock(part: Part, con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     }
     jumps, first, far_s, last_s = con.execute(sql.select(asked, sql.within(moments))).fetchall()[0]
     if 0 < jumps <= max(1, _JUMPING_SHARE * steps):
-        yield f"the clock goes back {jumps} times, by {far_s / 60:.0f} minutes at most, first on line {first}"
+        often = "once" if jumps == 1 else f"{jumps} times"
+        yield f"the clock goes back {often}, by {far_s / 60:.0f} minutes at most, first on line {first}"
     if not part.dump.is_stream and last_s is not None:
         written = datetime.fromtimestamp(Path(part.dump.path).stat().st_mtime, UTC)
         last = datetime.fromtimestamp(last_s, UTC)
@@ -135,9 +136,13 @@ def _row_groups(path: str, con: duckdb.DuckDBPyConnection) -> int:
 def _oddities(source: str, con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     asked = {kind: f"count(*) FILTER (_oddity = '{kind}')" for kind in ("repeated", "skipped")}
     twice, never = con.execute(sql.select(asked, source)).fetchall()[0]
-    if twice:
+    if twice == 1:
+        yield "1 time falls into an hour that the clock ran twice; the first was taken"
+    elif twice:
         yield f"{twice} times fall into an hour that the clock ran twice; the first was taken"
-    if never:
+    if never == 1:
+        yield "1 time falls into an hour that the clock skipped; it was moved on by it"
+    elif never:
         yield f"{never} times fall into an hour that the clock skipped; they were moved on by it"
 
 

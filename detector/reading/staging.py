@@ -162,7 +162,12 @@ def _notes(source: Source, meaning: Meaning) -> tuple[str, ...]:
     if "outcome" not in meaning.mapping.columns and "outcome" not in meaning.mapping.constants:
         notes.append("nothing gives the outcome: all counts as done, so that no failure and no miss is seen")
     if source.lines and source.lines.not_utf8:
-        notes.append(f"{source.lines.not_utf8} lines are not UTF-8 and were read as Windows-1252")
+        one = source.lines.not_utf8 == 1
+        notes.append(
+            "1 line is not UTF-8 and was read as Windows-1252"
+            if one
+            else f"{source.lines.not_utf8} lines are not UTF-8 and were read as Windows-1252"
+        )
     return tuple(notes)
 
 

@@ -55,13 +55,22 @@ WARNINGS: tuple[tuple[str, str], ...] = (
         ),
     ),
     (
-        "the clock goes back {} times, by {} minutes at most, first on line {}",
-        "l'horloge recule {} fois, de {} minutes au plus, d'abord à la ligne {}",
+        "the clock goes back {}, by {} minutes at most, first on line {}",
+        "l'horloge recule {}, de {} minutes au plus, d'abord à la ligne {}",
     ),
     (
         "its last event, {}, is later than the file itself ({})",
         "son dernier événement, {}, est postérieur au fichier lui-même ({})",
     ),
+    (
+        "1 time falls into an hour that the clock ran twice; the first was taken",
+        "un instant tombe dans une heure que l'horloge a comptée deux fois ; la première a été retenue",
+    ),
+    (
+        "1 time falls into an hour that the clock skipped; it was moved on by it",
+        "un instant tombe dans une heure que l'horloge a sautée ; il a été décalé d'autant",
+    ),
+    ("1 line is not UTF-8 and was read as Windows-1252", "une ligne n'est pas en UTF-8 et a été lue en Windows-1252"),
     (
         "{} times fall into an hour that the clock ran twice; the first was taken",
         "{} instants tombent dans une heure que l'horloge a comptée deux fois ; la première a été retenue",
@@ -171,6 +180,7 @@ REJECTS: tuple[tuple[str, str], ...] = (
 
 REJECTED = ("{} × {}, first on line {}", "{} × {}, d'abord à la ligne {}")
 
+_TIMES = re.compile(r"\d+ times")
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
 
 
@@ -207,6 +217,8 @@ def _pattern(english: str) -> re.Pattern[str]:
 
 
 def _hole(text: str) -> str:
+    if text == "once" or _TIMES.fullmatch(text):
+        return "une fois" if text == "once" else f"{text.removesuffix(' times')} fois"
     if _THOUSANDS.fullmatch(text):
         return text.replace(",", NARROW)
     counted = [_pattern(REJECTED[0]).fullmatch(part) for part in text.split("; ")]

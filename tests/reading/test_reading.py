@@ -391,7 +391,7 @@ def test_encodings_may_be_mixed(reads: Read, tmp_path: Path) -> None:
     path = write(tmp_path, text)
     reading = reads(Input(path=str(path), mapping=mapping(records={"kind": "token"})))
     assert column(reading, "record") == ["é", "à", "r"]
-    assert any("1 lines are not UTF-8" in warning for warning in reading.warnings)
+    assert any("1 line is not UTF-8" in warning for warning in reading.warnings)
 
 
 def test_a_line_of_ten_megabytes_is_a_reject(reads: Read, tmp_path: Path) -> None:
@@ -437,8 +437,8 @@ def test_a_repeated_hour_is_told(reads: Read, tmp_path: Path) -> None:
         "2026-03-29 01:30:00+00:00",
         "2026-10-25 02:30:00+00:00",
     ]
-    assert any("1 times fall into an hour that the clock ran twice" in warning for warning in reading.warnings)
-    assert any("1 times fall into an hour that the clock skipped" in warning for warning in reading.warnings)
+    assert any("1 time falls into an hour that the clock ran twice" in warning for warning in reading.warnings)
+    assert any("1 time falls into an hour that the clock skipped" in warning for warning in reading.warnings)
 
 
 # Warnings
@@ -468,7 +468,7 @@ def test_a_clock_that_jumps_back_is_told(reads: Read, tmp_path: Path) -> None:
     """One jump of an hour is told with its line; a file that is not sorted by time is not a clock that jumps."""
     forth = [row(0, timestamp=f"2026-03-01T{hour:02}:{minute:02}:00Z") for hour in (9, 10, 11) for minute in range(60)]
     jumping = [*forth, row(0, timestamp="2026-03-01T10:30:00Z")]
-    told = "the clock goes back 1 times, by 89 minutes at most, first on line 182"
+    told = "the clock goes back once, by 89 minutes at most, first on line 182"
     assert any(told in warning for warning in reads(write(tmp_path, HEADER + "".join(jumping))).warnings)
     mixed = write(tmp_path, HEADER + "".join(forth[::-1]), "mixed.csv")
     assert not any("clock goes back" in warning for warning in reads(mixed).warnings)

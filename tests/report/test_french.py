@@ -87,6 +87,9 @@ def test_a_sentence_keeps_its_file_and_its_numbers() -> None:
         "1 × inconnu : action foo, d'abord à la ligne 9)"
     )
     assert told(rejects, "en") == rejects
+    for english, french in (("once", "une fois"), ("3 times", "3 fois")):
+        back = f"b.csv: the clock goes back {english}, by 5 minutes at most, first on line 7"
+        assert told(back, "fr") == f"b.csv : l'horloge recule {french}, de 5 minutes au plus, d'abord à la ligne 7"
     assert told("something else", "fr") == "something else"
 
 
