@@ -55,6 +55,13 @@ ADDED_TEXT = """\
 address, browser and sessions, spread over the owner's day: recall at 0.3 % false account-days.
 """
 
+PARTS_TEXT = """\
+On {seeds}. Kinds of evidence left out and left alone, then kinds of comparison left out: of all evidence, and of *taken
+and manner*, which is what a portal has that knows nothing of where its records are from. Recall at a share of false
+account-days, mean over the scenarios with a floor, and over those without; tails are not fitted anew. The forest's
+share is the difference between *tail sum* and *score* in the tables above.
+"""
+
 
 class Provenance(NamedTuple):
     """Where the numbers come from: seeds, settings, and the commits of the simulator and of the whole."""
@@ -139,6 +146,22 @@ def _spread(summary: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns).rename_axis(index="method")
 
 
+def _worth(parts: pd.DataFrame) -> pd.DataFrame:
+    """Mean recall of the scenarios with a floor and of those without, and average precision, by part."""
+    recalls = parts[parts["measure"] == "recall_share"]
+    columns = {}
+    for title, wanted in (
+        ("with a floor", ~recalls["scenario"].isin(FLOORLESS)),
+        ("without", recalls["scenario"].isin(FLOORLESS)),
+    ):
+        means = recalls[wanted].groupby(["level", "method"], sort=False)["value"].mean()
+        for share in FALSE_DAY_SHARES[:2]:
+            columns[f"{100 * share:g} %, {title}"] = means[share]
+    precision = parts[parts["measure"] == "average_precision"]
+    columns["average precision"] = precision.groupby("method", sort=False)["value"].mean()
+    return pd.DataFrame(columns).loc[parts["method"].drop_duplicates()].rename_axis(index="part")
+
+
 def _alerts(quality: Quality) -> Iterator[str]:
     yield "## What notifies\n"
     yield f"One scenario planted at a time, {_seeds(gone_apart(quality))} pooled; the same settings throughout.\n"
@@ -158,10 +181,12 @@ def _parts_of_the_detector(quality: Quality) -> Iterator[str]:
         yield ADDED_TEXT.format(added=ADDED, usual=quality.added["usual"].median())
         yield markdown_table(pivot(_summary(quality.added[[*LONG, "seed"]]), measure="recall_share", level=SHARE))
     yield "## What each part is worth\n"
-    for title, table in (("Other settings", quality.variants), ("Logs without a column", quality.columns)):
-        if len(table):
-            yield f"### {title}\n\nOn {_seeds(table)}.\n"
-            yield markdown_table(_spread(_summary(table)))
+    if len(quality.parts):
+        yield f"### Parts of the tail sum\n\n{PARTS_TEXT.format(seeds=_seeds(quality.parts))}"
+        yield markdown_table(_worth(quality.parts), digits=3)
+    if len(quality.columns):
+        yield f"### Logs without a column\n\nOn {_seeds(quality.columns)}.\n"
+        yield markdown_table(_spread(_summary(quality.columns)))
     if len(quality.overlap):
         yield "### Another random state\n"
         yield markdown_table(quality.overlap)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 import typer
 
+from detector.evaluate.ablation import study_parts
 from detector.evaluate.bench import StudySettings
 from detector.evaluate.hardness import SHARE, check_hardness
 from detector.evaluate.judge import ProjectDetector
@@ -68,7 +70,8 @@ def plan_of(settings: StudySettings, *, alone: list[int], dear: list[int], extra
     """Return the plan for this project's detector, with what each of its parts is compared with."""
     detector = ProjectDetector()
     other = detector.reseeded(detector.settings.train.seed + 1)
-    return Plan(settings=settings, detector=detector, alone=alone, other=other, extra=extra, dear=dear)
+    parts = partial(study_parts, detector=detector)
+    return Plan(settings=settings, detector=detector, alone=alone, parts=parts, other=other, extra=extra, dear=dear)
 
 
 def provenance_of(seeds: list[int], *, settings: StudySettings) -> Provenance:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -72,14 +72,11 @@ def study_alerts(bench: Bench, *, detector: Detector, scenarios: Collection[str]
     )
 
 
-def study_variants(bench: Bench, *, detectors: Mapping[str, Detector]) -> pd.DataFrame:
-    """Measure the order that each variant of the detector gives; `method` in the long table is the variant's name."""
-    parts = []
-    for name, detector in detectors.items():
-        scored = score(bench, detector=detector, scenarios=bench.scenarios)
-        ranked = ranking_scores(scored)[[*ACCOUNT_DAY, "score"]].rename(columns={"score": name})
-        parts.append(measure_order(case_of(bench, scenarios=bench.scenarios, tables=[ranked])))
-    return pd.concat(parts, ignore_index=True).assign(seed=bench.seed)
+def study_scores(bench: Bench, *, detector: Detector, method: str) -> pd.DataFrame:
+    """Measure the order of the detector's score alone, under this name in the long table's column `method`."""
+    scored = score(bench, detector=detector, scenarios=bench.scenarios)
+    ranked = ranking_scores(scored)[[*ACCOUNT_DAY, "score"]].rename(columns={"score": method})
+    return measure_order(case_of(bench, scenarios=bench.scenarios, tables=[ranked])).assign(seed=bench.seed)
 
 
 def study_columns(bench: Bench, *, detector: Detector) -> pd.DataFrame:
@@ -87,7 +84,7 @@ def study_columns(bench: Bench, *, detector: Detector) -> pd.DataFrame:
     parts = []
     for column in COLUMNS:
         poorer = without_column(bench, column=column)
-        measured = study_variants(poorer, detectors={f"without_{column}": detector})
+        measured = study_scores(poorer, detector=detector, method=f"without_{column}")
         alerts = study_alerts(poorer, detector=detector, scenarios=bench.scenarios, world=f"without_{column}").alerts
         parts += [measured, alerts.assign(method=f"without_{column}").drop(columns="world")]
     return pd.concat(parts, ignore_index=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from detector.evaluate.study import (
     study_columns,
     study_order,
     study_overlap,
-    study_variants,
+    study_scores,
 )
 
 EVERYTHING, NOTHING = "all", "none"
@@ -35,16 +35,16 @@ class Plan(NamedTuple):
     settings : of every seed's world.
     detector : what is measured; without one, only the baselines are.
     alone : seeds on which one scenario is planted at a time, each scored apart.
-    variants : other settings of the detector, by name, whose order is measured too.
+    parts : measures the order by parts of the detector, on the same seeds.
     other : the detector with another random state.
-    extra : measure local targets, an attacked past, large accounts, absent columns, variants and the other random
-        state.
+    extra : measure local targets, large accounts and the other random state.
+    dear : seeds on which an attacked past and absent columns are measured.
     """
 
     settings: StudySettings
     detector: Detector | None = None
     alone: Sequence[int] = ()
-    variants: Mapping[str, Detector] = {}
+    parts: Callable[[Bench], pd.DataFrame] | None = None
     other: Detector | None = None
     extra: bool = False
     dear: Sequence[int] = ()
@@ -59,7 +59,7 @@ class Quality(NamedTuple):
     past : alerts in the world `all`, after an attacked past.
     added : order, where look-ups of strangers are added to a day of a large account.
     columns : order and alerts without one column of the logs.
-    variants : order by other settings of the detector.
+    parts : order by parts of the detector.
     overlap : one row per seed: share of the strangest account-days that another random state agrees on.
     """
 
@@ -71,7 +71,7 @@ class Quality(NamedTuple):
     past: pd.DataFrame
     added: pd.DataFrame
     columns: pd.DataFrame
-    variants: pd.DataFrame
+    parts: pd.DataFrame
     overlap: pd.DataFrame
 
 
@@ -95,9 +95,10 @@ def _measure_seed(seed: int, *, plan: Plan, scratch: Path) -> Quality:
         return Quality(**{**nothing, "order": study_order(bench, scored=None)})
     scored = score(bench, detector=plan.detector, scenarios=bench.scenarios)
     alerts = _study_worlds(bench, detector=plan.detector, alone=seed in plan.alone)._asdict()
+    parts = {"parts": plan.parts(bench)} if plan.parts and seed in plan.alone else {}
     extra = _study_extra(bench, detector=plan.detector, plan=plan, scratch=scratch) if plan.extra else {}
     dear = _study_dear(bench, detector=plan.detector, plan=plan, scratch=scratch) if seed in plan.dear else {}
-    return Quality(**{**nothing, "order": study_order(bench, scored=scored), **alerts, **extra, **dear})
+    return Quality(**{**nothing, "order": study_order(bench, scored=scored), **alerts, **parts, **extra, **dear})
 
 
 def _study_worlds(bench: Bench, *, detector: Detector, alone: bool) -> AlertStudy:
@@ -111,9 +112,8 @@ def _study_extra(bench: Bench, *, detector: Detector, plan: Plan, scratch: Path)
     near = tuple(attack.model_copy(update={"targets": "local"}) for attack in plan.settings.attacks)
     local = make_bench(bench.seed, settings=plan.settings.model_copy(update={"attacks": near}), scratch=scratch)
     return {
-        "local": study_variants(local, detectors={"score": detector}),
+        "local": study_scores(local, detector=detector, method="score"),
         "added": study_added(bench, detector=detector),
-        "variants": study_variants(bench, detectors=plan.variants) if plan.variants else pd.DataFrame(),
         "overlap": study_overlap(bench, detector=detector, other=plan.other) if plan.other else pd.DataFrame(),
     }
 

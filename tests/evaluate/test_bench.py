@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 from detector.evaluate.bench import Bench, StudySettings, case_of, judged_files, make_bench, without_column
 from detector.evaluate.labels import ATTACKED
 from detector.evaluate.runs import learn, score
-from detector.evaluate.study import study_overlap
+from detector.evaluate.study import study_overlap, study_scores
 from detector.evaluate.survey import EVERYTHING, NOTHING, Plan, Quality, measure_quality
 from detector.simulate import Attack
 from tests.evaluate.detectors import MostRecords
@@ -43,9 +44,11 @@ def quality(scratch: Path) -> Quality:
 
 @pytest.fixture(scope="module")
 def survey(scratch: Path) -> Quality:
-    """The same with local targets, an attacked past, absent columns, variants and another random state."""
-    variants = {"reversed": MostRecords(sign=-1)}
-    plan = Plan(settings=SETTINGS, detector=MostRecords(), variants=variants, other=MostRecords(), extra=True, dear=[1])
+    """The same with local targets, an attacked past, absent columns, parts and another random state."""
+    parts = partial(study_scores, detector=MostRecords(sign=-1), method="reversed")
+    plan = Plan(
+        settings=SETTINGS, detector=MostRecords(), parts=parts, alone=[1], other=MostRecords(), extra=True, dear=[1]
+    )
     return measure_quality([1], plan=plan, scratch=scratch)
 
 
@@ -142,10 +145,10 @@ def test_worlds_are_measured_together_alone_and_without_attack(quality: Quality)
 
 @pytest.mark.long
 def test_the_whole_plan_is_measured(survey: Quality) -> None:
-    """Each table names the seed, but for large accounts, of which there are none; variants are those asked for."""
+    """Each table names the seed, but for large accounts, of which there are none; parts are those asked for."""
     for name, table in survey._asdict().items():
         assert table.empty if name == "added" else set(table["seed"]) == {1}
-    assert set(survey.variants["method"]) == {"reversed"}
+    assert set(survey.parts["method"]) == {"reversed"}
 
 
 def test_a_counter_of_records_finds_robots_at_the_end_of_the_day(quality: Quality) -> None:

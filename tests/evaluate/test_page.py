@@ -149,6 +149,15 @@ def test_an_unchanged_page_has_the_same_bytes(quality: Quality, tmp_path: Path) 
     assert [p.read_bytes() for p in files[0]] == [p.read_bytes() for p in files[1]]
 
 
+def test_parts_are_told_with_and_without_a_floor(quality: Quality, tmp_path: Path) -> None:
+    """Means over scenarios with a floor (1.0 and 0.8) and without (0.0) stand apart, beside average precision."""
+    parts = order().query("method == 'score'").assign(method="without where")
+    provenance = Provenance(seeds=[1], settings=StudySettings(), simulator="a", commit="b")
+    page = write_page(quality._replace(parts=parts), provenance=provenance, docs=tmp_path).read_text(encoding="utf-8")
+    row = next(line for line in page.splitlines() if line.startswith("| without where"))
+    assert [cell.strip() for cell in row.split("|")[2:-1]] == ["0.900", "0.900", "0.000", "0.000", "0.970"]
+
+
 def test_spread_over_one_seed_is_nought() -> None:
     """One seed has no spread, and a scenario that a seed does not have is left out."""
     one = order().query("seed == 101")
