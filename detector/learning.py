@@ -184,7 +184,7 @@ def learn(
             progress=progress,
         )
         expired = expire(history, con=con, settings=chosen.retention)
-        sweep(history, now_s=now.timestamp(), settings=chosen.retention)
+        sweep(history, before_s=now.timestamp() - chosen.retention.grace_s)
     reports.append(Learned(refreshed=settled.refreshed, closed=settled.closed, expired=expired))
     return _merge(reports)
 

@@ -15,6 +15,7 @@ from detector.aggregates import FACTS
 from detector.errors import HistoryError
 from detector.history.actions import record_action
 from detector.history.manifest import Stored, digest_of, references
+from detector.history.retention import sweep
 from detector.history.store import History
 from detector.history.tables import TABLES, read_rows
 from detector.history.transactions import Transaction, transaction
@@ -56,7 +57,8 @@ def forget(
 
     Who asked, when and why goes to the append-only log first; the subject stands there as a hash only. Figures that
     were computed with the rows, of this account's neighbours or on this record, stay as they are. The dumps are not
-    touched, and a model that was fitted before keeps what it learned.
+    touched, and a model that was fitted before keeps what it learned. Files that held the subject are gone at the end,
+    those that were out of use already included; where that is cut short, asking again removes them.
 
     Parameters
     ----------
@@ -83,6 +85,7 @@ def forget(
         )
         for day, table, _ in affected:
             _rewrite(change, day, table, subject)
+    sweep(history)
     return sum(rows for _, _, rows in affected)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -154,21 +155,21 @@ def release(history: History, name: str, *, con: Backend) -> None:
                     change.set_table(day, table, _remainder(change, day, table))
 
 
-def sweep(history: History, *, now_s: float, settings: RetentionSettings) -> int:
-    """Remove files that no state refers to any more, once their last reader must be done, and return their number.
+def sweep(history: History, *, before_s: float = math.inf) -> int:
+    """Remove files that no state refers to any more, and return their number.
 
     Parameters
     ----------
     history
         The history.
-    now_s
-        The time, in seconds since the epoch, as the file system has it.
-    settings
-        How long a reader may take.
+    before_s
+        Only those out of use since before this time, in seconds since the epoch as the file system has it, so that
+        their last reader is done (`RetentionSettings.grace_s`). Without it all of them: what is to be forgotten does
+        not wait for a reader, who is told that a file is gone.
     """
     with history.writing(), explained(f"sweeping {history.folder}"):
         used = {history.path_of(each.table, each.part) for each in references(history.manifest)}
-        old = [path for path in _files(history) if path not in used and path.stat().st_mtime < now_s - settings.grace_s]
+        old = [path for path in _files(history) if path not in used and path.stat().st_mtime < before_s]
         for path in old:
             history.disk.remove(path)
     return len(old)

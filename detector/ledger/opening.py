@@ -72,7 +72,9 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
     """
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in (f"busy_timeout = {BUSY_S * 1000}", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    # What is deleted is overwritten: whoever is forgotten shall not stand in a page that is out of use.
+    kept = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
+    for pragma in (f"busy_timeout = {BUSY_S * 1000}", *kept):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -48,7 +48,7 @@ def _holds(folder: Path, text: str) -> bool:
     return any(
         text
         in (value for value in pa.parquet.read_table(path).to_pandas().to_numpy().ravel() if isinstance(value, str))
-        for path in (folder / name for name in fingerprint(folder) if name.endswith(".parquet"))
+        for path in folder.rglob("*.parquet")
     )
 
 

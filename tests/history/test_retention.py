@@ -129,9 +129,9 @@ def test_sweep_removes_what_is_out_of_use_after_the_grace(tmp_path: Path, con: B
     add_day(history, FIRST, con=con, lookups=8)
     expected = fingerprint(tmp_path)
     replaced_at = max(path.stat().st_mtime for path in (tmp_path / "account_sources").iterdir())
-    assert sweep(history, now_s=replaced_at + 3590, settings=SETTINGS) == 0
-    assert sweep(history, now_s=replaced_at + 3610, settings=SETTINGS) == 2
-    assert sweep(history, now_s=replaced_at + 3610, settings=SETTINGS) == 0
+    assert sweep(history, before_s=replaced_at - 10) == 0
+    assert sweep(history, before_s=replaced_at + 10) == 2
+    assert sweep(history, before_s=replaced_at + 10) == 0
     assert fingerprint(tmp_path) == expected
     assert len(list((tmp_path / "account_sources").iterdir())) == 1
 

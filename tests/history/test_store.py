@@ -10,7 +10,7 @@ import pytest
 from ibis.backends.duckdb import Backend
 
 from detector.errors import HistoryError
-from detector.history import History, RetentionSettings, sweep
+from detector.history import History, sweep
 from detector.history.tables import TABLES
 from tests.history.made import FIRST, FailingDisk, add_day, day_number, open_history
 
@@ -113,7 +113,7 @@ def test_reader_keeps_its_state_while_a_writer_commits(tmp_path: Path, con: Back
     writer = History.open(tmp_path)
     add_day(writer, FIRST, con=con, lookups=8)
     written = max(path.stat().st_mtime for path in (tmp_path / "account_sources").iterdir())
-    sweep(writer, now_s=written + 60, settings=RetentionSettings(grace_s=3600))
+    sweep(writer, before_s=written - 3540)
     before = reader.table(con, "account_sources", FIRST, FIRST).to_pyarrow()["lookups"].to_pylist()
     after = History.open(tmp_path).table(con, "account_sources", FIRST, FIRST).to_pyarrow()["lookups"].to_pylist()
     assert (before, after) == ([3, 3], [8, 8])
