@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from glob import has_magic
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from detector.alerts import alert_id
+from detector.clock import day_start
 from detector.ledger import Ledger
 from detector.ledger.runs import Run, list_runs
 from detector.ledger.store import OPERATOR
@@ -23,6 +24,8 @@ from detector.settings import Settings, holidays_of
 FEWEST_DAYS = 3
 """Comparable days without which nothing is usual."""
 FEWEST_RUNS = 20
+FEWEST_WEEKS = 2
+DAYS_A_WEEK = 7
 KINDS = {"logins": "sign-ins", "lookups": "look-ups", "with_record": "records in its look-ups"}
 USUAL_KIND_SHARE = 0.02
 """A kind of event that makes less than one in fifty may be absent for a while."""
@@ -100,6 +103,14 @@ def _called(feed: str) -> str:
     return f"{path.parent.name}/{path.name}" if has_magic(path.name) else path.name
 
 
+class Stretch(NamedTuple):
+    """An earlier stretch of time, and whether it ended on the same day of the week."""
+
+    start: datetime
+    end: datetime
+    is_weekday: bool
+
+
 class _Calendar:
     """Which earlier stretches of time are comparable with one that ends now.
 
@@ -110,15 +121,28 @@ class _Calendar:
         self._zone, self._now, self._days_off = ZoneInfo(zone), now, days_off
         self._day = told_of.astimezone(self._zone).date()
 
-    def comparable(self, span: timedelta, *, days: int) -> list[tuple[datetime, datetime]]:
+    def comparable(self, span: timedelta, *, days: int) -> list[Stretch]:
         """The same stretch of the wall clock on earlier days of the same kind, work days or days off."""
         local = self._now.astimezone(self._zone)
         found = []
         for back in range(1, days + 1):
             end = (local - timedelta(days=back)).astimezone(UTC)
             if self._is_off(self._day) == self._is_off(self._day - timedelta(days=back)):
-                found.append((end - span, end))
+                found.append(Stretch(end - span, end, is_weekday=back % DAYS_A_WEEK == 0))
         return found
+
+    @property
+    def is_off(self) -> bool:
+        """Whether what is told of is a day off."""
+        return self._is_off(self._day)
+
+    @property
+    def kind_since(self) -> datetime:
+        """When the days of this kind began: the midnight after the latest day of the other kind."""
+        first = self._day
+        while self._is_off(first - timedelta(days=1)) == self.is_off:
+            first -= timedelta(days=1)
+        return day_start(first, zone=self._zone.key)
 
     def _is_off(self, day: Any) -> bool:
         return day in self._days_off or day.weekday() >= 5
@@ -147,10 +171,29 @@ def _silence(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -
     last = next((each.at for each in reversed(seen) if each.counts["events"]), None)
     if last is None or (now - last).total_seconds() < limits.silent_least_s:
         return None
-    usual = _usual(seen, "events", calendar, now - last, limits)
+    usual = _usual_since(last, seen, calendar, limits)
     if usual is None or usual < limits.silent_events:
         return None
     return f"no event since {last:%Y-%m-%d %H:%M} UTC, where {usual:.0f} usually come"
+
+
+def _usual_since(last: datetime, seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -> float | None:
+    """Events that usually come in such a pause; on every such weekday, or at least since days of this kind began.
+
+    On a Monday before anybody worked nothing came since Saturday, as on every Monday. So a pause that began on days
+    off is held against the same pause of earlier weeks; and what of it lies in working days, against working days.
+    """
+    now = seen[-1].at
+    same_weekday = [
+        _sum(seen, "events", each.start, each.end)
+        for each in _known(seen, calendar, now - last, limits)
+        if each.is_weekday
+    ]
+    if len(same_weekday) >= FEWEST_WEEKS and min(same_weekday) >= limits.silent_events:
+        return statistics.median(same_weekday)
+    if calendar.kind_since >= now:
+        return None
+    return _usual(seen, "events", calendar, now - max(last, calendar.kind_since), limits, is_fresh=True)
 
 
 def _low(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -> Iterator[tuple[str, str]]:
@@ -201,23 +244,45 @@ def _drift(seen: Sequence[Seen], limits: WatchSettings) -> Iterator[tuple[str, s
 
 
 def _lag_s(each: Seen) -> float:
+    """How old the newest event of a run was; none where it saw none."""
+    if "last_at" not in each.counts:
+        return 0.0
     return (each.at - datetime.fromisoformat(each.counts["last_at"])).total_seconds()
 
 
-def _sum(seen: Sequence[Seen], name: str, start: datetime, end: datetime) -> int:
-    return int(sum(each.counts[name] for each in seen if start < each.at <= end))
+def _sum(seen: Sequence[Seen], name: str, start: datetime, end: datetime, *, is_fresh: bool = False) -> int:
+    """What runs in a stretch of time saw; or only those that saw something that happened in it."""
+    runs = [each for each in seen if start < each.at <= end]
+    if is_fresh:
+        runs = [each for each in runs if each.at - timedelta(seconds=_lag_s(each)) >= start]
+    return int(sum(each.counts[name] for each in runs))
+
+
+def _known(seen: Sequence[Seen], calendar: _Calendar, span: timedelta, limits: WatchSettings) -> list[Stretch]:
+    """Comparable stretches since the first run that is known."""
+    return [each for each in calendar.comparable(span, days=limits.past_days) if each.start >= seen[0].at]
 
 
 def _usual(
-    seen: Sequence[Seen], name: str, calendar: _Calendar, span: timedelta, limits: WatchSettings
+    seen: Sequence[Seen],
+    name: str,
+    calendar: _Calendar,
+    span: timedelta,
+    limits: WatchSettings,
+    *,
+    is_fresh: bool = False,
 ) -> float | None:
-    """The median of comparable stretches; None where too few runs are known."""
-    by_day: dict[datetime, int] = defaultdict(int)
-    first = seen[0].at
-    stretches = [pair for pair in calendar.comparable(span, days=limits.past_days) if pair[0] >= first]
-    for start, end in stretches:
-        by_day[end] = _sum(seen, name, start, end)
-    return statistics.median(by_day.values()) if len(by_day) >= FEWEST_DAYS else None
+    """The median of comparable stretches, and no more than the most on the same weekday.
+
+    None where too few runs are known; of a day off, also where that weekday is not known yet, since a Saturday says
+    little of a Sunday.
+    """
+    stretches = _known(seen, calendar, span, limits)
+    sums = [_sum(seen, name, each.start, each.end, is_fresh=is_fresh) for each in stretches]
+    same_weekday = [count for each, count in zip(stretches, sums, strict=True) if each.is_weekday]
+    if len(sums) < FEWEST_DAYS or (calendar.is_off and not same_weekday):
+        return None
+    return min(statistics.median(sums), max(same_weekday, default=math.inf))
 
 
 def operator_rows(faults: Sequence[tuple[str, str]], *, now: datetime, zone: str) -> list[dict[str, Any]]:
