@@ -113,7 +113,9 @@ def _moments(part: Part, con: duckdb.DuckDBPyConnection) -> tuple[str, int]:
     else:
         return _of_row_groups(part.dump.path), _row_groups(part.dump.path, con)
     moment = '"timestamp"'
-    columns = {"moment": moment, "latest": moment, "before": f"lag({moment}) OVER (ORDER BY {line})", "line": line}
+    # Rows come in the order in which they lie, and nothing has to be sorted, unless they are numbered otherwise.
+    order = f"ORDER BY {line}" if part.numbered else ""
+    columns = {"moment": moment, "latest": moment, "before": f"lag({moment}) OVER ({order})", "line": line}
     return sql.select(columns, source, where=where), part.counted.events
 
 

@@ -33,7 +33,7 @@ _VALUES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 _READABLE = ("ip", "service", "auth_mode", "user_agent", "profession")
 _TELLING_APART = ("session", "organisation", "delegate")
-_LONGEST_TEXT = 1000  # characters kept of a user agent or service: longer ones are attacks or faults
+LONGEST_TEXT = 1000  # characters kept of a user agent or service: longer ones are attacks or faults
 _MOST_RECORDS = 2**31 - 1
 _STATUS = r"[1-5]\d\d"  # an HTTP status in place of an outcome: 400 and above failed
 _FAILED_STATUS = "400"
@@ -225,7 +225,8 @@ def _translate(raw: str, table: dict[str, str], allowed: tuple[str, ...], *, sta
     branches += [
         (f"{raw} = {sql.text(value)}", sql.text(meant)) for value, meant in table.items() if value not in ("", ANY)
     ]
-    branches.append((f"lower({raw}) IN ({', '.join(map(sql.text, allowed))})", f"lower({raw})"))
+    known = ", ".join(map(sql.text, allowed))
+    branches += [(f"{raw} IN ({known})", raw), (f"lower({raw}) IN ({known})", f"lower({raw})")]
     if status:
         failed = sql.cases([(f"{raw} >= '{_FAILED_STATUS}'", "'failure'")], otherwise="'success'")
         branches.append((sql.matches_whole(raw, _STATUS), failed))
@@ -295,14 +296,14 @@ def _final(rows: Rows, meaning: Meaning) -> dict[str, str]:
     columns["n_records"] = "_number::INTEGER"
     columns |= {name: _readable(_kept(name)) for name in _READABLE}
     columns |= {name: records.disguise(f"_raw_{name}", domain=name) for name in _TELLING_APART}
-    columns |= _record(meaning.mapping)
+    columns |= record_columns(meaning.mapping)
     kept = {name: sql.cases([(good, columns[name])]) for name in CONTENT}
     return ({"_line": "_line"} if rows.numbered else {}) | kept | _bookkeeping(rows, meaning, good)
 
 
 def _readable(value: str) -> str:
     scrubbed = records.scrub(value)
-    return sql.cases([(f"strlen({value}) > {_LONGEST_TEXT}", f"left({scrubbed}, {_LONGEST_TEXT})")], otherwise=scrubbed)
+    return sql.cases([(f"strlen({value}) > {LONGEST_TEXT}", f"left({scrubbed}, {LONGEST_TEXT})")], otherwise=scrubbed)
 
 
 def _kept(name: str) -> str:
@@ -315,7 +316,7 @@ def _account(mapping: Mapping) -> str:
     return records.disguise("_raw_account", domain="account")
 
 
-def _record(mapping: Mapping) -> dict[str, str]:
+def record_columns(mapping: Mapping) -> dict[str, str]:
     """The token, and the facts: from the identifier while it is there, else as the source has them."""
     given = {
         "record_sex": "_raw_record_sex",

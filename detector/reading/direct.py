@@ -1,4 +1,6 @@
-"""Canonical Parquet that needs no change: checked in one pass, then used where it lies, without a copy.
+"""Canonical Parquet that needs no change: checked, then used where it lies, without a copy.
+
+Where records are identifiers and nothing else needs a change, the rows are copied with tokens in their place.
 
 A day of a large portal has 15 million rows, so nothing is done twice or row by row that can be done once for a file (by
 its statistics), for a group, or for a distinct value.
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 import duckdb
 
 from detector.reading import records, sql
-from detector.reading.conform import CONTENT
+from detector.reading.conform import BOOKKEEPING, CONTENT, FACTS, LONGEST_TEXT, record_columns
 from detector.reading.counts import repetition
 from detector.reading.formats.parquet import columns_of, read_sql
 from detector.reading.mapping import Mapping
@@ -29,11 +31,24 @@ _KINDS = {"int32": "INTEGER", "bool": "BOOLEAN"}
 
 @dataclass(frozen=True)
 class Shape:
-    """What decides how a file's rows are used: its columns and their DuckDB types, and which may hold empty texts."""
+    """What decides how a file's rows are used.
+
+    Attributes
+    ----------
+    kinds
+        Its columns and their DuckDB types.
+    blanks
+        Which may hold empty texts.
+    constants
+        Columns that the mapping gives.
+    identifies
+        Whether its records are identifiers, which become tokens in a copy.
+    """
 
     kinds: tuple[tuple[str, str], ...]
     blanks: frozenset[str]
     constants: tuple[tuple[str, str], ...]
+    identifies: bool = False
 
     def kind(self, column: str) -> str:
         """A column's DuckDB type; empty if the file has none of that name."""
@@ -47,22 +62,22 @@ class Shape:
 def shape_of(path: str, mapping: Mapping, *, con: duckdb.DuckDBPyConnection) -> Shape | None:
     """Return the shape of a file that leaves nothing to change but empty texts, which count as null; else null.
 
-    That is: columns named and typed as those of events, times that are instants, tokens for records, and a mapping that
-    translates nothing.
+    That is: columns named and typed as those of events, times that are instants, and a mapping that translates nothing
+    but records.
     """
     kinds = columns_of(path, con=con)
     plain = Mapping(records=mapping.records, constants=mapping.constants, authority=mapping.authority)
     given = kinds.keys() | mapping.constants.keys()
     fits = (
-        mapping.records.kind == "token"
-        and mapping == plain
+        mapping == plain
         and all(column in given for column in _REQUIRED)
         and kinds.get("timestamp") == _INSTANT
         and all(_fits(kinds[column], column) for column in CONTENT if column in kinds)
     )
     if not fits:
         return None
-    return Shape(tuple(kinds.items()), _blanks(path, con), tuple(mapping.constants.items()))
+    identifies = mapping.records.kind == "nir"
+    return Shape(tuple(kinds.items()), _blanks(path, con), tuple(mapping.constants.items()), identifies)
 
 
 def _fits(kind: str, column: str) -> bool:
@@ -110,7 +125,9 @@ def _checked_words(source: str, con: duckdb.DuckDBPyConnection) -> int | None:
 def _are_sound(source: str, shape: Shape, con: duckdb.DuckDBPyConnection) -> bool:
     """Whether each time is a time, no number is negative, no record and no name an identifier."""
     faults = ['"timestamp" IS NULL', *(records.holds_identifier(name) for name in _MANY_VALUES if shape.holds(name))]
-    if shape.holds("record"):
+    if shape.identifies:
+        faults += [_is_unkempt(name) for name in CONTENT if shape.holds(name) and duckdb_kind(name) == "VARCHAR"]
+    elif shape.holds("record"):
         faults.append(f"{records.is_identifier(records.compact('record'))} OR {records.holds_identifier('record')}")
     asked = {
         "faults": f"count(*) FILTER ({' OR '.join(faults)})",
@@ -118,9 +135,18 @@ def _are_sound(source: str, shape: Shape, con: duckdb.DuckDBPyConnection) -> boo
         "last": 'year(max("timestamp"))',
         "least": "min(n_records)",
     }
-    faulty, first, last, least = con.execute(sql.select(asked, source)).fetchall()[0]
+    try:
+        faulty, first, last, least = con.execute(sql.select(asked, source)).fetchall()[0]
+    except duckdb.ConversionException:  # more records than a column of events holds
+        return False
     in_time = first is None or (first >= FIRST_YEAR and last < LAST_YEAR)
     return not faulty and in_time and (least is None or least >= 0)
+
+
+def _is_unkempt(column: str) -> str:
+    """Whether a text has spaces around it, or is too long to be kept as it is."""
+    text = sql.name(column)
+    return f"coalesce(starts_with({text}, ' ') OR ends_with({text}, ' ') OR strlen({text}) > {LONGEST_TEXT}, false)"
 
 
 def _hold_identifier(source: str, column: str, con: duckdb.DuckDBPyConnection) -> bool:
@@ -140,6 +166,18 @@ def events_sql(paths: list[str], shape: Shape) -> str:
     """The query for the events of files of one shape, where they lie."""
     columns = {column: _expression(column, shape) for column in CONTENT}
     return sql.select(columns | {"source": "filename", "line": "file_row_number + 1"}, read_sql(paths))
+
+
+def tokens_sql(path: str, shape: Shape) -> str:
+    """The query for the rows of a checked file as they are staged, with tokens and facts in place of identifiers."""
+    raw = {f"_raw_{column}": sql.name(column) for column in ("record", *FACTS)}
+    columns = {column: sql.name(column) for column in CONTENT if column not in ("record", *FACTS)}
+    query = sql.select(columns | raw, sql.within(events_sql([path], shape)))
+    query = sql.select({"_compact": records.compact("_raw_record")}, sql.within(query), keep=True)
+    query = sql.select({"_is_nir": records.is_identifier("_compact")}, sql.within(query), keep=True)
+    nothing = dict.fromkeys(BOOKKEEPING, "NULL::VARCHAR") | {"_part": "1", "_print": "NULL::UBIGINT"}
+    kept = {column: sql.name(column) for column in columns} | record_columns(Mapping())
+    return sql.select(kept | nothing, sql.within(query))
 
 
 def _expression(column: str, shape: Shape) -> str:

@@ -17,6 +17,8 @@ class Part:
     ----------
     staged
         Its rows in scratch, or null where its own rows are used as they lie.
+    numbered
+        Whether the rows in scratch have lines of their own; else they lie in the order of the lines.
     shape
         What decides how its rows are used, in the second case.
     notes
@@ -26,5 +28,6 @@ class Part:
     dump: Dump
     counted: FileCount
     staged: str | None = None
+    numbered: bool = False
     shape: Shape | None = None
     notes: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ from detector.reading.sample import take_sample
 EVENT_ROW = "_problem IS NULL AND _ignored IS NULL"
 _SMALL_BYTES = 1 << 24  # below, every line leaves its hash, so that repeated lines are found
 _PRINT_EVERY = 64
+_MOST_WORDS = 4096  # of a column of a row group, that are written once each: to look for more takes longer than writing
 
 
 def read_file(
@@ -40,13 +41,13 @@ def read_file(
     if not sample.is_parquet and not sample.lines:
         return Part(dump, _passed(opened), notes=("it is empty",))
     form = format_of(sample, name=dump.input.format)
-    if form is PARQUET and not supplied_elsewhere and (part := _lying(opened, con)):
+    target = scratch / f"events-{uuid4().hex}.parquet"
+    if form is PARQUET and not supplied_elsewhere and (part := _lying(opened, con, target)):
         return part
     asked = dump.input.mapping
     mapping = asked.over(form.default(sample))
     every = 1 if opened.is_small(_SMALL_BYTES) else _PRINT_EVERY
     meaning = Meaning(asked, mapping, mapping.time.zone or zone, supplied_elsewhere, form.skips_anonymous, every)
-    target = scratch / f"events-{uuid4().hex}.parquet"
     return _stage(form, Source(opened, sample, con, mapping), meaning, target)
 
 
@@ -82,11 +83,11 @@ def rejects_of(parts: list[Part], *, con: duckdb.DuckDBPyConnection) -> pa.Table
     return con.sql(rejected + " ORDER BY source, line").to_arrow_table()
 
 
-def _lying(opened: Opened, con: duckdb.DuckDBPyConnection) -> Part | None:
+def _lying(opened: Opened, con: duckdb.DuckDBPyConnection, target: Path) -> Part | None:
     if opened.dump.is_stream or opened.compression:
         return None
     shape = direct.shape_of(opened.path, opened.dump.input.mapping, con=con)
-    if shape is None:
+    if shape is None or (shape.identifies and opened.is_small(_SMALL_BYTES)):
         return None
     # Hashing the file keeps one processor busy while DuckDB is short of work for it.
     with ThreadPoolExecutor(1) as beside:
@@ -97,18 +98,27 @@ def _lying(opened: Opened, con: duckdb.DuckDBPyConnection) -> Part | None:
         return None
     rows, notes = checked
     counted = FileCount(opened.path, PARQUET.name, tally.sha256, tally.size, rows, read=rows, events=rows)
-    return Part(opened.dump, counted, shape=shape, notes=notes)
+    if not shape.identifies:
+        return Part(opened.dump, counted, shape=shape, notes=notes)
+    whence = _whence(opened.path, header=0, numbered=False)
+    _write(sql.select(whence, sql.within(direct.tokens_sql(opened.path, shape)), keep=True), target, con)
+    return Part(opened.dump, counted, str(target), notes=notes)
+
+
+def _whence(path: str, *, header: int, numbered: bool) -> dict[str, str]:
+    """What staged rows hold of where they are from; without numbers of their own, their order numbers them."""
+    found = {"_source": sql.text(path), "_header": f"{header}::BIGINT"}
+    return found if numbered else found | {"_line": "NULL::BIGINT"}
 
 
 def _stage(form: Format, source: Source, meaning: Meaning, target: Path) -> Part:
     opened, failure = source.opened, ReadError(f"{source.opened.path}: lines were lost in reading it as {form.name}")
     for rows in form.rows(source):
         query = conform(rows, meaning, path=opened.path)
-        extra = {"_source": sql.text(opened.path), "_header": f"{rows.header}::BIGINT"}
-        extra |= {} if rows.numbered else {"_line": "NULL::BIGINT"}
+        extra = _whence(opened.path, header=rows.header, numbered=rows.numbered)
         try:
             staged = sql.select(extra, sql.within(query), keep=True)
-            source.con.execute(f"COPY ({staged}) TO {sql.text(str(target))} (FORMAT parquet)")
+            _write(staged, target, source.con)
         except duckdb.Error as error:
             failure = _failure(source, error)
             continue
@@ -116,8 +126,12 @@ def _stage(form: Format, source: Source, meaning: Meaning, target: Path) -> Part
             source.release()
         counted = _counted(form, source, rows, str(target))
         if counted is not None:
-            return Part(opened.dump, counted, str(target), notes=_notes(source, meaning))
+            return Part(opened.dump, counted, str(target), rows.numbered, notes=_notes(source, meaning))
     raise failure
+
+
+def _write(query: str, target: Path, con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(f"COPY ({query}) TO {sql.text(str(target))} (FORMAT parquet, DICTIONARY_SIZE_LIMIT {_MOST_WORDS})")
 
 
 def _failure(source: Source, error: duckdb.Error) -> ReadError:

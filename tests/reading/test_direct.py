@@ -166,3 +166,45 @@ def test_repeated_rows_are_told(reads: Read, tmp_path: Path) -> None:
     path = parquet(tmp_path, "twice.parquet", timestamp=stamps, record=[str(n) for n in range(9000)] * 2, **many)
     warnings = reads(Input(path=str(path), mapping=TOKENS)).warnings
     assert any("about 50% of its lines repeat another" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize(
+    "odd", [{}, {"account": ["A ", "B"]}, {"user_agent": ["x" * 1001, "y"]}, {"action": ["lookup", "Lookup"]}]
+)
+def test_a_large_file_of_identifiers_gives_what_a_small_one_does(
+    reads: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: dict[str, Any]
+) -> None:
+    """Tokens, facts and all else are the same whether rows are checked first or conformed one by one, told the same."""
+    columns: dict[str, Any] = {
+        "record": ["1 84 12 76 451 000 38", NIR],
+        "record_sex": ["2", None],
+        "channel": [None, "software"],
+        "n_records": pa.array([3, None], pa.int64()),
+    }
+    path = parquet(tmp_path, **(columns | odd))
+    small = reads(path)
+    monkeypatch.setattr("detector.reading.staging._SMALL_BYTES", 0)
+    large = reads(path)
+    assert rows_of(large) == rows_of(small)
+    assert len(set(column(large, "record"))) == 1
+    assert (large.files, large.warnings, large.rejects) == (small.files, small.warnings, small.rejects)
+
+
+@pytest.mark.parametrize(
+    "record", ["199012A300044", "299052A12300044", "712345678901234", "1 99 05 2b 123 000", "9x", ""]
+)
+def test_each_kind_of_identifier_is_told_alike_in_a_large_file(
+    reads: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: str
+) -> None:
+    """Corsica's letters, provisional numbers, gaps and what is no identifier have the same token and facts."""
+    path = parquet(tmp_path, record=[record, None])
+    small = rows_of(reads(path))
+    monkeypatch.setattr("detector.reading.staging._SMALL_BYTES", 0)
+    assert rows_of(reads(path)) == small
+
+
+def test_more_records_than_a_number_holds_are_a_reject(reads: Read, tmp_path: Path) -> None:
+    """A row that shows more than 2^31 records is told, and stops nothing."""
+    path = parquet(tmp_path, n_records=pa.array([1, 2**31], pa.int64()))
+    reading = reads(Input(path=str(path), mapping=TOKENS), max_reject_share=1)
+    assert [row["line"] for row in reading.rejects.to_pylist()] == [2]
