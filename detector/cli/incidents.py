@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -128,6 +128,7 @@ def _login() -> str:
 
 
 def _tell(dossier: Dossier, out: Path, settings: Settings) -> None:
+    from detector.incident.case import deadline_of
     from detector.output.table import counted
 
     counts = dossier.counts
@@ -140,7 +141,7 @@ def _tell(dossier: Dossier, out: Path, settings: Settings) -> None:
     if dossier.aware_at is None:
         typer.echo(f"notify within {hours} hours of awareness (--aware-at)")
     else:
-        deadline = (dossier.aware_at + timedelta(hours=hours)).astimezone(ZoneInfo(settings.portal.zone))
+        deadline = deadline_of(dossier.aware_at, hours=hours).astimezone(ZoneInfo(settings.portal.zone))
         typer.echo(f"notify before {deadline:%Y-%m-%d %H:%M} ({settings.portal.zone})")
 
 

@@ -12,8 +12,9 @@ from ibis import _
 
 from detector.errors import ConfigError
 from detector.incident.earlier import look_earlier
-from detector.incident.facts import POSSIBLE, with_exposures
+from detector.incident.facts import POSSIBLE
 from detector.incident.ground import Ground
+from detector.incident.persons import with_exposures
 from detector.joins import to_frame
 from detector.novelty import PAST_DAYS, with_network
 from detector.schema import ACCOUNT_RECORDS, ACCOUNT_SOURCES, EVENTS, Table
@@ -34,7 +35,10 @@ def from_history(ground: Ground, accounts: Sequence[str], *, first: date, last: 
     """
     chosen = sorted(set(accounts))
     if records_of_sums(ground, chosen, first, last).empty:
-        raise ConfigError(f"the history holds no record of these accounts from {first} to {last}; give the dumps")
+        raise ConfigError(
+            f"the history holds no record of these accounts from {first} to {last}: scoring a day does not add it; "
+            "learn these days first (detector learn), or give their dumps"
+        )
     earlier = look_earlier(ground, chosen, addresses=(), start=first)
     records, exposures = with_exposures(records_of_sums(ground, chosen, earlier.start, last))
     return {

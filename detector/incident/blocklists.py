@@ -16,6 +16,8 @@ from detector.output.text import visible
 NAMESPACE = UUID("9b1d4b0e-4f35-5c39-8a0c-6f1f0a4f6d11")
 """Of this project's STIX ids: the same dossier has the same ids."""
 BLOCK = "block"
+TABLE = "extraction"
+"""Of nftables; nothing else is in it."""
 
 
 def plain_list(addresses: pd.DataFrame) -> str:
@@ -30,8 +32,12 @@ def to_block(addresses: pd.DataFrame) -> list[str]:
 
 
 def nftables(addresses: pd.DataFrame) -> str:
-    """A table with a set per version and a rule that drops what comes from it; load it with `nft -f`."""
-    lines = ["table inet extraction {"]
+    """A table with a set per version and a rule that drops what comes from it; load it with `nft -f`.
+
+    It takes the place of an earlier one at a stroke: what may no longer be blocked is let through, and no rule stands
+    twice. (Declared first, so that there is something to delete on the first day too.)
+    """
+    lines = [f"table inet {TABLE}", f"delete table inet {TABLE}", f"table inet {TABLE} {{"]
     for version in (4, 6):
         listed = [ip for ip in to_block(addresses) if ipaddress.ip_address(ip).version == version]
         elements = f"\n\t\telements = {{ {', '.join(listed)} }}" if listed else ""

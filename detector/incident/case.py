@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 
@@ -49,7 +49,7 @@ class Dossier:
     read_days
         Days of which dumps were read.
     accounts, addresses, records, exposures, timeline
-        See `detector.incident.facts`.
+        See `detector.incident.facts`, and `detector.incident.persons`.
     evidence
         The tied events, tokenised, each with the fingerprint of its original line.
     counts
@@ -81,3 +81,8 @@ class Dossier:
     files: tuple[FileCount, ...]
     aware_at: datetime | None
     settings: Settings
+
+
+def deadline_of(aware_at: datetime, *, hours: int) -> datetime:
+    """So many hours later, in UTC: hours of the wall clock are not all there on the day when it is changed."""
+    return aware_at.astimezone(UTC) + timedelta(hours=hours)

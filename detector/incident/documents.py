@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from detector.errors import ConfigError
 from detector.incident.attribution import SIGNS
-from detector.incident.case import Dossier
+from detector.incident.case import Dossier, deadline_of
 from detector.incident.earlier import TELLING
 from detector.incident.facts import DEEDS, POSSIBLE, REASONS
 from detector.incident.severity import assess
@@ -117,7 +117,7 @@ def context(
     told = dossier.settings.incident
     accounts, addresses = dossier.accounts, dossier.addresses
     tied_at = accounts["first_at"].dropna()
-    deadline = None if aware_at is None else aware_at + timedelta(hours=told.deadline_hours)
+    deadline = None if aware_at is None else deadline_of(aware_at, hours=told.deadline_hours)
     severity = assess(dpc=told.dpc, ei=told.ei, written=bool(dossier.counts.get("written_lower")))
     zone = dossier.settings.portal.zone
     return {
@@ -226,7 +226,6 @@ def _trace(row: dict[Any, Any], language: Language) -> dict[str, Any]:
 
 def _exposures(dossier: Dossier, language: Language) -> list[dict[str, Any]]:
     place = LANGUAGES.index(language)
-    possible = dossier.records[dossier.records["bound"] == POSSIBLE].groupby("exposure")["record"].nunique()
     return [
         {
             "letter": row["exposure"],
@@ -235,8 +234,8 @@ def _exposures(dossier: Dossier, language: Language) -> list[dict[str, Any]]:
             "saved": bool(row["saved"]),
             "written": bool(row["written"]),
             "n_tied": int(row["records_tied"]),
-            "n_possible": int(possible.get(row["exposure"], 0)),
-            "possible": words.number(int(possible.get(row["exposure"], 0)), language),
+            "n_possible": int(row["records"] - row["records_tied"]),
+            "possible": words.number(int(row["records"] - row["records_tied"]), language),
             "tied": words.number(row["records_tied"], language),
             "all": words.number(row["records"], language),
         }

@@ -21,6 +21,7 @@ from detector.incident.earlier import Earlier, look_earlier
 from detector.incident.ground import Ground
 from detector.incident.inquiry import Inquiry, Remark, inquire
 from detector.incident.originals import fingerprints
+from detector.incident.persons import with_exposures
 from detector.incident.writing import refuse_strange, write_dossier
 from detector.reading import Input, Mapping
 from detector.report.french import told
@@ -100,7 +101,7 @@ def _from_dumps(place: Workspace, held: History | None, case: Case, inputs: Sequ
     found = _found(place, reading.events, held, case)
     inquiry, earlier, sums = found.inquiry, found.earlier, found.sums
     events = facts.tagged(inquiry)
-    records, exposures = facts.with_exposures(widening.with_records(facts.records_of(events), sums))
+    records, exposures = with_exposures(widening.with_records(facts.records_of(events), sums))
     listed = facts.accounts_of(inquiry, events, records)
     evidence = facts.evidence_of(events).to_pandas()
     rejected = sum(file.rejected for file in reading.files)

@@ -1,4 +1,4 @@
-"""What an inquiry comes to: accounts, addresses, records, exposures, a timeline."""
+"""What an inquiry comes to: accounts, addresses, records, a timeline."""
 
 from __future__ import annotations
 
@@ -69,27 +69,6 @@ def records_of(events: ir.Table) -> pd.DataFrame:
     found = to_frame(rows.mutate(services=ibis.literal("+").join(rows.services.sort())))
     found = found.assign(bound=found["tied"].map({True: TIED, False: POSSIBLE})).drop(columns="tied")
     return found.sort_values(["account", "record"], ignore_index=True)
-
-
-def with_exposures(records: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Records with the letter of their kind of exposure, and the kinds, the most frequent first."""
-    kinds = ["services", "saved", "written"]
-    sizes = records.groupby(kinds, dropna=False, sort=True).agg(records=("record", "nunique")).reset_index()
-    sizes = sizes.sort_values(["records", *kinds], ascending=[False, True, True, True], ignore_index=True)
-    sizes["exposure"] = [letter(place) for place in range(len(sizes))]
-    tied = records[records["bound"] == TIED].groupby(kinds, dropna=False)["record"].nunique().rename("records_tied")
-    sizes = sizes.join(tied, on=kinds).fillna({"records_tied": 0}).astype({"records_tied": "int64"})
-    return records.merge(sizes[[*kinds, "exposure"]], on=kinds, how="left"), sizes
-
-
-def letter(place: int) -> str:
-    """A, B, …, Z, AA, AB, …"""
-    name = ""
-    place += 1
-    while place:
-        place, rest = divmod(place - 1, 26)
-        name = chr(ord("A") + rest) + name
-    return name
 
 
 def accounts_of(inquiry: Inquiry, events: ir.Table, records: pd.DataFrame) -> pd.DataFrame:

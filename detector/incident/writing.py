@@ -24,7 +24,8 @@ from detector.incident.blocklists import nftables, plain_list, stix_bundle
 from detector.incident.case import Dossier
 from detector.incident.documents import write_documents
 from detector.incident.earlier import TELLING
-from detector.incident.facts import DEEDS, POSSIBLE, REASONS
+from detector.incident.facts import DEEDS, POSSIBLE, REASONS, TIED
+from detector.incident.persons import KINDS, persons_of
 from detector.incident.shown import shown_texts
 from detector.output.folders import whole_folder
 from detector.output.rows import plain
@@ -70,7 +71,7 @@ def write_dossier(dossier: Dossier, out: Path) -> datetime | None:
             "remarks": [english for english, _french in dossier.remarks],
             "revisions": revisions,
         }
-        _write(folder / MARK, json.dumps(plain(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        _write(folder / MARK, json.dumps(plain(document), indent=1, allow_nan=False) + "\n")
         _write(folder / MANIFEST, _manifest(dossier, folder))
     return aware_at
 
@@ -125,33 +126,36 @@ def _write_tables(dossier: Dossier, folder: Path) -> None:
 
 
 def _write_records(dossier: Dossier, folder: Path) -> None:
-    records = dossier.records[
-        ["account", "record", "bound", "first_at", "last_at", "queries", "n_shown", "saved", "written", "exposure"]
-    ]
+    columns = ["account", "record", "bound", "first_at", "last_at", "queries", "n_shown", *KINDS, "exposure"]
+    records = dossier.records[columns]
     _write_parquet(records, folder / "records.parquet")
     write_csv(records, folder / "records.csv")
     texts = shown_texts(dossier.exposures, dossier.settings.shown)
     exposures = dossier.exposures.assign(**{name: [each[name] for each in texts] for name in ("shown_en", "shown_fr")})
     write_csv(exposures, folder / "exposures.csv")
-    zone = dossier.settings.portal.zone
+    (folder / "letters").mkdir(exist_ok=True)
+    write_csv(mail_merge(dossier.records, dossier.settings.portal.zone), folder / "letters" / "mail-merge.csv")
+
+
+def mail_merge(records: pd.DataFrame, zone: str) -> pd.DataFrame:
+    """One letter a person, over all accounts that looked it up."""
+    letters = records[["record", "exposure"]].drop_duplicates("record")
+    persons = persons_of(records).merge(letters, on="record", how="left")
     days = {
-        name: records[name].dt.tz_convert(zone).dt.tz_localize(None).dt.normalize() for name in ("first_at", "last_at")
+        name: persons[name].dt.tz_convert(zone).dt.tz_localize(None).dt.normalize() for name in ("first_at", "last_at")
     }
+    certain = persons["bound"] == TIED
     merge = pd.DataFrame(
         {
-            "record": records["record"],
-            "letter": records["exposure"].where(records["bound"] != POSSIBLE, records["exposure"] + "-" + POSSIBLE),
-            "certain": records["bound"].map({POSSIBLE: "no"}).fillna("yes"),
+            "record": persons["record"],
+            "letter": persons["exposure"].where(certain, persons["exposure"] + "-" + POSSIBLE),
+            "certain": certain.map({True: "yes", False: "no"}),
             "first_day": days["first_at"],
             "last_day": days["last_at"],
-            "times": records["queries"],
+            "times": persons["queries"],
         }
     )
-    merge = merge.join(_dates(days["first_at"], days["last_at"]))
-    # One letter a person: what is certain counts before what is possible, and the first time before the later ones.
-    merge = merge.sort_values(["record", "certain", "first_day"], ascending=[True, False, True])
-    (folder / "letters").mkdir(exist_ok=True)
-    write_csv(merge.drop_duplicates("record"), folder / "letters" / "mail-merge.csv")
+    return merge.join(_dates(days["first_at"], days["last_at"]))
 
 
 def _dates(first: pd.Series, last: pd.Series) -> pd.DataFrame:
@@ -222,7 +226,7 @@ def _manifest(dossier: Dossier, folder: Path) -> str:
     originals = [
         {"name": file.path, "sha256": file.sha256, "bytes": file.size, "lines": file.lines} for file in dossier.files
     ]
-    return json.dumps({"format": FORMAT, "files": files, "originals": originals}, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps({"format": FORMAT, "files": files, "originals": originals}, indent=1) + "\n"
 
 
 def _files(folder: Path) -> Iterable[Path]:

@@ -32,6 +32,22 @@ def test_all_alerts_are_meant_or_those_that_are_named(results: Path) -> None:
     assert alerted(results, uids[:1])[0] == accounts[:1]
 
 
+def test_the_beginning_of_an_id_is_enough(results: Path, tmp_path: Path) -> None:
+    """As `detector alerts` shows it; where two begin so, it is asked for more."""
+    lines = (results / "alerts.jsonl").read_text().splitlines()
+    findings = [json.loads(line) for line in lines]
+    for finding, uid in zip(findings, ("abcdef12-one", "abcdef12-two", "12345678-three"), strict=True):
+        finding["metadata"]["uid"] = uid
+    (tmp_path / "alerts.jsonl").write_text("".join(json.dumps(finding) + "\n" for finding in findings))
+    account = findings[2]["resources"][0]["uid"]
+    assert alerted(tmp_path, ["12345678"])[0] == [account]
+    assert alerted(tmp_path, ["12345678", "12345678-three"])[0] == [account]
+    with pytest.raises(ConfigError, match=r"--alert abcdef12: 2 alerts of .* begin so; type more of the id"):
+        alerted(tmp_path, ["abcdef12"])
+    with pytest.raises(ConfigError, match="--alert 1: not in"):
+        alerted(tmp_path, ["1"])
+
+
 def test_an_unknown_alert_or_folder_is_told(results: Path, tmp_path: Path) -> None:
     """With what was found."""
     with pytest.raises(ConfigError, match=r"--alert nothing: not in .*, which holds 3 alerts"):

@@ -89,6 +89,8 @@ def test_the_bundle_stays_stix(out: Path) -> None:
     assert [each.pattern for each in bundle.objects if each.type == "indicator"] == [
         "[ipv4-addr:value = '198.51.100.9']"
     ]
+    for name in ("incident.json", "manifest.json"):
+        assert (out / name).read_text(encoding="utf-8").isascii()
     assert json.loads((out / "incident.json").read_text())["facts"]["counts"]["records_lower"] == 200
 
 

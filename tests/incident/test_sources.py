@@ -6,9 +6,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from detector.incident import Case, Dossier, prepare_dossier
+from detector.incident.blocklists import nftables
 from tests.incident.logs import LAST, MAPPING, PROXY, honest, theft, write_log
 
 
@@ -94,6 +96,17 @@ def test_where_nothing_is_tied_the_accounts_addresses_are_listed_and_none_is_to_
     stix = (tmp_path / "out" / "stix.json").read_text()
     assert "203.0.113.5: nothing that was done from it is tied to the attack. 5 other accounts use it" in stix
     assert '"type": "indicator"' not in stix
+
+
+def test_the_file_for_nft_takes_the_place_of_the_one_before() -> None:
+    """One load: the table is declared, deleted, and made anew with what is to be blocked now, so nothing is left."""
+    decided = pd.DataFrame({"ip": ["198.51.100.9", "198.51.100.10"], "decision": ["keep", "block"]})
+    lines = nftables(decided).splitlines()
+    assert lines[:3] == ["table inet extraction", "delete table inet extraction", "table inet extraction {"]
+    assert "198.51.100.9 " not in nftables(decided)
+    nobody = nftables(decided.assign(decision="keep"))
+    assert "elements" not in nobody
+    assert nobody.startswith("table inet extraction\ndelete table inet extraction\n")
 
 
 def test_nft_takes_the_set(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from detector.incident.facts import letter
+from detector.incident.persons import letter
 from detector.incident.severity import assess
 from detector.incident.shown import data_of, shown_texts
 

@@ -1,0 +1,76 @@
+"""Persons as letters tell them: each once, with all that the accounts of the incident were shown of them."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from detector.incident.facts import TIED
+
+KINDS = ["services", "saved", "written"]
+
+
+def persons_of(records: pd.DataFrame) -> pd.DataFrame:
+    """One row per person, over all accounts.
+
+    Parameters
+    ----------
+    records
+        One row per account and record.
+
+    Returns
+    -------
+    pd.DataFrame
+        record; `bound`: tied if any of its rows is; first_at, last_at, queries, services (joined by +), saved,
+        written, of the tied rows where there are any: what is certain is not made more of by what is only possible.
+    """
+    best = records["bound"] == TIED
+    certain = records[best]
+    rows = pd.concat([certain, records[~best & ~records["record"].isin(certain["record"])]])
+    rows = rows[["record", "bound", "first_at", "last_at", "queries", *KINDS]]
+    several = rows["record"].duplicated(keep=False)
+    merged = (
+        rows[several]
+        .groupby("record", sort=False)
+        .agg(
+            bound=("bound", "first"),
+            first_at=("first_at", "min"),
+            last_at=("last_at", "max"),
+            queries=("queries", "sum"),
+            services=("services", "+".join),
+            saved=("saved", "any"),
+            written=("written", "any"),
+        )
+    )
+    known = {text: "+".join(sorted(set(text.split("+")))) for text in merged["services"].unique()}
+    merged = merged.assign(services=merged["services"].map(known)).reset_index()
+    found = pd.concat([rows[~several], merged]) if len(merged) else rows
+    return found.sort_values("record", ignore_index=True)
+
+
+def with_exposures(records: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Records with the letter of their person's kind of exposure, and the kinds, the most frequent first.
+
+    Returns
+    -------
+    tuple
+        The records, with `exposure`; the kinds: services, saved, written, records (persons), exposure, records_tied.
+    """
+    persons = persons_of(records)
+    sizes = persons.groupby(KINDS, dropna=False, sort=True).agg(
+        records=("record", "size"), records_tied=("bound", lambda bounds: int((bounds == TIED).sum()))
+    )
+    sizes = sizes.reset_index().sort_values(["records", *KINDS], ascending=[False, True, True, True], ignore_index=True)
+    letters = pd.Series([letter(place) for place in range(len(sizes))], dtype="object")
+    sizes.insert(len(KINDS) + 1, "exposure", letters)
+    told = persons.merge(sizes[[*KINDS, "exposure"]], on=KINDS, how="left")[["record", "exposure"]]
+    return records.merge(told, on="record", how="left"), sizes.astype({"records_tied": "int64"})
+
+
+def letter(place: int) -> str:
+    """A to Z, then AA, AB, …"""
+    name = ""
+    place += 1
+    while place:
+        place, rest = divmod(place - 1, 26)
+        name = chr(ord("A") + rest) + name
+    return name
