@@ -1,9 +1,8 @@
-"""Alerts and near-alerts → campaigns: accounts driven from the same rare sources, found together though none alone is.
+"""Alerts and near-alerts → campaigns: accounts that are driven together, found together though none alone is.
 
-A source (address, network, user agent) that honest accounts share, such as a hospital's proxy or a carrier's gateway,
-has about one near-alert in twenty among its accounts. One that an attack uses has near-alerts only: how many of a
-source's accounts are near-alerts is tested against a binomial of one in twenty, for the sources that are rare in the
-past of everybody else.
+What accounts share is a source (address, network, user agent), or the moment at which they first came from a network
+new to them. Of honest accounts with a source in common, such as a hospital's proxy or a carrier's gateway, about one in
+twenty is a near-alert; of those that an attack drives, all are. How many are is tested against a binomial.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import binom, false_discovery_control
 
+from detector.clock import MINUTE_US, epoch_us
 from detector.joins import attach, to_frame
 from detector.novelty import with_network
 
@@ -32,28 +32,37 @@ class CampaignSettings(BaseModel):
 
     near: float = Field(default=0.05, gt=0, lt=1)
     """An account-day with a p-value of at most this is a near-alert: one honest account-day in twenty is."""
-    rare_accounts: int = Field(default=5, ge=0)
-    """A source that more other accounts used in the 28 days before joins nobody: it is a hospital's or a carrier's."""
+    near_at_once: float = Field(default=0.005, gt=0, lt=1)
+    """The same for accounts that have only a moment in common: of honest accounts on a network new to them, one in five
+    is a near-alert of the usual kind, and begins at the attack's moment by chance."""
+    honest_share: float = Field(default=0.1, gt=0, lt=1)
+    """A source or a moment joins nobody if more than this share of its near-alerts may be honest: so many as go with
+    those of its accounts that are none."""
     false_discovery_rate: float = Field(default=0.0001, gt=0, lt=1)
-    """Aim for the sources of one day, all tested together: a day tests hundreds, and two neighbours who both screen
-    their patients are no campaign."""
+    """Aim for the sources of one day, all tested together, and for its moments: a day tests hundreds, and two
+    neighbours who both screen their patients are no campaign."""
 
 
 MIN_MEMBERS = 2
 COLUMNS = ("campaign", "account", "day", "p_value", "pooled_p_value", "sources", "via")
+MOMENT_US = 15 * MINUTE_US
+"""Accounts that a program drives begin within minutes of each other; moments overlap by half."""
 
 
-class _Sources(NamedTuple):
-    """Accounts by source of one day, and what is known of each source."""
+class _Counted(NamedTuple):
+    """What near-alerts have in common (`uses`: `account`, `source`), and how many share it.
 
-    uses: pd.DataFrame
+    `tested` has `n_near` of the `n` accounts of each `source`, and the `rate` at which honest ones are near-alerts.
+    """
+
+    uses: ir.Table
     tested: pd.DataFrame
 
 
 def find_campaigns(
     judged: pd.DataFrame, sources: ir.Table, past_sources: ir.Table, *, settings: CampaignSettings | None = None
 ) -> pd.DataFrame:
-    """Join the accounts of one day that share rare sources.
+    """Join the accounts of one day that share rare sources, or that came from new networks at one moment.
 
     Parameters
     ----------
@@ -61,7 +70,7 @@ def find_campaigns(
         One row per account of the day with `account`, `day`, `p_value` and `alert`. Without p-values (no history to
         calibrate on), only alerts are near.
     sources, past_sources
-        `account_sources` of the day, and of the 28 days before.
+        `account_sources` of the day, and of the 28 days before. Without `first_at`, moments join nobody.
     settings
         What counts as near, rare and together.
 
@@ -75,32 +84,41 @@ def find_campaigns(
     near = judged.loc[judged["alert"] | (judged["p_value"] <= settings.near), ["account", "day", "p_value", "alert"]]
     if len(near) < MIN_MEMBERS:
         return pd.DataFrame(columns=list(COLUMNS))
-    marks = ibis.memtable(pd.DataFrame({"account": near["account"].to_numpy(dtype=str)}))
-    return join_accounts(near, shared_sources(sources, past_sources, marks, settings=settings))
+    at_once = near["alert"] | (near["p_value"] <= settings.near_at_once)
+    marks = pd.DataFrame({"account": near["account"].to_numpy(dtype=str), "at_once": at_once.to_numpy(dtype=bool)})
+    return join_accounts(near, shared_sources(sources, past_sources, ibis.memtable(marks), settings=settings))
 
 
 def shared_sources(sources: ir.Table, past: ir.Table, near: ir.Table, *, settings: CampaignSettings) -> pd.DataFrame:
-    """The uses (`account`, `source`) of sources that more of the accounts `near` share than honest life explains."""
-    return _test_sources(_count_sources(sources, past, near, rare=settings.rare_accounts), settings)
+    """What more of the accounts `near` share than honest life explains: `account`, `source` (moments among them).
+
+    `near` has one row per near-alert: `account`, and whether a moment can join it (`at_once`).
+    """
+    today = with_network(sources.filter(_.lookups + _.writes > 0))
+    before = with_network(past.filter(_.lookups + _.writes > 0))
+    before = before.select("account", "ip", "network", "user_agent").distinct().cache()
+    counted = [_count_sources(today, before, near, rate=settings.near)]
+    if "first_at" in sources.columns:
+        counted.append(_count_moments(today, before, near.filter(_.at_once), rate=settings.near_at_once))
+    parts = []
+    for each in counted:
+        found = ibis.memtable({"source": _unexplained(each.tested, settings)}, schema={"source": "string"})
+        parts.append(to_frame(each.uses.semi_join(found, "source")))
+    return pd.concat(parts, ignore_index=True)
 
 
-def _count_sources(sources: ir.Table, past: ir.Table, marks: ir.Table, *, rare: int) -> _Sources:
-    """Sources that at least two near-alerts share and few others used, and how many accounts use each."""
-    today = _tokens(sources).cache()
-    shared = today.semi_join(marks, "account").group_by("source").having(_.account.nunique() >= MIN_MEMBERS)
-    asked = shared.aggregate(n_near=_.account.nunique()).cache()
-    totals = today.semi_join(asked, "source").group_by("source").aggregate(n_today=_.account.nunique())
-    others = _tokens(past).anti_join(marks, "account").semi_join(asked, "source")
-    used = others.group_by("source").aggregate(n_others=_.account.nunique())
-    counted = attach(asked.inner_join(totals, "source"), used, "source").mutate(n_others=_.n_others.fill_null(0))
-    tested = counted.filter(_.n_others <= rare).cache()
-    of_near = today.semi_join(tested, "source").semi_join(marks, "account").distinct()
-    return _Sources(to_frame(of_near), to_frame(tested))
+def _count_sources(today: ir.Table, before: ir.Table, marks: ir.Table, *, rate: float) -> _Counted:
+    """Sources that at least two near-alerts share; everybody who used one in 28 days counts."""
+    uses = _tokens(today).cache()
+    shared = uses.semi_join(marks, "account").group_by("source").having(_.count() >= MIN_MEMBERS)
+    asked = shared.aggregate(n_near=_.count()).cache()
+    users = uses.union(_tokens(before), distinct=True).semi_join(asked, "source")
+    counts = asked.inner_join(users.group_by("source").aggregate(n=_.count()), "source")
+    return _Counted(uses.semi_join(marks, "account"), to_frame(counts).assign(rate=rate))
 
 
-def _tokens(sources: ir.Table) -> ir.Table:
+def _tokens(named: ir.Table) -> ir.Table:
     """`account` and `source`, one row for each address, network and agent that an account used."""
-    named = with_network(sources.filter(_.lookups + _.writes > 0))
     parts = [
         named.select("account", source=ibis.literal(label) + named[column])
         for label, column in (("address ", "ip"), ("network ", "network"), ("agent ", "user_agent"))
@@ -108,14 +126,37 @@ def _tokens(sources: ir.Table) -> ir.Table:
     return ibis.union(*parts).filter(_.source.notnull()).distinct()
 
 
-def _test_sources(counted: _Sources, settings: CampaignSettings) -> pd.DataFrame:
-    """The uses of sources with more near-alerts than honest life explains."""
-    tested = counted.tested
+def _count_moments(today: ir.Table, before: ir.Table, marks: ir.Table, *, rate: float) -> _Counted:
+    """Quarters of an hour in which accounts first came from a network new to them.
+
+    More of such accounts are near-alerts than of others: as many as on the rest of the day.
+    """
+    new = today.filter(_.network.notnull()).anti_join(before, ["account", "network"])
+    began = new.group_by("account").aggregate(at=_.first_at.min())
+    half = MOMENT_US // 2
+    numbered = began.mutate(number=epoch_us(began.at) // half)
+    moments = [
+        numbered.select("account", source=ibis.literal("moment ") + (numbered.number - back).cast("string"))
+        for back in (0, 1)
+    ]
+    uses = ibis.union(*moments).cache()
+    marked = attach(uses, marks.select("account", is_near=True).distinct(), "account")
+    counts = to_frame(marked.group_by("source").aggregate(n=_.count(), n_near=_.is_near.notnull().sum()))
+    # Every account is in two moments.
+    others, near = counts["n"].sum() / 2 - counts["n"], counts["n_near"].sum() / 2 - counts["n_near"]
+    return _Counted(uses.semi_join(marks, "account"), counts.assign(rate=np.maximum((near + 1) / (others + 2), rate)))
+
+
+def _unexplained(tested: pd.DataFrame, settings: CampaignSettings) -> list[str]:
+    """Sources with more near-alerts than honest life explains, of which it explains next to none."""
     if tested.empty:
-        return counted.uses.iloc[:0]
-    p_values = binom.sf(tested["n_near"] - 1, tested["n_today"], settings.near)
-    found = tested[false_discovery_control(p_values) <= settings.false_discovery_rate]
-    return counted.uses[counted.uses["source"].isin(found["source"])]
+        return []
+    p_values = binom.sf(tested["n_near"] - 1, tested["n"], tested["rate"])
+    is_odd = false_discovery_control(p_values) <= settings.false_discovery_rate
+    # For every honest account that is no near-alert, so many are.
+    honest = (tested["n"] - tested["n_near"]) * tested["rate"] / (1 - tested["rate"])
+    is_rare = honest <= settings.honest_share * tested["n_near"]
+    return sorted(tested.loc[is_odd & is_rare, "source"])
 
 
 def join_accounts(near: pd.DataFrame, uses: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import ibis
 import ibis.expr.types as ir
@@ -18,24 +18,27 @@ DAY = date(2026, 3, 3)
 BEFORE = date(2026, 3, 1)
 
 
-def sources(uses: list[tuple[str, str]], day: date = DAY) -> ir.Table:
-    """Account-sources: one look-up of each account from each address."""
-    at = datetime(day.year, day.month, day.day, 9, tzinfo=UTC)
+def sources(
+    uses: list[tuple[str, str]], day: date = DAY, *, minutes: dict[str, float] | None = None, agent: str = "Mozilla/5.0"
+) -> ir.Table:
+    """Account-sources: one look-up of each account from each address, so many minutes after nine or at nine."""
+    nine = datetime(day.year, day.month, day.day, 9, tzinfo=UTC)
+    begun = {account: nine + timedelta(minutes=(minutes or {}).get(account, 0)) for account, _ip in uses}
     rows = [
         {
             "account": account,
             "channel": "portal",
             "day": day,
             "ip": ip,
-            "user_agent": "Mozilla/5.0",
+            "user_agent": agent,
             "auth_mode": None,
             "logins": 1,
             "failures": 0,
             "lookups": 1,
             "writes": 0,
             "resets": 0,
-            "first_at": at,
-            "last_at": at,
+            "first_at": begun[account],
+            "last_at": begun[account],
         }
         for account, ip in uses
     ]
@@ -94,6 +97,78 @@ def test_nothing_near_is_no_campaign() -> None:
     nothing = sources([], BEFORE)
     assert find_campaigns(judged({"a": 0.5, "b": 0.6}), today, nothing).empty
     assert find_campaigns(judged({"a": 0.001, "b": 0.6}), today, nothing).empty
+
+
+SLOW = [f"v{i}" for i in range(60)]
+STAFF = [f"h{i}" for i in range(1_200)]
+STARTS = dict(zip(STAFF, np.random.default_rng(1).uniform(-60, 480, len(STAFF)), strict=True))
+"""When honest accounts begin, in minutes after nine: all day long."""
+
+
+def slow_theft(*, ips: list[str], begin: np.ndarray, p_value: float = 0.004) -> tuple[pd.DataFrame, ir.Table, ir.Table]:
+    """Sixty accounts read from new addresses, and none alerts; one honest account in eight has a new network too."""
+    office, moved = own_addresses(STAFF), [(account, f"172.16.{i}.1") for i, account in enumerate(STAFF[::8])]
+    p_values = dict(zip(STAFF, np.random.default_rng(2).permutation(np.linspace(0.0005, 1, 1_200)), strict=True))
+    today = sources(
+        [*office, *moved, *zip(SLOW, ips, strict=True)],
+        minutes=STARTS | dict(zip(SLOW, begin.tolist(), strict=True)),
+    )
+    before = sources([*office, *((account, f"192.168.{i}.1") for i, account in enumerate(SLOW))], BEFORE)
+    return judged(p_values | dict.fromkeys(SLOW, p_value)), today, before
+
+
+def test_sixty_slow_accounts_are_found_together_by_their_addresses() -> None:
+    """Sixty accounts behind six addresses of one provider, all day long: none alerts, and they are one campaign."""
+    ips = [f"203.0.113.{i % 6}" for i in range(60)]
+    found = find_campaigns(*slow_theft(ips=ips, begin=np.linspace(0, 400, 60), p_value=0.03))
+    assert sorted(found["account"]) == sorted(SLOW)
+    assert found["campaign"].nunique() == 1
+
+
+def test_an_address_that_few_others_knew_still_joins() -> None:
+    """A gateway that seven honest accounts used before is no reason to let sixty near-alerts go."""
+    table, today, before = slow_theft(ips=["203.0.113.1"] * 60, begin=np.linspace(0, 400, 60), p_value=0.03)
+    before = before.union(sources([(account, "203.0.113.1") for account in STAFF[:7]], BEFORE))
+    assert sorted(find_campaigns(table, today, before)["account"]) == sorted(SLOW)
+
+
+def test_sixty_slow_accounts_are_found_together_by_the_moment() -> None:
+    """Each from an address and a network of its own, but all within ten minutes: hardly anybody else is joined."""
+    ips = [f"203.0.{i}.1" for i in range(60)]
+    table, today, before = slow_theft(ips=ips, begin=np.linspace(0, 9, 60))
+    found = find_campaigns(table, today, before)
+    assert set(SLOW) <= set(found["account"])
+    assert len(found) <= 61
+    assert found["campaign"].nunique() == 1
+    shuffled = find_campaigns(table.sample(frac=1, random_state=0), today.order_by(ibis.desc("account")), before)
+    pd.testing.assert_frame_equal(shuffled, found)
+
+
+def test_accounts_that_begin_all_day_long_are_not_joined() -> None:
+    """Without a moment or a source in common there is no campaign; nor is there one when everybody begins at once."""
+    ips = [f"203.0.{i}.1" for i in range(60)]
+    assert find_campaigns(*slow_theft(ips=ips, begin=np.linspace(0, 480, 60))).empty
+    calm = judged(dict(zip(STAFF, np.linspace(0.0005, 1, 1_200), strict=True)))
+    moved = [(account, f"172.16.{i // 200}.{i % 200}") for i, account in enumerate(STAFF)]
+    assert find_campaigns(calm, sources(moved), sources(own_addresses(STAFF), BEFORE)).empty
+
+
+def test_carrier_joins_nobody() -> None:
+    """A carrier's gateway whose accounts change every day: half of today's are new to it, as everybody's are."""
+    table = judged(dict(zip(STAFF, np.random.default_rng(2).permutation(np.linspace(0.0005, 1, 1_200)), strict=True)))
+    today = [(account, f"198.51.100.{i % 40}") for i, account in enumerate(STAFF[:300])]
+    before = [(account, f"198.51.100.{i % 40}") for i, account in enumerate(STAFF[150:450])]
+    assert find_campaigns(table, sources(today, minutes=STARTS), sources(before, BEFORE)).empty
+
+
+def test_browser_update_joins_nobody() -> None:
+    """A browser's new release is an agent that nobody used before, and its users are near-alerts thrice as often."""
+    updated = STAFF[:300]
+    p_values = dict(zip(STAFF, np.linspace(0.0005, 1, 1_200), strict=True)) | dict.fromkeys(updated, 0.5)
+    p_values |= dict.fromkeys(updated[:45], 0.03)
+    office = own_addresses(STAFF)
+    today = sources(office[:300], minutes=STARTS, agent="Mozilla/6.0").union(sources(office[300:], minutes=STARTS))
+    assert find_campaigns(judged(p_values), today, sources(office, BEFORE)).empty
 
 
 def test_same_input_gives_the_same_name() -> None:

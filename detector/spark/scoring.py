@@ -176,8 +176,10 @@ def _add_campaigns(
     """Accounts that share rare sources alert together, though some would not alone."""
     con: SparkBackend = timeline.con
     alerted = con.session.createDataFrame(pa.Table.from_pandas(marks.loc[marks["alert"], ["account"]], _ACCOUNTS))
-    small = rows.filter(F.col("p_value") <= settings.campaigns.near).select("account")
-    near = con.held(small.union(alerted).distinct())
+    small = rows.filter(F.col("p_value") <= settings.campaigns.near)
+    at_once = (F.col("p_value") <= settings.campaigns.near_at_once).alias("at_once")
+    both = small.select("account", at_once).union(alerted.withColumn("at_once", F.lit(True)))
+    near = con.held(both.groupBy("account").agg(F.max("at_once").alias("at_once")))
     if near.count() < MIN_MEMBERS:
         return marks.assign(campaign=None)
     sources, past = timeline.sources(day), timeline.past(day).sources
