@@ -172,11 +172,11 @@ def tokens_sql(path: str, shape: Shape) -> str:
     """The query for the rows of a checked file as they are staged, with tokens and facts in place of identifiers."""
     raw = {f"_raw_{column}": sql.name(column) for column in ("record", *FACTS)}
     columns = {column: sql.name(column) for column in CONTENT if column not in ("record", *FACTS)}
-    query = sql.select(columns | raw, sql.within(events_sql([path], shape)))
+    query = sql.select(columns | raw | {"line": "line"}, sql.within(events_sql([path], shape)))
     query = sql.select({"_compact": records.compact("_raw_record")}, sql.within(query), keep=True)
     query = sql.select({"_is_nir": records.is_identifier("_compact")}, sql.within(query), keep=True)
     nothing = dict.fromkeys(BOOKKEEPING, "NULL::VARCHAR") | {"_part": "1", "_print": "NULL::UBIGINT"}
-    kept = {column: sql.name(column) for column in columns} | record_columns(Mapping())
+    kept = {column: sql.name(column) for column in columns} | record_columns(Mapping()) | {"_line": "line"}
     return sql.select(kept | nothing, sql.within(query))
 
 

@@ -100,9 +100,9 @@ def _lying(opened: Opened, con: duckdb.DuckDBPyConnection, target: Path) -> Part
     counted = FileCount(opened.path, PARQUET.name, tally.sha256, tally.size, rows, read=rows, events=rows)
     if not shape.identifies:
         return Part(opened.dump, counted, shape=shape, notes=notes)
-    whence = _whence(opened.path, header=0, numbered=False)
+    whence = _whence(opened.path, header=0, numbered=True)
     _write(sql.select(whence, sql.within(direct.tokens_sql(opened.path, shape)), keep=True), target, con)
-    return Part(opened.dump, counted, str(target), notes=notes)
+    return Part(opened.dump, counted, str(target), numbered=True, notes=notes)
 
 
 def _whence(path: str, *, header: int, numbered: bool) -> dict[str, str]:

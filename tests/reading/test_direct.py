@@ -203,6 +203,17 @@ def test_each_kind_of_identifier_is_told_alike_in_a_large_file(
     assert rows_of(reads(path)) == small
 
 
+@pytest.mark.parametrize("smallest", [0, 1 << 24])
+def test_staged_rows_keep_their_number(
+    reads: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, smallest: int
+) -> None:
+    """A staged row of Parquet holds the number it has in its file, whatever the order in which rows were written."""
+    monkeypatch.setattr("detector.reading.staging._SMALL_BYTES", smallest)
+    reads(parquet(tmp_path, record=[NIR, NIR]))
+    (staged,) = scratch(tmp_path)
+    assert sorted(pq.read_table(staged)["_line"].to_pylist()) == [1, 2]
+
+
 def test_more_records_than_a_number_holds_are_a_reject(reads: Read, tmp_path: Path) -> None:
     """A row that shows more than 2^31 records is told, and stops nothing."""
     path = parquet(tmp_path, n_records=pa.array([1, 2**31], pa.int64()))

@@ -30,11 +30,12 @@ def rows(source: Source) -> Iterator[Rows]:
         raise ReadError(f"{path}: Parquet must be a file, neither a stream nor compressed once more; save it first")
     kinds = columns_of(path, con=source.con)
     fields = {name: place for name in dict.fromkeys((*kinds, *source.wanted)) if (place := _place(name, kinds))}
-    columns = {"_part": "1", "_problem": "NULL::VARCHAR", "_ignored": "NULL::VARCHAR"}
+    # Rows are numbered here: DuckDB does not always write those of many row groups in the order in which it read them.
+    columns = {"_line": "file_row_number + 1", "_part": "1", "_problem": "NULL::VARCHAR", "_ignored": "NULL::VARCHAR"}
     query = sql.select(columns | {f"_p{i}": f.sql for i, f in enumerate(fields.values())}, read_sql([path]))
     named = {name: Field(f"_p{i}", fields[name].kind) for i, name in enumerate(fields)}
     shown = [f"{sql.text(name + '=')} || {field.sql}::VARCHAR" for name, field in named.items()]
-    yield Rows(query, named, f"concat_ws(', ', {', '.join(shown)})" if shown else "''", numbered=False)
+    yield Rows(query, named, f"concat_ws(', ', {', '.join(shown)})" if shown else "''")
 
 
 def read_sql(paths: list[str]) -> str:
