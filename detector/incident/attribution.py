@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
+from detector.novelty import MIN_PAST_RECORDS
+
 SURE = 1e-3
 """So seldom would the owner's own work hold that many strangers."""
 MOST_OWN = 0.5
@@ -21,11 +23,14 @@ PRIOR_FOREIGN, PRIOR_RECORDS = 2, 6
 """An account of whose honest work nothing is seen is taken to read one stranger in three."""
 OWNERS, FEW = 0.3, 5
 """Of five records or more, under a third strangers: that is the owner, wherever he signs in from."""
-FAST_PER_MINUTE, FAST_LOOKUPS = 10, 50
-"""Nobody types ten identifiers a minute, fifty in a row."""
-AT_HOME, UNHURRIED_PER_MINUTE, LOCAL = 0.8, 1, 0.01
-"""Strangers of whom more are born where the account's people are than one list of the country in a hundred would hold,
-or four fifths, read at less than one a minute, are those of a practice's new owner, of a locum, or of a screening."""
+FAST = 50
+"""Nobody types ten identifiers a minute, fifty in a row (`detector.incident.ground.BURST`)."""
+A_DAY = 50
+"""As many strangers in a day, from networks new to an account that read under `MIN_PAST_RECORDS` in four weeks, are not
+its owner's."""
+AT_HOME = 100
+"""Strangers who are a hundred times likelier if every second one comes from where the account's people do, by its own
+past, than if all come from a list of everybody, are those of a practice's new owner, of a locum, or of a screening."""
 SOFTWARE = "software"
 """On its channel everybody is faster than a person."""
 MANY, TOGETHER = 3, 0.8
@@ -52,11 +57,15 @@ class Attributed:
 
     units
         The units, with `tied` and `signs` (names in `SIGNS`, in order).
+    unsure
+        Accounts that read some strangers from a new network, and of whose own people too little is known to tell a
+        thief from an owner: not tied for that.
     judged
         Whether there was a past to tell strangers by; without, only pace and sources speak.
     """
 
     units: pd.DataFrame
+    unsure: tuple[str, ...]
     judged: bool
 
 
@@ -74,14 +83,14 @@ def attribute(units: pd.DataFrame, *, shared_networks: frozenset[str] = frozense
     usual = units["is_new_network"].notna() & ~new
     crowded = units["network"].isin(shared_networks)
     strangers = _strangers(units, usual)
-    minutes = (units["last_at"] - units["first_at"]).dt.total_seconds() / 60
-    hurried = units["lookups"] >= FAST_PER_MINUTE * np.maximum(minutes, 1)
-    fast = (units["lookups"] >= FAST_LOOKUPS) & hurried & (units["channel"] != SOFTWARE)
+    fast = (units["burst"] >= FAST) & (units["channel"] != SOFTWARE)
+    a_day = units["foreign"].where(~usual).groupby([units["account"], units["day"]]).transform("sum")
+    thin = (units["known"] < MIN_PAST_RECORDS) & (a_day < A_DAY) & ~fast
     together = new & ~crowded & _shared(units[new & (units["records"] > 0)], units)
     share = units["foreign"] / units["records"].clip(lower=1)
     mostly, owners = share >= MOST_OWN, (share < OWNERS) & (units["records"] >= FEW)
     signs = {"new_network": new, "strangers": strangers, "fast": fast, "together": together}
-    strangers_of_a_list = strangers & ~_at_home(units, minutes)
+    strangers_of_a_list = strangers & ~_at_home(units) & ~thin
     # Where no past tells strangers, pace alone must do: the share is null, and null is not under it.
     told = strangers_of_a_list | (fast & ~(share < MOST_OWN)) | (together & mostly)
     tied = (new & told) | (strangers_of_a_list & fast)
@@ -89,7 +98,8 @@ def attribute(units: pd.DataFrame, *, shared_networks: frozenset[str] = frozense
         tied = tied & together
     tied, links = _linked(units, tied, may=~usual & ~owners, shared_networks=shared_networks)
     named = pd.Series(_named(signs | links, tied), index=units.index, dtype="object")
-    return Attributed(units.assign(tied=tied, signs=named), judged=bool(units["foreign"].notna().any()))
+    unsure = tuple(sorted(set(units.loc[new & strangers & thin & ~tied, "account"])))
+    return Attributed(units.assign(tied=tied, signs=named), unsure, judged=bool(units["foreign"].notna().any()))
 
 
 def _true(column: pd.Series) -> pd.Series:
@@ -106,13 +116,14 @@ def _strangers(units: pd.DataFrame, usual: pd.Series) -> pd.Series:
     return (found > 0) & (p_values <= SURE) & (found >= MOST_OWN * units["records"])
 
 
-def _at_home(units: pd.DataFrame, minutes: pd.Series) -> pd.Series:
-    """Whether the strangers are people of the place rather than a list of the whole country."""
-    foreign, share = units["foreign"].fillna(0), units["everywhere"].astype("float64").clip(0.0, 1.0)
-    p_values = binom.sf(units["local"] - 1, foreign, share)
-    more = share.notna() & (p_values <= LOCAL)
-    unhurried = units["lookups"] < UNHURRIED_PER_MINUTE * np.maximum(minutes, 1)
-    return (units["local"] > 0) & (more | ((units["local"] >= AT_HOME * foreign) & unhurried))
+def _at_home(units: pd.DataFrame) -> pd.Series:
+    """Whether the strangers are people of the place, where the account's own past names one, rather than a list's."""
+    local, others = units["local"], units["foreign"].fillna(0) - units["local"]
+    listed = units["everywhere"].clip(1e-6, 1 - 1e-6)
+    owners = (units["home"].clip(0.0, 1.0) + listed) / 2
+    likelier = local * np.log(owners / listed) + others * np.log((1 - owners) / (1 - listed))
+    at_home: pd.Series = (units["home"] > units["everywhere"]) & (likelier >= np.log(AT_HOME))
+    return at_home
 
 
 def _shared(asking: pd.DataFrame, units: pd.DataFrame) -> pd.Series:

@@ -15,9 +15,11 @@ from detector.errors import ConfigError
 from detector.history import History
 from detector.history.actions import record_action
 from detector.incident import facts, widening
+from detector.incident.attribution import A_DAY, Attributed
 from detector.incident.bare import from_history
 from detector.incident.case import Case, Dossier
 from detector.incident.earlier import Earlier, look_earlier
+from detector.incident.facts import EXAMPLES
 from detector.incident.ground import Ground
 from detector.incident.inquiry import Inquiry, Remark, inquire
 from detector.incident.originals import fingerprints
@@ -120,7 +122,7 @@ def _from_dumps(place: Workspace, held: History | None, case: Case, inputs: Sequ
         remarks=(
             *inquiry.remarks,
             *earlier.remarks,
-            *_remarks(rejected, reading.warnings, judged=inquiry.attributed.judged),
+            *_remarks(rejected, reading.warnings, attributed=inquiry.attributed),
         ),
         files=reading.files,
         aware_at=case.aware_at,
@@ -169,9 +171,11 @@ def _bare(place: Workspace, held: History | None, case: Case) -> Dossier:
     return Dossier(files=(), aware_at=case.aware_at, settings=place.settings, **tables)
 
 
-def _remarks(rejected: int, warnings: Sequence[str], *, judged: bool) -> list[Remark]:
+def _remarks(rejected: int, warnings: Sequence[str], *, attributed: Attributed) -> list[Remark]:
     found: list[Remark] = []
-    if not judged:
+    if attributed.unsure:
+        found.append(_unsure(attributed.unsure))
+    if not attributed.judged:
         found.append(
             (
                 "Too few days are held before the window to tell strangers: the lower bound rests on pace and sources.",
@@ -187,3 +191,16 @@ def _remarks(rejected: int, warnings: Sequence[str], *, judged: bool) -> list[Re
             )
         )
     return [*found, *((warning, told(warning, "fr")) for warning in warnings)]
+
+
+def _unsure(accounts: Sequence[str]) -> Remark:
+    named = ", ".join(accounts[:EXAMPLES]) + (", …" if len(accounts) > EXAMPLES else "")
+    english = (
+        f"Too little of the past is known to tell where an account's own people are from ({named}): the strangers it "
+        f"read from a new network, under {A_DAY} a day, are left to the upper bound. Ask the owner."
+    )
+    french = (
+        f"Passé trop mince pour savoir d'où vient le public d'un compte ({named}) : les inconnus lus depuis un réseau "
+        f"nouveau, moins de {A_DAY} par jour, restent dans la borne haute. Interroger le titulaire."
+    )
+    return english, french

@@ -97,14 +97,16 @@ def accounts_of(inquiry: Inquiry, events: ir.Table, records: pd.DataFrame) -> pd
                 "records_window": int(upper.get(account, 0)),
                 "addresses": int(tied["ip"].nunique()),
                 "owner_active": _owner_active(own, tied),
-                **doors.get(account, {"door": "none", "door_at": pd.NaT, "door_ip": None}),
+                **doors.get(account, {"door": "unknown" if tied.empty else "none", "door_at": pd.NaT, "door_ip": None}),
             }
         )
     return pd.DataFrame(rows).sort_values(["first_at", "account"], na_position="last", ignore_index=True)
 
 
 def _owner_active(own: pd.DataFrame, tied: pd.DataFrame) -> str:
-    """Whether there is other activity: at the same time, on the same days, or not at all."""
+    """Whether there is other activity: at the same time, on the same days, or not at all; unknown without an attack."""
+    if tied.empty:
+        return "unknown"
     others = own[~own["tied"] & (own["lookups"] + own["logins"] + own["records"] > 0)]
     for start, end in zip(tied["first_at"] - AT_THE_SAME_TIME, tied["last_at"] + AT_THE_SAME_TIME, strict=True):
         if ((others["first_at"] <= end) & (others["last_at"] >= start)).any():
@@ -113,7 +115,7 @@ def _owner_active(own: pd.DataFrame, tied: pd.DataFrame) -> str:
 
 
 def _doors(inquiry: Inquiry, events: ir.Table) -> dict[str, dict[str, Any]]:
-    """What let the attacker in: a change of the account within three days before, else his first sign-in."""
+    """What let the attacker in, where something is tied: a change within three days before, else his first sign-in."""
     begun = to_frame(
         events.filter(_.tied & _.action.isin(TOUCHES)).group_by("account").aggregate(begun_at=_.timestamp.min())
     )
@@ -245,7 +247,7 @@ def timeline_of(inquiry: Inquiry, accounts: pd.DataFrame) -> pd.DataFrame:
     tied = units[units["tied"]]
     rows: list[dict[str, Any]] = []
     for row in accounts.to_dict("records"):
-        if row["door"] != "none":
+        if row["door"] in DEEDS and row["door"] != "none":
             rows.append({"at": row["door_at"], "account": row["account"], "deed": row["door"], "ip": row["door_ip"]})
         own = tied[(tied["account"] == row["account"]) & (tied["lookups"] + tied["records"] > 0)]
         if own.empty:

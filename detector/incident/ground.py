@@ -20,7 +20,6 @@ from detector.history import History
 from detector.joins import attach, to_frame
 from detector.novelty import (
     MIN_PAST_RECORDS,
-    MIN_USUAL_SHARE,
     PAST_DAYS,
     Past,
     mark_records,
@@ -33,6 +32,10 @@ UNIT = ("account", "day", "channel", "session", "ip", "user_agent")
 """What is tied to an attack, or not, as a whole: what one account did on a day in one session from one source."""
 OPENS_DOORS = ("password_reset", "account_change", "delegation")
 TOUCHES = ("lookup", *WRITES)
+DISTINCT = 2
+"""A department is an account's own where it holds twice the share of its past that it holds of everybody's."""
+BURST = 5
+"""Minutes within which look-ups are counted."""
 
 
 class Ground:
@@ -128,67 +131,83 @@ def units_of(mine: ir.Table, past: Past, first: date) -> pd.DataFrame:
     -------
     pd.DataFrame
         `unit`, a name for it; the `UNIT` columns, `network`; `lookups`, `records` (shown, saved or written), `foreign`
-        of them (null: the past is too short to tell), `local` of these (born where the account's people are),
-        `everywhere`, the share of what all accounts touched that is born there (null: no department is known);
-        `logins`, `failures`, `changes` (of the account), `first_at`, `last_at`; `is_new_network`: the account did not
-        come from there before (null: nothing is known of where it
+        of them (null: the past is too short to tell), `local` of these (born where the account's people are, see
+        `_places`); `home` and `everywhere`, the shares of what the account, and of what all accounts, touched before
+        that is born there (0: nowhere in particular); `known`, how many records a day, summed, the account touched
+        before; `burst`, the most look-ups within `BURST` that the account made while the unit was at work, from
+        networks that are as new to it; `logins`, `failures`, `changes` (of the account), `first_at`,
+        `last_at`; `is_new_network`: the account did not come from there before (null: nothing is known of where it
         came from).
     """
-    since = mine.filter(_.day >= first)
+    since = _paced(_with_news(with_network(mine.filter(_.day >= first)), past))
     touched = since.filter(_.record.notnull() & _.success & _.action.isin(TOUCHES))
     asked = touched.group_by(["account", "record"]).aggregate(record_department=_.record_department.max())
     marks = mark_records(asked, past).select("account", "record", "record_department", "is_foreign")
-    marked = attach(since, _placed(marks, past), ["account", "record"])
-    homes = _places(marks, past).group_by("account").aggregate(everywhere=_.everywhere.sum())
+    places = _places(past).semi_join(marks, "account")
+    marked = attach(since, _placed(marks, places), ["account", "record"])
     touches = _.success & _.action.isin(TOUCHES)
-    units = marked.group_by(["unit", *UNIT]).aggregate(
+    units = marked.group_by(["unit", *UNIT, "network", "is_new_network"]).aggregate(
         lookups=(_.action == "lookup").cast("int64").sum(),
         records=_.record.nunique(where=touches),
         foreign=_.record.nunique(where=touches & _.is_foreign.fill_null(False)),
         local=_.record.nunique(where=touches & _.is_foreign.fill_null(False) & _.is_local.fill_null(False)),
         judged=_.record.nunique(where=touches & _.is_foreign.notnull()),
+        burst=_.burst.max(),
         logins=((_.action == "login") & _.success).cast("int64").sum(),
         failures=((_.action == "login") & ~_.success).cast("int64").sum(),
         changes=(_.action.isin(OPENS_DOORS) & _.success).cast("int64").sum(),
         first_at=_.timestamp.min(),
         last_at=_.timestamp.max(),
     )
-    found = to_frame(_with_news(with_network(attach(units, homes, "account")), past).drop("agent"))
+    homes = places.group_by("account").aggregate(home=_.share.sum(), everywhere=_.everywhere.sum())
+    known = past.records.semi_join(marks, "account").group_by("account").aggregate(known=_.count())
+    found = to_frame(attach(attach(units, homes, "account"), known, "account"))
+    found = found.fillna({"home": 0.0, "everywhere": 0.0, "known": 0}).astype({"known": "int64"})
     found["foreign"] = found["foreign"].astype("float64").where(found["judged"] > 0)
     ordered = found.drop(columns="judged").sort_values(["first_at", *UNIT], na_position="first", ignore_index=True)
     return ordered.assign(day=pd.to_datetime(ordered["day"]).dt.date)
 
 
-def _placed(marks: ir.Table, past: Past) -> ir.Table:
-    """Marks with `is_local`: born where the account's people are; null where no department is known."""
-    usual = _places(marks, past).select("account", "record_department", is_usual=True)
+def _paced(events: ir.Table) -> ir.Table:
+    """Events with `burst`: whoever takes a new browser, session or address at each step is not slower for it."""
+    window = ibis.range_window(
+        preceding=ibis.interval(minutes=BURST),
+        following=ibis.interval(minutes=0),
+        group_by=["account", "channel", "is_new_network"],
+        order_by="timestamp",
+    )
+    return events.mutate(burst=(_.action == "lookup").cast("int64").sum().over(window))
+
+
+def _placed(marks: ir.Table, places: ir.Table) -> ir.Table:
+    """Marks with `is_local`: born where the account's people are; null where the department is not known."""
+    usual = places.select("account", "record_department", is_usual=True)
     found = attach(marks, usual, ["account", "record_department"])
     is_local = ibis.ifelse(found.record_department.isnull(), ibis.null("boolean"), found.is_usual.notnull())
     return found.select("account", "record", "is_foreign", is_local=is_local)
 
 
-def _places(marks: ir.Table, past: Past) -> ir.Table:
-    """Account and department where its people are born: each with a share of its past, and of too short a one the most.
+def _places(past: Past) -> ir.Table:
+    """Account and department where its people are born: twice as often as everybody's are, by its own past.
 
-    `everywhere` is the share of the department among all that the portal's accounts touched.
+    `share` and `everywhere` are the shares of the department in what the account, and in what all accounts, touched.
+    What the account does in the window has no say in where its home is, and an account of too short a past has none.
     """
     born = past.records.filter(_.record_department.notnull())
+    everybody = born.group_by("record_department").aggregate(n=_.count())
+    everybody = everybody.select("record_department", everywhere=_.n / _.n.sum().over(ibis.window()))
     counts = born.group_by(["account", "record_department"]).aggregate(n=_.count())
     counts = counts.mutate(total=_.n.sum().over(ibis.window(group_by="account")))
-    known = counts.filter((_.total >= MIN_PAST_RECORDS) & (_.n >= MIN_USUAL_SHARE * _.total))
-    asked = marks.filter(_.record_department.notnull()).anti_join(known, "account")
-    most = asked.group_by(["account", "record_department"]).aggregate(n=_.count())
-    most = most.filter(_.n == _.n.max().over(ibis.window(group_by="account")))
-    names = ("account", "record_department")
-    everywhere = born.group_by("record_department").aggregate(n=_.count())
-    everywhere = everywhere.select("record_department", everywhere=_.n / _.n.sum().over(ibis.window()))
-    return attach(known.select(*names).union(most.select(*names)), everywhere, "record_department")
+    shares = counts.filter(_.total >= MIN_PAST_RECORDS).mutate(share=_.n / _.total)
+    found = attach(shares, everybody, "record_department")
+    usual = found.filter(_.share >= DISTINCT * _.everywhere)
+    return usual.select("account", "record_department", "share", "everywhere")
 
 
-def _with_news(units: ir.Table, past: Past) -> ir.Table:
+def _with_news(events: ir.Table, past: Past) -> ir.Table:
     used = with_network(used_at_all(past.sources)).filter(_.network.notnull())
-    pairs = used.semi_join(units, "account").select("account", "network").distinct()
-    seen = attach(units, pairs.mutate(was_used=True), ["account", "network"])
+    pairs = used.semi_join(events, "account").select("account", "network").distinct()
+    seen = attach(events, pairs.mutate(was_used=True), ["account", "network"])
     known = pairs.select("account").distinct().mutate(has_past=True)
     joined = attach(seen, known, "account")
     told = joined.has_past.notnull() & joined.network.notnull()

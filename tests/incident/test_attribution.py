@@ -24,7 +24,11 @@ def _units(**changes: Any) -> pd.DataFrame:
         "records": 60,
         "foreign": 60.0,
         "local": 0,
+        "home": 0.9,
         "everywhere": 0.03,
+        "known": 400,
+        "burst": 5,
+        "day": START.date(),
         "channel": "portal",
         "is_new_network": True,
         "first_at": START,
@@ -37,44 +41,39 @@ def _tied(units: pd.DataFrame) -> bool:
     return bool(attribute(units).units["tied"].iloc[0])
 
 
-@pytest.mark.parametrize(
-    ("changes", "tied"),
-    [
-        ({}, True),
-        ({"is_new_network": False}, False),
-        ({"foreign": 20.0}, False),
-        ({"local": 48}, False),
-        ({"local": 9}, False),
-        ({"local": 3}, True),
-        ({"local": 47, "everywhere": 0.75}, True),
-        ({"local": 48, "everywhere": 0.75}, False),
-        ({"local": 48, "everywhere": 0.75, "last_at": START + pd.Timedelta(minutes=50)}, True),
-        ({"local": 47, "everywhere": float("nan")}, True),
-        ({"local": 60, "last_at": START + pd.Timedelta(minutes=50)}, False),
-        ({"local": 60, "last_at": START + pd.Timedelta(minutes=5)}, True),
-        ({"local": 60, "last_at": START + pd.Timedelta(minutes=5), "channel": "software"}, False),
-        ({"local": 60, "foreign": float("nan")}, False),
-    ],
-    ids=[
-        "a list",
-        "own network",
-        "own patients",
-        "new owner",
-        "more of the place than a list holds",
-        "as many as a list holds",
-        "a place as large as the country",
-        "four fifths of it",
-        "four fifths of it, hurried",
-        "departments unknown",
-        "busy new owner",
-        "a robot on people of the place",
-        "software is always fast",
-        "nothing known",
-    ],
-)
+NO_PAST: dict[str, Any] = {"known": 0, "home": 0.0, "everywhere": 0.0}
+CASES: dict[str, tuple[dict[str, Any], bool]] = {
+    "a list": ({}, True),
+    "own network": ({"is_new_network": False}, False),
+    "own patients": ({"foreign": 20.0}, False),
+    "new owner": ({"local": 48}, False),
+    "half of the place": ({"local": 24}, False),
+    "as many as a list holds": ({"local": 3}, True),
+    "more than a list holds, and far from what an owner's work holds": ({"local": 9}, True),
+    "a place as large as the country": ({"local": 60, "home": 1.0, "everywhere": 0.988}, True),
+    "no place in particular": ({"home": 0.0, "everywhere": 0.0}, True),
+    "busy new owner": ({"local": 60, "burst": 30}, False),
+    "a robot on people of the place": ({"local": 60, "burst": 60}, True),
+    "software is always fast": ({"local": 60, "burst": 60, "channel": "software"}, False),
+    "nothing known": ({"foreign": float("nan")}, False),
+    "no past": (NO_PAST | {"records": 49, "foreign": 49.0}, False),
+    "no past, and many strangers a day": (NO_PAST, True),
+    "no past, no network known": (NO_PAST | {"is_new_network": None}, False),
+    "no past, no network known, a robot": (NO_PAST | {"is_new_network": None, "burst": 50}, True),
+}
+
+
+@pytest.mark.parametrize(("changes", "tied"), CASES.values(), ids=CASES)
 def test_strangers_of_the_place_are_a_new_owners(changes: dict[str, Any], *, tied: bool) -> None:
     """From a new network, a list of the country is tied; a practice that was taken over, or a locum, is not."""
     assert _tied(_units(**changes)) is tied
+
+
+def test_who_is_left_untied_for_want_of_a_past_is_named() -> None:
+    """Of an account without a past nobody can tell which people are its own; one with a past is judged by it."""
+    assert attribute(_units(**NO_PAST, foreign=49.0)).unsure == ("a",)
+    assert attribute(_units(**NO_PAST)).unsure == ()
+    assert attribute(_units(local=48)).unsure == ()
 
 
 def test_two_accounts_behind_a_carrier_are_not_driven_together() -> None:
