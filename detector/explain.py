@@ -126,13 +126,13 @@ KINDS_OF_EVIDENCE: dict[str, dict[Language, str]] = {
     "taken": {"en": "how much it took", "fr": "la quantité prise"},
     "stranger": {
         "en": "strangers read from a source new to it",
-        "fr": "des inconnus consultés depuis une source nouvelle pour lui",
+        "fr": "les inconnus consultés depuis une source nouvelle pour lui",
     },
     "where": {
         "en": "people from where it rarely looks anybody up",
-        "fr": "des personnes de lieux qu'il consulte rarement",
+        "fr": "les personnes de lieux qu'il consulte rarement",
     },
-    "manner": {"en": "the unusual sources and hours", "fr": "des sources et des heures inhabituelles"},
+    "manner": {"en": "the unusual sources and hours", "fr": "les sources et heures inhabituelles"},
 }
 UNREMARKABLE: dict[Language, str] = {
     "en": "The day would have been unremarkable without {kinds}.",
@@ -186,7 +186,10 @@ def say_unremarkable(kinds: Sequence[str] | None, language: Language) -> str | N
     if kinds is None:
         return None
     told = [KINDS_OF_EVIDENCE[kind][language] for kind in kinds]
-    return UNREMARKABLE[language].format(kinds=AND[language].join(told)) if told else None
+    if not told:
+        return None
+    listed = AND[language].join([", ".join(told[:-1]), told[-1]]) if len(told) > 1 else told[0]
+    return UNREMARKABLE[language].format(kinds=listed)
 
 
 def topic_of(view: str) -> str:
@@ -269,6 +272,19 @@ _SINGULAR: dict[Language, tuple[str, ...]] = {
 }
 
 
+ALL_OVER: dict[Language, tuple[tuple[str, str], ...]] = {
+    "en": (
+        ("born all over the country", "born elsewhere in the country"),
+        ("from all over the country", "from elsewhere in the country"),
+    ),
+    "fr": (
+        ("née dans tout le pays", "née ailleurs dans le pays"),
+        ("de tout le pays demandés", "d'ailleurs dans le pays demandé"),
+        ("inconnu demandés", "inconnu demandé"),
+    ),
+}
+
+
 def agree(text: str, value: str, language: Language) -> str:
     """A sentence whose value is one, with what it counts, and what agrees with that, in the singular."""
     before, hole, after = text.partition("{value}")
@@ -276,6 +292,9 @@ def agree(text: str, value: str, language: Language) -> str:
     for pattern in _SINGULAR[language]:
         counted = re.sub(pattern, lambda found: "".join(part or "" for part in found.groups()), counted)
     counted = counted.replace("1 people", "1 person") if language == "en" else counted
+    # Nobody is born all over the country alone.
+    for of_many, of_one in ALL_OVER[language]:
+        counted = counted.replace(of_many, of_one)
     return before + counted + usual + rest if hole else text
 
 

@@ -6,6 +6,7 @@ import base64
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -63,6 +64,12 @@ class Browser:
         clip = {"x": 0, "y": 0, "width": width, "height": min(height, HIGHEST), "scale": 1}
         shot = self._devtools("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
         path.write_bytes(base64.b64decode(shot["data"]))
+
+    def printed_pages(self) -> int:
+        """How many sheets of A4 the page takes."""
+        sheet = {"page": {"width": 21.0, "height": 29.7}}
+        document = base64.b64decode(self._in_session("POST", "/print", sheet))
+        return len(re.findall(rb"/Type\s*/Page\b", document))
 
     def complaints(self) -> list[str]:
         """What the console has said since it was last asked."""

@@ -148,8 +148,12 @@ def test_what_stands_out_whatever_it_is_without_is_said_of_nothing() -> None:
     assert found == [[]]
     assert say_unremarkable([], "en") is None
     assert say_unremarkable(["where", "manner"], "fr") == (
-        "La journée serait passée inaperçue sans des personnes de lieux qu'il consulte rarement"
-        " et des sources et des heures inhabituelles."
+        "La journée serait passée inaperçue sans les personnes de lieux qu'il consulte rarement"
+        " et les sources et heures inhabituelles."
+    )
+    assert say_unremarkable(["stranger", "manner", "taken"], "en") == (
+        "The day would have been unremarkable without strangers read from a source new to it, "
+        "the unusual sources and hours and how much it took."
     )
 
 
@@ -166,6 +170,9 @@ def test_what_stands_out_whatever_it_is_without_is_said_of_nothing() -> None:
         ("ip_fanout", "an address nobody used before, shared today by 1 account", "partagée aujourd'hui par 1 compte"),
         ("busiest_write_hour", "up to 1 write in one hour", "jusqu'à 1 écriture en une heure"),
         ("foreign_writes", "writes on 1 record never touched", "écritures sur 1 dossier jamais touché par lui"),
+        ("scattered_records", "1 person whom nobody around it looks up, born elsewhere", "née ailleurs dans le pays"),
+        ("lone_far_strangers", "asked for 1 stranger from elsewhere", "1 inconnu d'ailleurs dans le pays demandé,"),
+        ("lone_strangers", "asked for 1 stranger and", "1 inconnu demandé et"),
         ("active_days", "active on 1 of the 28 days before", "actif 1 des 28 jours précédents"),
     ],
 )

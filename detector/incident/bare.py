@@ -83,8 +83,9 @@ def accounts_of_sums(
     """One row per account, to reset, with how much it looked up; what happened is not known."""
     sources = with_network(_of(ground, ACCOUNT_SOURCES, accounts, first, last))
     upper = records.groupby("account")["record"].nunique()
-    sums = to_frame(sources.group_by("account").aggregate(lookups=_.lookups.sum(), addresses=_.ip.nunique()))
-    known = sums.set_index("account")
+    # Those of records are the successful ones; those of sources include what failed.
+    lookups = records.groupby("account")["queries"].sum()
+    known = to_frame(sources.group_by("account").aggregate(addresses=_.ip.nunique())).set_index("account")
     rows: list[dict[str, Any]] = [
         {
             "account": account,
@@ -94,7 +95,7 @@ def accounts_of_sums(
             "first_at": pd.NaT,
             "last_at": pd.NaT,
             "lookups_tied": None,
-            "lookups_window": int(known["lookups"].get(account, 0)),
+            "lookups_window": int(lookups.get(account, 0)),
             "records_tied": None,
             "records_window": int(upper.get(account, 0)),
             "addresses": int(known["addresses"].get(account, 0)),

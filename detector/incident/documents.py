@@ -16,7 +16,7 @@ from detector.incident.case import Dossier, deadline_of
 from detector.incident.earlier import TELLING
 from detector.incident.facts import DEEDS, POSSIBLE, REASONS
 from detector.incident.severity import assess
-from detector.incident.shown import UNKNOWN, data_of
+from detector.incident.shown import Data, data_of
 from detector.report import words
 from detector.report.figures import Bar, draw_bars
 from detector.report.rendering import TEMPLATES, environment, policy, shown
@@ -60,7 +60,9 @@ PROFESSIONS = {
     "transporter": ("transporters", "transporteurs"),
     "supplier": ("suppliers", "fournisseurs"),
     "speech_therapist": ("speech therapists", "orthophonistes"),
+    "": ("profession not known", "profession inconnue"),
 }
+NO_PROFESSION = ""
 """Professions as a mapping may name them; others are told as they are logged."""
 OWNER = {
     "same_time": ("at the same time", "au même moment"),
@@ -135,6 +137,8 @@ def context(
         "last_at": moment(accounts["last_at"].dropna().max() if len(tied_at) else None, zone, language),
         "counts": {name: None if n is None else words.number(n, language) for name, n in dossier.counts.items()},
         "known_lower": dossier.counts["records_lower"] is not None,
+        "established": bool(dossier.counts["records_lower"]),
+        "zone": zone,
         "n_accounts": words.number(len(accounts), language),
         "n_owners_active": int((accounts["owner_active"] == "same_time").sum()),
         "professions": _professions(accounts, language),
@@ -170,7 +174,7 @@ def moment(at: datetime | pd.Timestamp | None, zone: str, language: Language, *,
 
 def _professions(accounts: pd.DataFrame, language: Language) -> list[tuple[str, str]]:
     named = accounts["profession"].astype("object")
-    counts = named.where(named.notna(), "–").value_counts()
+    counts = named.where(named.notna(), NO_PROFESSION).value_counts()
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
     place = LANGUAGES.index(language)
     return [
@@ -226,11 +230,13 @@ def _trace(row: dict[Any, Any], language: Language) -> dict[str, Any]:
 
 def _exposures(dossier: Dossier, language: Language) -> list[dict[str, Any]]:
     place = LANGUAGES.index(language)
+    data = [data_of(services, dossier.settings, place=place) for services in dossier.exposures["services"]]
     return [
         {
             "letter": row["exposure"],
             "services": [name for name in row["services"].split("+") if name],
-            "shown": [_marked(text, place) for text in data_of(row["services"], dossier.settings.shown, place=place)],
+            "shown": [_marked(each) for each in shown_here],
+            "is_told": all(each.is_told for each in shown_here),
             "saved": bool(row["saved"]),
             "written": bool(row["written"]),
             "n_tied": int(row["records_tied"]),
@@ -239,14 +245,13 @@ def _exposures(dossier: Dossier, language: Language) -> list[dict[str, Any]]:
             "tied": words.number(row["records_tied"], language),
             "all": words.number(row["records"], language),
         }
-        for row in dossier.exposures.to_dict("records")
+        for row, shown_here in zip(dossier.exposures.to_dict("records"), data, strict=True)
     ]
 
 
-def _marked(text: str, place: int) -> str:
-    """What a person must complete, as the templates mark it."""
-    beginning = UNKNOWN[place].partition("{")[0]
-    return Markup("<mark>{}</mark>").format(shown(text)) if text.startswith(beginning) else text
+def _marked(data: Data) -> str:
+    """What a person must complete or confirm, as the templates mark it."""
+    return data.text if data.is_told else Markup("<mark>{}</mark>").format(shown(data.text))
 
 
 NAMES = {
@@ -285,9 +290,9 @@ def _changes(found: dict[str, Any] | None, language: Language) -> list[tuple[str
 
 
 def _pictures(dossier: Dossier, zone: str, language: Language) -> list[dict[str, Any]]:
-    """Malicious look-ups per day, and by the hour of the clock, of the tied events."""
+    """Successful look-ups per day, and by the hour of the clock, of the tied events."""
     evidence = dossier.evidence
-    looked = evidence[evidence["action"] == "lookup"]
+    looked = evidence[(evidence["action"] == "lookup") & (evidence["outcome"] == "success")]
     if looked.empty:
         return []
     local = looked["timestamp"].dt.tz_convert(zone)
@@ -315,8 +320,8 @@ def _pictures(dossier: Dossier, zone: str, language: Language) -> list[dict[str,
         for hour, n in by_hour.items()
     ]
     titles = {
-        "en": ("Look-ups tied to the attack, per day", "Look-ups tied to the attack, by hour of the clock"),
-        "fr": ("Consultations rattachées à l'attaque, par jour", "Consultations rattachées à l'attaque, par heure"),
+        "en": ("Successful look-ups tied to the attack, per day", "The same, by hour of the clock"),
+        "fr": ("Consultations abouties rattachées à l'attaque, par jour", "Les mêmes, par heure"),
     }[language]
     return [
         {"title": title, "svg": draw_bars(bars, title=title, name=f"p{place}", language=language)}

@@ -104,7 +104,8 @@ def _from_dumps(place: Workspace, held: History | None, case: Case, inputs: Sequ
     inquiry, earlier, sums = found.inquiry, found.earlier, found.sums
     events = facts.tagged(inquiry)
     records, exposures = with_exposures(widening.with_records(facts.records_of(events), sums))
-    listed = facts.accounts_of(inquiry, events, records)
+    lookups = facts.answered(events)
+    listed = facts.accounts_of(inquiry, events, records, lookups)
     evidence = facts.evidence_of(events).to_pandas()
     rejected = sum(file.rejected for file in reading.files)
     return Dossier(
@@ -112,10 +113,10 @@ def _from_dumps(place: Workspace, held: History | None, case: Case, inputs: Sequ
         end=inquiry.end,
         read_days=found.days,
         accounts=widening.with_accounts(listed, sums),
-        addresses=widening.with_addresses(found.addresses, sums),
+        addresses=widening.with_addresses(facts.with_answered(found.addresses, lookups), sums),
         records=records,
         exposures=exposures,
-        timeline=facts.timeline_of(inquiry, listed),
+        timeline=facts.timeline_of(inquiry, listed, lookups),
         evidence=evidence.assign(original=fingerprints(evidence, key=key)),
         counts=widening.with_queries(facts.counts_of(records, events), sums),
         earlier=earlier.traces,

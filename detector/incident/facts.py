@@ -71,9 +71,26 @@ def records_of(events: ir.Table) -> pd.DataFrame:
     return found.sort_values(["account", "record"], ignore_index=True)
 
 
-def accounts_of(inquiry: Inquiry, events: ir.Table, records: pd.DataFrame) -> pd.DataFrame:
-    """One row per account: to reset, why, when, how the door was opened, and whether the owner worked meanwhile."""
+def answered(events: ir.Table) -> pd.DataFrame:
+    """Successful look-ups: account, day, ip, tied, lookups. A dossier counts no others: failed ones showed nobody."""
+    done = events.filter((_.action == "lookup") & _.success)
+    found = to_frame(done.group_by(["account", "day", "ip", "tied"]).aggregate(lookups=_.count()))
+    return found.assign(day=pd.to_datetime(found["day"]).dt.date)
+
+
+def accounts_of(inquiry: Inquiry, events: ir.Table, records: pd.DataFrame, lookups: pd.DataFrame) -> pd.DataFrame:
+    """One row per account: to reset, why, when, how the door was opened, and whether the owner worked meanwhile.
+
+    Parameters
+    ----------
+    inquiry, events, records
+        What was found; its tagged events; the records of these.
+    lookups
+        As `answered` tells them.
+    """
     units = inquiry.attributed.units
+    asked = lookups.groupby("account")["lookups"].sum()
+    asked_tied = lookups[lookups["tied"]].groupby("account")["lookups"].sum()
     doors = _doors(inquiry, events)
     lower = records[records["bound"] == TIED].groupby("account")["record"].nunique()
     upper = records.groupby("account")["record"].nunique()
@@ -91,8 +108,8 @@ def accounts_of(inquiry: Inquiry, events: ir.Table, records: pd.DataFrame) -> pd
                 "signs": [name for name in SIGNS if any(name in signs for signs in tied["signs"])],
                 "first_at": tied["first_at"].min(),
                 "last_at": tied["last_at"].max(),
-                "lookups_tied": int(tied["lookups"].sum()),
-                "lookups_window": int(own.loc[own["day"] <= inquiry.end, "lookups"].sum()),
+                "lookups_tied": int(asked_tied.get(account, 0)),
+                "lookups_window": int(asked.get(account, 0)),
                 "records_tied": int(lower.get(account, 0)),
                 "records_window": int(upper.get(account, 0)),
                 "addresses": int(tied["ip"].nunique()),
@@ -188,6 +205,13 @@ def addresses_of(inquiry: Inquiry, *, found_earlier: Collection[str] = ()) -> pd
     return pd.DataFrame(rows, columns=columns).sort_values(["first_at", "ip"], ignore_index=True)
 
 
+def with_answered(addresses: pd.DataFrame, lookups: pd.DataFrame) -> pd.DataFrame:
+    """The addresses with their successful look-ups: the tied ones, or all where nothing is tied."""
+    chosen = lookups[lookups["tied"]] if (addresses["reason"] != "nothing_tied").any() else lookups
+    counted = chosen.groupby("ip")["lookups"].sum()
+    return addresses.assign(lookups=addresses["ip"].map(counted).fillna(0).astype("int64"))
+
+
 def rare_addresses(addresses: pd.DataFrame) -> list[str]:
     """Of the attack's addresses, those that hardly anybody else uses: who came from them before is worth a look."""
     own = addresses["reason"].isin(["alone", "others"]) & (addresses["others"] < NETWORK_ACCOUNTS)
@@ -241,10 +265,11 @@ DEEDS: dict[str, tuple[str, str]] = {
 }
 
 
-def timeline_of(inquiry: Inquiry, accounts: pd.DataFrame) -> pd.DataFrame:
-    """What happened, in order: at, account, deed (a name in `DEEDS`), ip, lookups."""
+def timeline_of(inquiry: Inquiry, accounts: pd.DataFrame, lookups: pd.DataFrame) -> pd.DataFrame:
+    """What happened, in order: at, account, deed (a name in `DEEDS`), ip, lookups (successful ones)."""
     units = inquiry.attributed.units
     tied = units[units["tied"]]
+    by_day = lookups[lookups["tied"]].groupby(["account", "day"])["lookups"].sum()
     rows: list[dict[str, Any]] = []
     for row in accounts.to_dict("records"):
         if row["door"] in DEEDS and row["door"] != "none":
@@ -255,8 +280,8 @@ def timeline_of(inquiry: Inquiry, accounts: pd.DataFrame) -> pd.DataFrame:
         first, last = own.loc[own["first_at"].idxmin()], own.loc[own["last_at"].idxmax()]
         rows.append({"at": first["first_at"], "account": row["account"], "deed": "begins", "ip": first["ip"]})
         rows.append({"at": last["last_at"], "account": row["account"], "deed": "ends", "ip": last["ip"]})
-        for _day, part in own.groupby("day"):
-            count = int(part["lookups"].sum())
+        for day, part in own.groupby("day"):
+            count = int(by_day.get((row["account"], day), 0))
             rows.append({"at": part["first_at"].min(), "account": row["account"], "deed": "day", "lookups": count})
     table = pd.DataFrame(rows, columns=["at", "account", "deed", "ip", "lookups"])
     order = table["deed"].map({name: place for place, name in enumerate(DEEDS)})

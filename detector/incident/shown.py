@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import pandas as pd
+
+from detector.settings import Settings
 
 DATA: dict[str, tuple[str, str]] = {
     "name": ("surname and first name", "nom et prénom"),
@@ -23,15 +25,29 @@ DATA: dict[str, tuple[str, str]] = {
     "care": ("care and reimbursements", "soins et remboursements"),
 }
 UNKNOWN = ("[to be completed: what {} shows]", "[à compléter : ce que montre {}]")
+ASSUMED = ("[to be confirmed: {}]", "[à confirmer : {}]")
 NO_SERVICE = ("the service used", "le service utilisé")
 
 
-def shown_texts(exposures: pd.DataFrame, shown: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+class Data(NamedTuple):
+    """A piece of data in words, or what a person must complete or confirm.
+
+    text
+        As it stands in a letter.
+    is_told
+        The operator has said that the service displays it.
+    """
+
+    text: str
+    is_told: bool
+
+
+def shown_texts(exposures: pd.DataFrame, settings: Settings) -> list[dict[str, str]]:
     """For each kind of exposure: `shown_en` and `shown_fr`, the data that its services display, as a list in words."""
     return [
         {
-            f"shown_{language}": "; ".join(data_of(services, shown, place=place)).replace(
-                "; ", " ; " if place else "; "
+            f"shown_{language}": (" ; " if place else "; ").join(
+                data.text for data in data_of(services, settings, place=place)
             )
             for place, language in enumerate(("en", "fr"))
         }
@@ -39,13 +55,23 @@ def shown_texts(exposures: pd.DataFrame, shown: Mapping[str, Sequence[str]]) -> 
     ]
 
 
-def data_of(services: str, shown: Mapping[str, Sequence[str]], *, place: int) -> list[str]:
-    """The data that services (joined by +) display; place 0 is English, 1 French."""
-    found: list[str] = []
+def data_of(services: str, settings: Settings, *, place: int) -> list[Data]:
+    """The data that services (joined by +) display; place 0 is English, 1 French.
+
+    What a service shows is for the operator to say (`[shown]`). The list that is shipped is one portal's: it is only
+    proposed, for a person to confirm.
+    """
+    is_told = "shown" in settings.model_fields_set
+    found: list[Data] = []
     for service in services.split("+"):
-        listed = shown.get(service)
+        listed = settings.shown.get(service)
         if listed is None:
-            found.append(UNKNOWN[place].format(service or NO_SERVICE[place]))
-        else:
-            found += [DATA[name][place] if name in DATA else name for name in listed]
+            found.append(Data(UNKNOWN[place].format(service or NO_SERVICE[place]), is_told=False))
+            continue
+        names = [DATA[name][place] if name in DATA else name for name in listed]
+        found += [Data(name, is_told=True) for name in names] if is_told else [_assumed(names, place)]
     return list(dict.fromkeys(found))
+
+
+def _assumed(names: list[str], place: int) -> Data:
+    return Data(ASSUMED[place].format(", ".join(names)), is_told=False)

@@ -37,9 +37,12 @@ MARK = "incident.json"
 MANIFEST = "manifest.json"
 FORMAT = 1
 ORIGIN = {
-    "asked": "alerted, or asked about",
-    "found": "found through the addresses of the attack",
-    "earlier": "found through the addresses of the attack, on earlier days of the history",
+    "asked": ("alerted, or asked about", "en alerte, ou demandé"),
+    "found": ("found through the addresses of the attack", "trouvé par les adresses de l'attaque"),
+    "earlier": (
+        "found through the addresses of the attack, on earlier days of the history",
+        "trouvé par les adresses de l'attaque, à des jours antérieurs de l'historique",
+    ),
 }
 
 
@@ -101,26 +104,31 @@ def _write(path: Path, text: str) -> None:
 
 
 def _write_tables(dossier: Dossier, folder: Path) -> None:
-    accounts = dossier.accounts.assign(
+    zone, accounts = dossier.settings.portal.zone, dossier.accounts
+    told = accounts.assign(
         action="reset",
-        origin=dossier.accounts["origin"].map(ORIGIN),
-        why=[", ".join(SIGNS[name][0] for name in signs) for signs in dossier.accounts["signs"]],
-        door=[DEEDS[door][0] if door in DEEDS else door for door in dossier.accounts["door"]],
-    ).drop(columns="signs")
-    write_csv(accounts, folder / "accounts.csv")
+        origin=[ORIGIN[origin][0] for origin in accounts["origin"]],
+        origine=[ORIGIN[origin][1] for origin in accounts["origin"]],
+        why=[", ".join(SIGNS[name][0] for name in signs) for signs in accounts["signs"]],
+        pourquoi=[", ".join(SIGNS[name][1] for name in signs) for signs in accounts["signs"]],
+        door=[DEEDS[door][0] if door in DEEDS else door for door in accounts["door"]],
+        entree=[DEEDS[door][1] if door in DEEDS else "inconnue" for door in accounts["door"]],
+    )
+    write_csv(told.drop(columns="signs"), folder / "accounts.csv", zone)
     addresses = dossier.addresses.assign(
         decision=dossier.addresses["decision"].map({"block": "block", "keep": "do not block"}),
         reason=[REASONS[reason][0] for reason in dossier.addresses["reason"]],
+        motif=[REASONS[reason][1] for reason in dossier.addresses["reason"]],
         examples=[" ".join(names) for names in dossier.addresses["examples"]],
     )
-    write_csv(addresses, folder / "addresses.csv")
+    write_csv(addresses, folder / "addresses.csv", zone)
     timeline = dossier.timeline.assign(
         event=[DEEDS[deed][0] for deed in dossier.timeline["deed"]],
         evenement=[DEEDS[deed][1] for deed in dossier.timeline["deed"]],
     ).drop(columns="deed")
-    write_csv(timeline, folder / "timeline.csv")
+    write_csv(timeline, folder / "timeline.csv", zone)
     signs = pd.DataFrame([TELLING[sign] for sign in dossier.earlier["sign"]], columns=["sign", "signe"])
-    write_csv(dossier.earlier.drop(columns="sign").join(signs), folder / "earlier.csv")
+    write_csv(dossier.earlier.drop(columns="sign").join(signs), folder / "earlier.csv", zone)
     _write_records(dossier, folder)
     _write_parquet(dossier.evidence, folder / "evidence.parquet")
 
@@ -129,8 +137,8 @@ def _write_records(dossier: Dossier, folder: Path) -> None:
     columns = ["account", "record", "bound", "first_at", "last_at", "queries", "n_shown", *KINDS, "exposure"]
     records = dossier.records[columns]
     _write_parquet(records, folder / "records.parquet")
-    write_csv(records, folder / "records.csv")
-    texts = shown_texts(dossier.exposures, dossier.settings.shown)
+    write_csv(records, folder / "records.csv", dossier.settings.portal.zone)
+    texts = shown_texts(dossier.exposures, dossier.settings)
     exposures = dossier.exposures.assign(**{name: [each[name] for each in texts] for name in ("shown_en", "shown_fr")})
     write_csv(exposures, folder / "exposures.csv")
     (folder / "letters").mkdir(exist_ok=True)
@@ -169,10 +177,13 @@ def _dates(first: pd.Series, last: pd.Series) -> pd.DataFrame:
     return told[[f"dates_{language}" for language in LANGUAGES]]
 
 
-def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV that a spreadsheet may open: no cell is a formula, no control character gets through."""
+def write_csv(table: pd.DataFrame, path: Path, zone: str = "UTC") -> None:
+    """Write a table as CSV that a spreadsheet may open: no cell is a formula, no control character gets through.
+
+    Instants are told by the clock of the zone, to the second, with their offset: `2026-03-12T00:57:00+01:00`.
+    """
     pacsv.write_csv(
-        pa.table({str(name): _safe(table[name]) for name in table.columns}),
+        pa.table({str(name): _safe(table[name], zone) for name in table.columns}),
         path,
         pacsv.WriteOptions(quoting_style="needed"),
     )
@@ -182,9 +193,11 @@ HARMLESS = r"^[0-9A-Za-z][0-9A-Za-z ._:/-]*$"
 """Tokens, days and most names: half a million of them need no closer look."""
 
 
-def _safe(column: pd.Series) -> pa.Array | pa.ChunkedArray:
+def _safe(column: pd.Series, zone: str) -> pa.Array | pa.ChunkedArray:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
-        return pa.array(column.dt.tz_convert("UTC").dt.as_unit("us")).cast(pa.timestamp("us", "UTC"))
+        seconds = pa.array(column.dt.floor("s").dt.tz_convert(zone)).cast(pa.timestamp("s", zone))
+        told = pc.strftime(seconds, format="%Y-%m-%dT%H:%M:%S%z")
+        return pc.replace_substring_regex(told, r"(\d\d)$", r":\1")
     if isinstance(column.dtype, pd.StringDtype):
         texts = pa.array(column, pa.string(), from_pandas=True)
     elif column.dtype == "object":

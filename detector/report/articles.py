@@ -16,6 +16,7 @@ from detector.report import words
 from detector.report.figures import Bar, draw_bars
 from detector.report.french import check_told
 from detector.report.words import CHECKS_FIRST, LANGUAGES, Language, say
+from detector.schema import CHANNELS
 
 MOST_SOURCES = 12
 MOST_FELLOWS = 30
@@ -75,6 +76,7 @@ def article(
             "days": _days(detail, row, anchor=anchor, language=language),
             "sources": [_source(source, zone, language) for source in list(detail["sources"])[:MOST_SOURCES]],
             "n_more_sources": max(int(detail["n_sources"]) - MOST_SOURCES, 0),
+            "who_title": say("who", language).format(_channel(row["channel"], language)),
             "who": [(say(f"who_{name}", language), _known(detail[name], language)) for name in WHO],
             "departments": _departments(detail, language),
         }
@@ -174,6 +176,10 @@ def _departments(detail: Mapping[Any, Any], language: Language) -> list[dict[str
         }
         for each in found
     ]
+
+
+def _channel(name: Any, language: Language) -> str:
+    return say(f"on_{name}" if name in CHANNELS else "on_any", language)
 
 
 ASKED_ABOUT = {"stranger": "who", "where": "who"}

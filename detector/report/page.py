@@ -19,7 +19,7 @@ from detector.report.articles import article, title_of
 from detector.report.french import check_told, told
 from detector.report.rendering import TEMPLATES, environment, policy
 from detector.report.results import Results, read_results
-from detector.report.words import LANGUAGES, LIMITS, Language, say
+from detector.report.words import LANGUAGES, LIMITS, TERMS, Language, say
 
 REPORT, QUEUE = "report.html", "queue.csv"
 MOST_ALERTS, MOST_ROWS, MOST_FILES = 150, 400, 30
@@ -102,6 +102,7 @@ def render_report(results: Results, *, language: Language) -> str:
         portal=[told(title_of(f), language) for f in results.findings if "resources" not in f],
         queue=_queue(results, language),
         limits=[pair[LANGUAGES.index(language)] for pair in LIMITS],
+        terms=[tuple(pair[LANGUAGES.index(language)] for pair in term) for term in TERMS],
         **_how(results, language),
     )
 

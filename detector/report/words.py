@@ -96,7 +96,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "others_told": ("{today} that day, {before} in 28 days", "{today} ce jour, {before} en 28 jours"),
     "new": ("new", "nouveau"),
     "more_sources": ("and {} more", "et {} autres"),
-    "who": ("Who was looked up", "Qui a été consulté"),
+    "who": ("Who was looked up ({})", "Qui a été consulté ({})"),
+    "on_portal": ("on the portal", "sur le portail"),
+    "on_software": ("by practice software", "par logiciel métier"),
+    "on_any": ("on this channel", "sur ce canal"),
+    "terms": ("The words of this page", "Les mots de cette page"),
     "who_lookups": ("look-ups", "consultations"),
     "who_records": ("different records", "dossiers différents"),
     "who_new_records": ("new to the account", "nouveaux pour le compte"),
@@ -238,6 +242,38 @@ LIMITS: tuple[tuple[str, str], ...] = (
         "Si ce qui a été affiché a aussi été copié : les journaux montrent ce que le portail a répondu.",
     ),
 )
+
+TERMS: tuple[tuple[tuple[str, str], tuple[str, str]], ...] = (
+    (
+        ("Channel", "Canal"),
+        (
+            "The portal, or practice software. Numbers are of the alert's channel alone; records per day are of all.",
+            "Le portail, ou un logiciel métier. Les nombres sont du canal de l'alerte, sauf les dossiers par jour.",
+        ),
+    ),
+    (
+        ("Foreign", "Étrangers"),
+        (
+            "Persons whom neither it nor accounts that share patients with it (“around it”) saw in 28 days.",
+            "Personnes que ni lui ni les comptes aux patients communs (« autour de lui ») n'ont vues en 28 jours.",
+        ),
+    ),
+    (
+        ("Strangers", "Inconnus"),
+        (
+            "Of the foreign, those asked for from a new network or browser; fewer if patients were seen from there.",
+            "Des étrangers, ceux demandés d'un réseau ou navigateur nouveau ; moins si des patients l'ont été de là.",
+        ),
+    ),
+    (
+        ("From all over the country", "De tout le pays"),
+        (
+            "Of the foreign, or of the strangers, those born in another department than most of the day's foreign.",
+            "Parmi les étrangers, ou les inconnus, ceux nés hors du département de la plupart des étrangers du jour.",
+        ),
+    ),
+)
+"""What the numbers of a page count, each told once."""
 
 PROFESSIONS: dict[str, str] = {
     "general_practitioner": "médecin généraliste",

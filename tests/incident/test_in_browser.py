@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from detector.incident import Dossier
+from detector.incident import Case, Dossier, prepare_dossier
 from tests.browser import Browser, axe_source, chromium, grave_findings
+from tests.incident.logs import LAST, MAPPING, honest, theft, write_log
 
 pytestmark = pytest.mark.browser
 PAGES = ("summary.fr.html", "notices/notice-initial.fr.html", "letters/letter-A.fr.html", "letters/faq.en.html")
@@ -45,3 +46,13 @@ def test_a_document_is_accessible(browser: Browser, made: tuple[Dossier, Path], 
     """Axe finds nothing serious."""
     browser.open(made[1] / name)
     assert grave_findings(browser, axe) == []
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_the_summary_of_a_small_incident_is_one_page_of_paper(browser: Browser, tmp_path: Path, language: str) -> None:
+    """Two accounts: what is sent and pinned up is one sheet, with its pictures; the letter takes one too."""
+    log = write_log(tmp_path / "log.csv", honest(), theft(), theft(account="h8", ip="198.51.100.10"))
+    prepare_dossier(Case(["h8", "h9"], LAST, LAST), out=tmp_path / "out", dumps=str(log), mapping=MAPPING)
+    for name in ("summary", "letters/letter-A"):
+        browser.open(tmp_path / "out" / f"{name}.{language}.html")
+        assert browser.printed_pages() == 1, name

@@ -8,6 +8,7 @@ import pytest
 from detector.incident.persons import letter
 from detector.incident.severity import assess
 from detector.incident.shown import data_of, shown_texts
+from detector.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -33,11 +34,22 @@ def test_letters_go_on_after_z() -> None:
 
 def test_what_a_service_shows_is_told_in_words_and_the_unknown_is_marked() -> None:
     """Names of data in both languages, an operator's own words as they are, an unknown service to be completed."""
-    shown = {"a": ("name", "nir"), "b": ("nir", "la photo")}
-    assert data_of("a+b", shown, place=1) == ["nom et prénom", "numéro de sécurité sociale", "la photo"]
-    assert data_of("c", shown, place=0) == ["[to be completed: what c shows]"]
+    shown = Settings(shown={"a": ("name", "nir"), "b": ("nir", "la photo")})
+    found = data_of("a+b", shown, place=1)
+    assert [data.text for data in found] == ["nom et prénom", "numéro de sécurité sociale", "la photo"]
+    assert all(data.is_told for data in found)
+    assert data_of("c", shown, place=0) == [("[to be completed: what c shows]", False)]
     (texts,) = shown_texts(pd.DataFrame({"services": ["a"]}), shown)
     assert texts == {
         "shown_en": "surname and first name; social-security number",
         "shown_fr": "nom et prénom ; numéro de sécurité sociale",
     }
+
+
+def test_what_nobody_has_said_of_a_service_is_for_a_person_to_confirm() -> None:
+    """Without `[shown]`, the shipped list is a proposal; with it, a service that is not in it is to be completed."""
+    (proposed,) = data_of("infopatient", Settings(), place=1)
+    assert proposed.text.startswith("[à confirmer : nom et prénom, ")
+    assert not proposed.is_told
+    (missing,) = data_of("infopatient", Settings(shown={"other": ("name",)}), place=0)
+    assert missing == ("[to be completed: what infopatient shows]", False)
