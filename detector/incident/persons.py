@@ -24,27 +24,24 @@ def persons_of(records: pd.DataFrame) -> pd.DataFrame:
         written, of the tied rows where there are any: what is certain is not made more of by what is only possible.
     """
     best = records["bound"] == TIED
-    certain = records[best]
-    rows = pd.concat([certain, records[~best & ~records["record"].isin(certain["record"])]])
-    rows = rows[["record", "bound", "first_at", "last_at", "queries", *KINDS]]
+    chosen = best == best.groupby(records["record"]).transform("max")
+    rows = records.loc[chosen, ["record", "bound", "first_at", "last_at", "queries", *KINDS]]
     several = rows["record"].duplicated(keep=False)
-    merged = (
-        rows[several]
-        .groupby("record", sort=False)
-        .agg(
-            bound=("bound", "first"),
-            first_at=("first_at", "min"),
-            last_at=("last_at", "max"),
-            queries=("queries", "sum"),
-            services=("services", "+".join),
-            saved=("saved", "any"),
-            written=("written", "any"),
-        )
-    )
-    known = {text: "+".join(sorted(set(text.split("+")))) for text in merged["services"].unique()}
-    merged = merged.assign(services=merged["services"].map(known)).reset_index()
-    found = pd.concat([rows[~several], merged]) if len(merged) else rows
-    return found.sort_values("record", ignore_index=True)
+    if not several.any():
+        return rows.sort_values("record", ignore_index=True)
+    sums = {"first_at": "min", "last_at": "max", "queries": "sum", "saved": "any", "written": "any"}
+    grouped = rows[several].groupby("record", sort=False)
+    merged = grouped.agg({"bound": "first", **sums}).join(_services(rows[several])).reset_index()
+    return pd.concat([rows[~several], merged]).sort_values("record", ignore_index=True)
+
+
+def _services(rows: pd.DataFrame) -> pd.Series:
+    """Of each record, all services, joined by +; most records have one text, and half a million need no joining."""
+    texts = rows[["record", "services"]].drop_duplicates()
+    differ = texts["record"].duplicated(keep=False)
+    joined = texts[differ].groupby("record", sort=False)["services"].agg("+".join)
+    known = {text: "+".join(sorted(set(text.split("+")))) for text in joined.unique()}
+    return pd.concat([texts[~differ].set_index("record")["services"], joined.map(known)])
 
 
 def with_exposures(records: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
