@@ -140,6 +140,7 @@ def context(
         "established": bool(dossier.counts["records_lower"]),
         "zone": zone,
         "n_accounts": words.number(len(accounts), language),
+        "n_accounts_tied": words.number(int((accounts["records_tied"].fillna(0) > 0).sum()), language),
         "n_owners_active": int((accounts["owner_active"] == "same_time").sum()),
         "professions": _professions(accounts, language),
         "doors": _doors(accounts, place, language),

@@ -41,7 +41,8 @@ def _services(rows: pd.DataFrame) -> pd.Series:
     differ = texts["record"].duplicated(keep=False)
     joined = texts[differ].groupby("record", sort=False)["services"].agg("+".join)
     known = {text: "+".join(sorted(set(text.split("+")))) for text in joined.unique()}
-    return pd.concat([texts[~differ].set_index("record")["services"], joined.map(known)])
+    found: pd.Series = pd.concat([texts[~differ].set_index("record")["services"], joined.map(known)])
+    return found
 
 
 def with_exposures(records: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -89,7 +89,16 @@ def test_owners_are_neither_cleared_nor_accused_and_learn_nothing_of_others(made
     ):
         texts = [(made[1] / "letters" / f"{name}.{language}.html").read_text() for name in ("professionals", "faq")]
         assert not any(claim in _plain(text) for text in texts for claim in claims)
-    assert "password_reset" in set(made[0].accounts["door"])
+    assert made[0].accounts.set_index("account")["door"].to_dict() == {"h8": "unknown", "h9": "password_reset"}
+
+
+def test_an_account_of_which_nothing_is_tied_is_not_counted_as_used_without_right(made: Made) -> None:
+    """One of two is: the other was only asked about."""
+    faq, notice = ((made[1] / f"{name}.fr.html").read_text() for name in ("letters/faq", "notices/notice-initial"))
+    assert "Des dossiers ont été consultés sans droit avec au moins 1 compte de professionnels" in faq
+    assert "Utilisation de au moins 1" not in notice
+    assert "Utilisation d'au moins 1 compte de professionnels" in notice
+    assert "no sign-in logged" not in (made[1] / "accounts.csv").read_text()
 
 
 def test_a_letter_says_of_itself_what_is_no_part_of_it_and_does_not_print_it(made: Made) -> None:
@@ -139,6 +148,7 @@ def test_from_history_alone_the_notice_speaks_of_upper_bounds(made: Made, tmp_pa
     assert "profession inconnue : 2" in french
     assert "profession not known: 2" in english
     assert "Utilisation possible" in _plain(french)
+    assert "<h1>Extraction possible de dossiers" in (tmp_path / "summary.fr.html").read_text()
     assert "Possible use" in _plain(english)
 
 
