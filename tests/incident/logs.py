@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def theft(
     return rows
 
 
-def write_log(path: Path, *parts: list[tuple[str, ...]]) -> Path:
+def write_log(path: Path, *parts: Sequence[tuple[str, ...]]) -> Path:
     """Write a log, in order of time."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

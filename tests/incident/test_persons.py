@@ -32,13 +32,14 @@ def test_what_another_account_did_is_told_too() -> None:
         )
     )
     kinds = exposures.set_index("services")
-    assert kinds.loc["one+two", ["saved", "records", "records_tied"]].tolist() == [True, 1, 0]
+    assert list(kinds.loc["one+two", ["saved", "records", "records_tied"]]) == [True, 1, 0]
+    letters = {str(services): str(name) for services, name in kinds["exposure"].items()}
     merge = mail_merge(records, ZONE).set_index("record")
-    assert merge.loc["r1", ["times", "certain"]].tolist() == [7, "no"]
-    assert merge.loc["r1", "letter"] == f"{kinds.loc['one+two', 'exposure']}-possible"
+    assert list(merge.loc["r1", ["times", "certain"]]) == [7, "no"]
+    assert merge.loc["r1", "letter"] == f"{letters['one+two']}-possible"
     assert merge.loc["r1", "dates_fr"] == "du 2 mars 2026 au 5 mars 2026"
-    assert merge.loc["r2", ["times", "letter"]].tolist() == [2, f"{kinds.loc['one', 'exposure']}-possible"]
-    assert set(records.loc[records["record"] == "r1", "exposure"]) == {kinds.loc["one+two", "exposure"]}
+    assert list(merge.loc["r2", ["times", "letter"]]) == [2, f"{letters['one']}-possible"]
+    assert set(records.loc[records["record"] == "r1", "exposure"]) == {letters["one+two"]}
 
 
 def test_what_is_certain_is_not_made_more_of_by_what_is_possible() -> None:

@@ -289,7 +289,7 @@ def test_an_account_is_forgotten_everywhere(tmp_path: Path) -> None:
     log = (tmp_path / "history" / "actions.jsonl").read_text()
     assert '"verb": "forget"' in log
     assert f'"{alert.account}"' not in log
-    assert alert.account.encode() not in (tmp_path / "history" / "ledger.sqlite").read_bytes()
+    assert str(alert.account).encode() not in (tmp_path / "history" / "ledger.sqlite").read_bytes()
     assert run_once(settings, now=now).recorded.raised == ()
 
 
