@@ -96,7 +96,7 @@ def shared_sources(sources: ir.Table, past: ir.Table, near: ir.Table, *, setting
     """
     today = with_network(sources.filter(_.lookups + _.writes > 0))
     before = with_network(past.filter(_.lookups + _.writes > 0))
-    before = before.select("account", "ip", "network", "user_agent").distinct().cache()
+    before = before.select("account", "ip", "network", "user_agent").distinct()
     counted = [_count_sources(today, before, near, rate=settings.near)]
     if "first_at" in sources.columns:
         counted.append(_count_moments(today, before, near.filter(_.at_once), rate=settings.near_at_once))
