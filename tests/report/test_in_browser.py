@@ -34,7 +34,8 @@ def test_the_page_opens_whole_and_asks_for_nothing_else(browser: Browser, page: 
     browser.complaints(), browser.requests()
     browser.open(page)
     assert browser.run("return document.title").startswith("Unusual activity of professional accounts")
-    assert browser.run(TEXTS, "h2") == ["The queue", "Alerts", "What was scored", "What this method cannot see"]
+    sections = ["The queue", "Alerts", "What was scored", "The words of this page", "What this method cannot see"]
+    assert browser.run(TEXTS, "h2") == sections
     assert len(browser.run(TEXTS, "article")) == 100
     assert browser.run("return [...document.querySelectorAll('svg')].every(e => e.getBBox().height > 50)")
     assert browser.run("return getComputedStyle(document.querySelector('.beyond')).fill") == "rgb(179, 38, 30)"
