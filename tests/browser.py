@@ -71,6 +71,13 @@ class Browser:
         document = base64.b64decode(self._in_session("POST", "/print", sheet))
         return len(re.findall(rb"/Type\s*/Page\b", document))
 
+    @contextmanager
+    def on_paper(self) -> Iterator[None]:
+        """Lay the page out as it would be printed."""
+        self._devtools("Emulation.setEmulatedMedia", media="print")
+        yield
+        self._devtools("Emulation.setEmulatedMedia", media="")
+
     def complaints(self) -> list[str]:
         """What the console has said since it was last asked."""
         return [entry["message"] for entry in self._in_session("POST", "/se/log", {"type": "browser"})]

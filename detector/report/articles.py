@@ -16,7 +16,6 @@ from detector.report import words
 from detector.report.figures import Bar, draw_bars
 from detector.report.french import check_told
 from detector.report.words import CHECKS_FIRST, LANGUAGES, Language, say
-from detector.schema import CHANNELS
 
 MOST_SOURCES = 12
 MOST_FELLOWS = 30
@@ -53,7 +52,6 @@ def article(
         "account": row["account"],
         "day": words.long_day(row["day"], language),
         "profession": words.profession(row["profession"], language),
-        "channel": row["channel"],
         "score": words.decimal(row["score"], language),
         "p_value": None if pd.isna(row["p_value"]) else words.probability(row["p_value"], language),
         "severity": finding["severity"].lower() if finding else None,
@@ -76,7 +74,6 @@ def article(
             "days": _days(detail, row, anchor=anchor, language=language),
             "sources": [_source(source, zone, language) for source in list(detail["sources"])[:MOST_SOURCES]],
             "n_more_sources": max(int(detail["n_sources"]) - MOST_SOURCES, 0),
-            "who_title": say("who", language).format(_channel(row["channel"], language)),
             "who": [(say(f"who_{name}", language), _known(detail[name], language)) for name in WHO],
             "departments": _departments(detail, language),
         }
@@ -176,10 +173,6 @@ def _departments(detail: Mapping[Any, Any], language: Language) -> list[dict[str
         }
         for each in found
     ]
-
-
-def _channel(name: Any, language: Language) -> str:
-    return say(f"on_{name}" if name in CHANNELS else "on_any", language)
 
 
 ASKED_ABOUT = {"stranger": "who", "where": "who"}

@@ -24,6 +24,8 @@ from detector.report.words import LANGUAGES, LIMITS, TERMS, Language, say
 REPORT, QUEUE = "report.html", "queue.csv"
 MOST_ALERTS, MOST_ROWS, MOST_FILES = 150, 400, 30
 """What a person, and a mail, can take; the rest is counted, and stands in the tables beside."""
+MOST_PRINTED = 10
+"""Alerts, each a page of paper; the others stand in the queue."""
 HERE = Path(__file__).parent / TEMPLATES
 
 
@@ -90,6 +92,7 @@ def render_report(results: Results, *, language: Language) -> str:
     """The page of some results."""
     env = environment(HERE)
     style = (HERE / "report.css").read_text(encoding="utf-8")
+    articles = list(_articles(results, language))
     return env.get_template("report.html.j2").render(
         t=lambda key: say(key, language),
         language=language,
@@ -97,7 +100,8 @@ def render_report(results: Results, *, language: Language) -> str:
         policy=policy([style]),
         **_head(results, language),
         days=list(_days(results, language)),
-        articles=list(_articles(results, language)),
+        articles=articles,
+        n_folded=sum(each["folded"] for each in articles),
         n_more=max(int(results.scores["alert"].sum()) - MOST_ALERTS, 0),
         portal=[told(title_of(f), language) for f in results.findings if "resources" not in f],
         queue=_queue(results, language),
@@ -193,9 +197,10 @@ def _articles(results: Results, language: Language) -> Iterator[dict[str, Any]]:
     campaigns = results.scores.dropna(subset="campaign").groupby("campaign")["account"].agg(lambda a: sorted(set(a)))
     alerts = results.scores[results.scores["alert"]].sort_values(["day", "rank"]).head(MOST_ALERTS)
     zone = results.run["settings"]["portal"]["zone"]
-    for row in alerts.to_dict("records"):
+    strangest = set(alerts.sort_values("score", ascending=False, kind="stable").index[:MOST_PRINTED])
+    for place, row in zip(alerts.index, alerts.to_dict("records"), strict=True):
         key = (row["account"], row["day"])
-        yield article(
+        yield {"folded": place not in strangest} | article(
             {**row, "reasons": reasons_in(row, language)},
             detail=details.get(key),
             early=early.get(key),

@@ -34,6 +34,10 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "contents": ("Contents", "Sommaire"),
     "alerts": ("Alerts", "Alertes"),
+    "folded": (
+        "On paper, the strangest alerts in full; {} others in the queue. Follow the link of one to print it too.",
+        "Sur papier, les alertes les plus étranges ; {} autres dans la file. Suivre un lien pour l'imprimer aussi.",
+    ),
     "no_alert": ("No account alerts.", "Aucun compte en alerte."),
     "review": ("For review", "À examiner"),
     "queue": ("The queue", "La file"),
@@ -96,10 +100,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "others_told": ("{today} that day, {before} in 28 days", "{today} ce jour, {before} en 28 jours"),
     "new": ("new", "nouveau"),
     "more_sources": ("and {} more", "et {} autres"),
-    "who": ("Who was looked up ({})", "Qui a été consulté ({})"),
-    "on_portal": ("on the portal", "sur le portail"),
-    "on_software": ("by practice software", "par logiciel métier"),
-    "on_any": ("on this channel", "sur ce canal"),
+    "who_title": ("Who was looked up (on all channels)", "Qui a été consulté (tous canaux)"),
     "terms": ("The words of this page", "Les mots de cette page"),
     "who_lookups": ("look-ups", "consultations"),
     "who_records": ("different records", "dossiers différents"),
@@ -247,8 +248,8 @@ TERMS: tuple[tuple[tuple[str, str], tuple[str, str]], ...] = (
     (
         ("Channel", "Canal"),
         (
-            "The portal, or practice software. Numbers are of the alert's channel alone; records per day are of all.",
-            "Le portail, ou un logiciel métier. Les nombres sont du canal de l'alerte, sauf les dossiers par jour.",
+            "The portal, or practice software. Reasons are of the alert's channel alone; pictures and tables of all.",
+            "Le portail, ou un logiciel métier. Motifs : canal de l'alerte ; graphiques et tableaux : tous canaux.",
         ),
     ),
     (

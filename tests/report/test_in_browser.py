@@ -43,6 +43,19 @@ def test_the_page_opens_whole_and_asks_for_nothing_else(browser: Browser, page: 
     assert {url.partition("#")[0] for url in browser.requests()} == {page.resolve().as_uri()}
 
 
+def test_paper_has_the_strangest_alerts_in_full_and_that_which_was_asked_for(browser: Browser, page: Path) -> None:
+    """Of a hundred alerts ten are printed, and one whose link was followed; the others stand in the queue."""
+    shown = "return [...document.querySelectorAll('article')].filter(e => e.getClientRects().length).map(e => e.id)"
+    browser.open(page)
+    all_of_them = browser.run(shown)
+    with browser.on_paper():
+        assert browser.run(shown) == all_of_them[:10]
+        browser.run("location.hash = arguments[0]", all_of_them[50])
+        assert browser.run(shown) == [*all_of_them[:10], all_of_them[50]]
+    assert len(all_of_them) == 100
+    assert 10 < browser.printed_pages() < 25
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_is_cut_off_at_the_side(browser: Browser, page: Path, width: int, tmp_path: Path) -> None:
     """At the width of a phone and of a screen the page scrolls down only."""

@@ -64,9 +64,9 @@ def test_the_report_tells_all_that_an_analyst_asks_of_an_alert(results: Path) ->
         "a warning",
         "clears nobody",
         "first batch",
-        "Who was looked up (on the portal)",
+        "Who was looked up (on all channels)",
         "The words of this page",
-        "Numbers are of the alert's channel alone",
+        "Reasons are of the alert's channel alone",
     ):
         assert told in text
 
