@@ -55,7 +55,7 @@ test: env ## formatting, lint, types and tests: what CI runs
 	$(BIN)/ruff format --check --quiet $(CODE)
 	$(BIN)/ruff check --quiet $(CODE)
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 format: env ## format the code and mend what the linter can mend
 	$(BIN)/ruff format $(CODE)
