@@ -18,6 +18,7 @@ from detector.aggregates import Aggregates
 from detector.coded import ACCOUNT_DAY, TELLING
 from detector.features import CATALOGUE
 from detector.features.declaration import Feature, Grain
+from detector.in_order import RECORD_COUNTS
 from detector.joins import attach
 from detector.novelty import Past, mark_hours, mark_records, mark_sources, mark_strangers, used_at_all
 from detector.prepared import hold
@@ -71,7 +72,14 @@ class DayTables(NamedTuple):
 
 
 def build_account_days(
-    day: date, *, today: Aggregates, past: Past, order: ir.Table, zone: str, canaries: tuple[str, ...] = ()
+    day: date,
+    *,
+    today: Aggregates,
+    past: Past,
+    order: ir.Table,
+    zone: str,
+    canaries: tuple[str, ...] = (),
+    is_counted: bool = False,
 ) -> DayTables:
     """Compute the signals of one day against the strict past.
 
@@ -89,6 +97,8 @@ def build_account_days(
         The portal's zone.
     canaries
         Tokens of records that nobody has a reason to look up.
+    is_counted
+        `order` holds `RECORD_COUNTS`: all there is to tell of records without a past or canaries, and sooner told.
 
     Returns
     -------
@@ -101,14 +111,17 @@ def build_account_days(
     hours = mark_hours(of_day.hours, records, past, zone=zone)
     sources = mark_sources(of_day.sources, past)
     n_days = ibis.literal(past.n_days, "int32")
+    order = order.filter(order.day == ibis.literal(day, "date")).mutate(past_days=n_days)
+    is_counted = is_counted and not past.tells and not canaries
     account_days = hold(
         _join_signals,
         hours.mutate(past_days=n_days),
-        mark_strangers(records, sources, past),
+        order.select(*PLACE, *RECORD_COUNTS) if is_counted else mark_strangers(records, sources, past),
         sources,
-        order.filter(order.day == ibis.literal(day, "date")).mutate(past_days=n_days),
+        order,
         past.account_days,
         has_past=past.tells,
+        is_counted=is_counted,
     )
     return DayTables(account_days, hours.select(*ACCOUNT_HOURS.names))
 
@@ -123,14 +136,21 @@ def _rows(table: ir.Table) -> ir.Table:
 
 
 def _join_signals(
-    hours: ir.Table, records: ir.Table, sources: ir.Table, order: ir.Table, past: ir.Table, *, has_past: bool
+    hours: ir.Table,
+    records: ir.Table,
+    sources: ir.Table,
+    order: ir.Table,
+    past: ir.Table,
+    *,
+    has_past: bool,
+    is_counted: bool,
 ) -> ir.Table:
     # Rows that came with the number of their account, channel and day are summed up by it: texts take longer.
     keys = PLACE if all("place" in rows.columns for rows in (hours, records, sources, order)) else ACCOUNT_DAY
     facts = _facts(hours, order, keys)
     parts = (
         _sums(hours, "hours", keys),
-        _sums(records, "records", keys, absent=() if has_past else _FROM_PAST),
+        _counted(records) if is_counted else _sums(records, "records", keys, absent=() if has_past else _FROM_PAST),
         _sums(sources, "sources", keys),
         _sums(order, "order", keys),
     )
@@ -157,6 +177,12 @@ def _sums(rows: ir.Table, grain: Grain, keys: tuple[str, ...], *, absent: tuple[
     """What is absent is null: summing up nulls costs as much as values."""
     sums = {f.name: f.expression(rows) for f in _of(grain) if f.name not in absent}
     return _by_day(rows, keys).aggregate(**sums).mutate(**{name: ibis.null("int64") for name in absent})
+
+
+def _counted(records: ir.Table) -> ir.Table:
+    """Of `RECORD_COUNTS`, what `_sums` gives of the records themselves where there is neither past nor canary."""
+    canaries = ibis.ifelse(records.records.isnull(), None, ibis.literal(0, "int64"))
+    return records.mutate(canary_records=canaries, **{name: ibis.null("int64") for name in _FROM_PAST})
 
 
 def _own_past(facts: ir.Table, past: ir.Table) -> ir.Table:

@@ -24,10 +24,13 @@ from detector.coded import (
     code_events,
     earliest,
     hash_of,
+    is_shown,
+    n_shown,
     named_events,
     place_of,
     source_number,
     sum_by_sorting,
+    typed_lookups,
     whole,
 )
 from detector.joins import attach, to_frame
@@ -116,13 +119,8 @@ def _sources(groups: ir.Table) -> ir.Table:
 
 
 def _records(events: ir.Table, *, changes: ClockChanges, salt: int, facts: tuple[str, ...]) -> ir.Table:
-    """`n_records` of a look-up is one on success where the log does not say, and none on failure.
-
-    Records are told apart by 64 bits of their hash: two of an account-day with 10,000 have the same once in 10^11.
-    """
+    """Told apart by 64 bits of their hash: two records of an account-day with 10,000 have the same once in 10^11."""
     named = named_events(events, changes=changes).filter(_.record.notnull() & _.action.isin(("lookup", *WRITES)))
-    shown = (named.action == "lookup") & named.success
-    typed = ibis.ifelse(named.record_id_mode.isnull(), None, shown & (named.record_id_mode == "typed"))
     rows = named.select(
         "record",
         *ACCOUNT_DAY,
@@ -132,9 +130,9 @@ def _records(events: ir.Table, *, changes: ClockChanges, salt: int, facts: tuple
         place=place_of(named, salt=salt),
         code=hash_of(named.record),
         first_source=source_number(named),
-        lookups=shown.cast("int8"),
-        typed_lookups=typed.cast("int8"),
-        n_records=ibis.ifelse(shown, named.n_records.fill_null(1), 0),
+        lookups=is_shown(named).cast("int8"),
+        typed_lookups=typed_lookups(named),
+        n_records=n_shown(named),
         first_at=named.timestamp,
         last_at=named.timestamp,
     )

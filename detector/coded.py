@@ -31,6 +31,8 @@ DEEDS = ("logins", "failures", "lookups", "misses", "writes", "resets")
 """What of an event is counted: each is 1 for an event that is one, else 0; a miss is a look-up as well."""
 ORDERED = ("place", "since_us", "deed", "address", "visit")
 """What `detector.in_order` needs of an event."""
+OF_RECORDS = ("record", "n_records", "typed")
+"""What it needs to count records as well."""
 MOST_SALTS = 8
 
 
@@ -87,7 +89,7 @@ def whole(part, width):  # type: ignore[no-untyped-def]
     """How many whole widths a part holds: `//` of Ibis goes by way of floating-point numbers, which takes longer."""
 
 
-def code_events(events: ir.Table, *, zone: str) -> Coded:
+def code_events(events: ir.Table, *, zone: str, counts_records: bool = False) -> Coded:
     """Put events into numbers.
 
     Parameters
@@ -96,6 +98,8 @@ def code_events(events: ir.Table, *, zone: str) -> Coded:
         The `events` table. Rows without an account (failed sign-ins that name nobody) are left out.
     zone
         IANA name of the portal's zone, whose calendar days are meant.
+    counts_records
+        Count the records of each account-day, too: `detector.in_order.RECORD_COUNTS` in `signals`, else null there.
 
     Returns
     -------
@@ -104,11 +108,12 @@ def code_events(events: ir.Table, *, zone: str) -> Coded:
     """
     changes = clock_changes(events.timestamp, zone=zone)
     for salt in range(MOST_SALTS):
-        numbers = hold(_numbers, events, changes=changes, salt=salt)
+        numbers = hold(_numbers, events, changes=changes, salt=salt, counts_records=counts_records)
         groups = hold(_groups, hold(_sums, numbers), events, changes=changes, salt=salt)
         places = hold(_places, groups)
         if _tell_apart(places):
-            signals, hours = hold_shards(put_in_order, numbers.select(*ORDERED), by="place", schemas=schemas)
+            asked = (*ORDERED, *OF_RECORDS) if counts_records else ORDERED
+            signals, hours = hold_shards(put_in_order, numbers.select(*asked), by="place", schemas=schemas)
             return Coded(groups, places, signals, hours, changes, salt)
     raise DetectorError(f"{MOST_SALTS} ways of numbering account-days all gave one number to two; a defect")
 
@@ -157,8 +162,8 @@ def _group_of(named: ir.Table) -> ir.Value:
     return _hash_of_group(*(named[name] for name in ("account", "channel", *SOURCE, *TELLING, "day")))
 
 
-def _numbers(events: ir.Table, *, changes: ClockChanges, salt: int) -> ir.Table:
-    """One row per event, with the number of its group beside what `ORDERED` names.
+def _numbers(events: ir.Table, *, changes: ClockChanges, salt: int, counts_records: bool) -> ir.Table:
+    """One row per event, with the number of its group beside what `ORDERED`, and `OF_RECORDS`, name.
 
     Two addresses or sessions of one account-day have the same number once in 10^19 pairs; they are only counted.
     """
@@ -180,8 +185,35 @@ def _numbers(events: ir.Table, *, changes: ClockChanges, salt: int) -> ir.Table:
         since_us=_since_us(named, changes),
         deed=functools.reduce(operator.add, (named[name] * number for name, number in deeds.items())).cast("int8"),
         **numbers,
+        **(_of_records(named) if counts_records else {}),
         group=_group_of(named),
     )
+
+
+def _of_records(named: ir.Table) -> dict[str, ir.Value]:
+    """The number of the record of look-ups and writes, and of all events how many it says that it showed, and how."""
+    is_told = named.record.notnull() & named.action.isin(("lookup", *WRITES))
+    return {
+        "record": ibis.ifelse(is_told, hash_of(named.record), None),
+        "n_records": named.n_records,
+        "typed": (named.record_id_mode == "typed").cast("int8"),
+    }
+
+
+def is_shown(named: ir.Table) -> ir.BooleanValue:
+    """Whether an event is a look-up that showed its record."""
+    return (named.action == "lookup") & named.success
+
+
+def n_shown(named: ir.Table) -> ir.IntegerValue:
+    """`n_records` of a look-up: one on success where the log does not say, and none on failure."""
+    return ibis.ifelse(is_shown(named), named.n_records.fill_null(1), 0)
+
+
+def typed_lookups(named: ir.Table) -> ir.IntegerValue:
+    """1 for a look-up with a typed number that showed its record, else 0; null where the log does not say."""
+    typed = is_shown(named) & (named.record_id_mode == "typed")
+    return ibis.ifelse(named.record_id_mode.isnull(), None, typed).cast("int8")
 
 
 def _since_us(named: ir.Table, changes: ClockChanges) -> ir.IntegerValue:

@@ -1,5 +1,7 @@
 """A shard of events in numbers → what needs their order: sums by hour, bursts, gaps, runs, guesses, addresses at once.
 
+And what sorting counts sooner than a database: different records.
+
 Everything is sorted, compared and counted as whole arrays of one number an event, which takes a fraction of the time of
 a database's sorted windows. A shard holds whole account-days, so shards go through one by one, in as little memory as
 wanted, or side by side; nothing here depends on how account-days are spread over shards, or on the order of rows.
@@ -29,6 +31,9 @@ DEED_BITS, TIME_BITS, HOUR_BITS, MINUTE_BITS, FIVE_BITS = 3, 38, 6, 12, 10
 """A day of the portal's zone, and the two around it, are 2^38 microseconds at most."""
 MOST_PLACES = 1 << (64 - DEED_BITS - TIME_BITS)
 
+RECORD_COUNTS = ("records", "n_shown", "typed_lookups")
+"""The signals of that name, counted without a sum for each record."""
+
 Numbers = NDArray[Any]
 """Numbers without a sign, of 64 bits."""
 
@@ -37,7 +42,8 @@ class InOrder(NamedTuple):
     """What a shard gives.
 
     signals
-        One row per place: `place`, and `detector.order.ORDER_COLUMNS`; null where a signal has nothing to say.
+        One row per place: `place`, `detector.order.ORDER_COLUMNS` and `RECORD_COUNTS`; null where a signal has nothing
+        to say, and the latter of events that do not tell their records.
     hours
         One row per place and hour with an event: `place`, `hour` (since the start of the day before, UTC), events by
         what they did, and `busiest_minute`: most look-ups within a minute of the clock.
@@ -51,7 +57,10 @@ def schemas(place: pa.DataType) -> InOrder:
     """The schemas of both tables, for places of some type."""
     counts = ("busiest_10_min", "busiest_session", "fail_then_ok", "concurrent_ips")
     measures = ("longest_run_min", "regularity")
-    signals = [*((name, pa.int64()) for name in counts), *((name, pa.float64()) for name in measures)]
+    signals = [
+        *((name, pa.int64()) for name in (*counts, *RECORD_COUNTS)),
+        *((name, pa.float64()) for name in measures),
+    ]
     sums = ("logins", "failures", "lookups", "misses", "writes", "resets", "busiest_minute")
     hours = [("hour", pa.int32()), *((name, pa.int32()) for name in sums)]
     return InOrder(pa.schema([("place", place), *signals]), pa.schema([("place", place), *hours]))
@@ -65,7 +74,9 @@ def put_in_order(events: pa.Table) -> InOrder:
     events
         All events of some account-days: `place` (their number), `since_us` (microseconds since the start of the UTC day
         before the account-day's), `deed` (what it did, as above), and 64-bit hashes of its `address` and `visit`
-        (session), null where the log has none. At most `MOST_PLACES` account-days.
+        (session), null where the log has none. At most `MOST_PLACES` account-days. To count records: also the 64-bit
+        hash of the `record` of look-ups and writes, `n_records`, and whether the identifier was `typed`; null where the
+        log does not say.
     """
     shard = _shard(events)
     wanted = schemas(events.schema.field("place").type)
@@ -76,6 +87,7 @@ def put_in_order(events: pa.Table) -> InOrder:
         "fail_then_ok": _guesses(shard),
         "concurrent_ips": _addresses(shard, events),
         **_rhythm(shard),
+        **_records(shard, events),
     }
     return InOrder(pa.table(signals).select(wanted.signals.names).cast(wanted.signals), _hours(shard, wanted.hours))
 
@@ -200,6 +212,43 @@ def _sessions(shard: _Shard, events: pa.Table) -> pa.Array:
     visits.sort()
     different, lookups = _counted(visits)
     return _most(shard, different >> (64 - shard.code_bits), lookups)
+
+
+def _records(shard: _Shard, events: pa.Table) -> dict[str, pa.Array]:
+    """Different records shown, records that answers showed, and look-ups with a typed number.
+
+    Two records of an account-day are one if their hashes are the same in the bits that its number leaves, 43 at least.
+    """
+    if "record" not in events.column_names:
+        return {name: pa.nulls(len(shard.places), pa.int64()) for name in RECORD_COUNTS}
+    told = events["record"].is_valid().to_numpy()
+    shown = told & (events["deed"].to_numpy() == SHOWN)
+    typed = told & events["typed"].is_valid().to_numpy()
+    reads = shard.codes[shown] << (64 - shard.code_bits) | _hashes(events, "record", shown) >> shard.code_bits
+    reads.sort()
+    different = reads[_starts(reads)] >> (64 - shard.code_bits)
+    is_typed = events["typed"].fill_null(0).to_numpy().astype(bool)
+    return {
+        "records": _total(shard, different, among=shard.codes[told]),
+        "n_shown": _total(shard, shard.codes[shown], _n_shown(events, shown), among=shard.codes[told]),
+        "typed_lookups": _total(shard, shard.codes[shown & is_typed], among=shard.codes[typed]),
+    }
+
+
+def _n_shown(events: pa.Table, shown: NDArray[np.bool_]) -> NDArray[np.generic] | None:
+    """As many as the log says, else one."""
+    if events["n_records"].null_count == len(events):
+        return None
+    found: NDArray[np.generic] = events["n_records"].fill_null(1).to_numpy()[shown]
+    return found
+
+
+def _total(shard: _Shard, codes: Numbers, values: NDArray[np.generic] | None = None, *, among: Numbers) -> pa.Array:
+    """The sum of each place's values (exact up to 2^53), or the number of its codes; null of places not `among`."""
+    totals = np.bincount(codes.view(np.int64), weights=values, minlength=len(shard.places))
+    absent = np.ones(len(shard.places), bool)
+    absent[among] = False
+    return pa.array(totals.astype(np.int64), mask=absent)
 
 
 def _hashes(events: pa.Table, name: str, asked: NDArray[np.bool_]) -> Numbers:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ibis.expr.types as ir
 
 from detector.coded import ACCOUNT_DAY, TELLING, Coded, code_events
+from detector.in_order import RECORD_COUNTS
 from detector.prepared import hold
 
 ORDER_COLUMNS = ("busiest_10_min", "busiest_session", "longest_run_min", "regularity", "fail_then_ok", "concurrent_ips")
@@ -32,9 +33,12 @@ def order_signals(events: ir.Table, *, zone: str) -> ir.Table:
 
 
 def order_of(coded: Coded) -> ir.Table:
-    """The same of events that are in numbers already, with the `place` and what was told of the account."""
+    """The same of events that are in numbers already, with the `place`, what was told of the account, and its records.
+
+    `RECORD_COUNTS`, that is: null unless they were counted.
+    """
     return hold(_order_signals, coded.signals, coded.places)
 
 
 def _order_signals(signals: ir.Table, places: ir.Table) -> ir.Table:
-    return places.inner_join(signals, "place").select("place", *ACCOUNT_DAY, *TELLING, *ORDER_COLUMNS)
+    return places.inner_join(signals, "place").select("place", *ACCOUNT_DAY, *TELLING, *ORDER_COLUMNS, *RECORD_COUNTS)

@@ -84,7 +84,10 @@ class Timeline:
         self._off_days = off_days
         self._given = given
         self._events = events
-        self._today, self._order, self.input_days = _sums_of(events, zone, is_first=history is None)
+        self._is_counted = history is None and given is None and not canaries
+        self._today, self._order, self.input_days = _sums_of(
+            events, zone, is_first=history is None, counts_records=self._is_counted
+        )
         self._built: dict[date, DayTables] = {}
         self._all_built = con.create_table(gen_name("account_days"), schema=_schema(ACCOUNT_DAYS), temp=True)
 
@@ -180,6 +183,7 @@ class Timeline:
                 order=self._order,
                 zone=self.zone,
                 canaries=self.canaries,
+                is_counted=self._is_counted,
             )
             self.con.insert(self._all_built.op().name, self._built[each].account_days, database=TEMPORARY)
         return self._built[day]
@@ -223,11 +227,13 @@ class Timeline:
         return rows.filter(_.day.between(days[0], days[-1])).select(*table.names)
 
 
-def _sums_of(events: ir.Table | None, zone: str, *, is_first: bool) -> tuple[Aggregates, ir.Table | None, list[date]]:
+def _sums_of(
+    events: ir.Table | None, zone: str, *, is_first: bool, counts_records: bool
+) -> tuple[Aggregates, ir.Table | None, list[date]]:
     """The input's aggregates, the signals that need the order of events, and its days."""
     if events is None:
         return Aggregates(*(_empty(table) for table in AGGREGATES)), None, []
-    coded = code_events(events, zone=zone)
+    coded = code_events(events, zone=zone, counts_records=counts_records)
     days = sorted(coded.places.select("day").distinct().to_pyarrow()["day"].to_pylist())
     order, sums = order_of(coded), sum_up(events, coded)
     if is_first and len(days) == 1:

@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
+import pytest
 from ibis.backends.duckdb import Backend
 
 from detector.account_days import ACCOUNT_DAYS
@@ -16,9 +17,9 @@ from tests.test_account_days import differences
 EVENTS = portal(11, 90)
 
 
-def timeline(con: Backend, events: list[naive.Event]) -> Timeline:
+def timeline(con: Backend, events: list[naive.Event], *, canaries: tuple[str, ...] = CANARIES) -> Timeline:
     """A timeline of the events alone."""
-    return Timeline(con, events=table(con, events), history=None, zone=ZONE, canaries=CANARIES)
+    return Timeline(con, events=table(con, events), history=None, zone=ZONE, canaries=canaries)
 
 
 def rows_of(found: Any) -> dict[Any, dict[str, Any]]:
@@ -35,12 +36,14 @@ def test_each_day_is_compared_with_the_input_days_before_it(con: Backend) -> Non
         assert not differences(rows_of(days.account_days(day)), expected)
 
 
-def test_a_single_day_without_a_past_is_what_plain_loops_find(con: Backend) -> None:
-    """Its records are never held as a table, and are counted all the same."""
+@pytest.mark.parametrize("canaries", [(), CANARIES])
+def test_a_single_day_without_a_past_is_what_plain_loops_find(con: Backend, canaries: tuple[str, ...]) -> None:
+    """Its records are never held as a table, nor summed up where there is no canary, and are counted all the same."""
     alone = [each for each in EVENTS if each["timestamp"].astimezone(ZoneInfo(ZONE)).date() == DAY]
-    days = timeline(con, alone)
+    days = timeline(con, alone, canaries=canaries)
     assert days.input_days == [DAY]
-    expected = naive.account_days(alone, DAY, zone=ZONE, canaries=CANARIES)
+    expected = naive.account_days(alone, DAY, zone=ZONE, canaries=canaries)
+    assert any(row["typed_lookups"] for row in expected.values())
     assert not differences(rows_of(days.account_days(DAY)), expected)
 
 
