@@ -67,6 +67,8 @@ class Browser:
 
     def printed_pages(self) -> int:
         """How many sheets of A4 the page takes."""
+        # What is not painted yet is not printed, or fails to be, on a busy machine.
+        self.run_async("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done(1)))")
         sheet = {"page": {"width": 21.0, "height": 29.7}}
         document = base64.b64decode(self._in_session("POST", "/print", sheet))
         return len(re.findall(rb"/Type\s*/Page\b", document))

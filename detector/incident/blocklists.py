@@ -105,8 +105,8 @@ def _indicator(row: dict[Any, Any], about: str, common: dict[str, Any]) -> list[
         stix2.Indicator(
             id=_id("indicator", f"{about}|{address}"),
             name=f"Extraction of records from {address}",
-            description=f"{_counted(row['lookups'], 'look-up', 'look-ups')} by "
-            f"{_counted(row['accounts'], 'hijacked account', 'hijacked accounts')}; no other account uses it.",
+            description=f"{_counted(row['lookups'], 'look-up', 'look-ups') if row['lookups'] else 'Activity'} tied to "
+            f"an attack, by {_counted(row['accounts'], 'account', 'accounts')}; no other account uses it.",
             indicator_types=["malicious-activity"],
             pattern=f"[ipv{address.version}-addr:value = '{address}']",
             pattern_type="stix",

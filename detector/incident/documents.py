@@ -238,6 +238,7 @@ def _exposures(dossier: Dossier, language: Language) -> list[dict[str, Any]]:
             "services": [name for name in row["services"].split("+") if name],
             "shown": [_marked(each) for each in shown_here],
             "is_told": all(each.is_told for each in shown_here),
+            "displayed": bool(row["displayed"]),
             "saved": bool(row["saved"]),
             "written": bool(row["written"]),
             "n_tied": int(row["records_tied"]),

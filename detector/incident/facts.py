@@ -155,7 +155,7 @@ def _doors(inquiry: Inquiry, events: ir.Table) -> dict[str, dict[str, Any]]:
 def addresses_of(inquiry: Inquiry, *, found_earlier: Collection[str] = ()) -> pd.DataFrame:
     """One row per address that is tied to the attack, with who else uses it, and whether it may be blocked.
 
-    Where nothing is tied, the accounts' addresses in the window stand instead, none of them to be blocked.
+    Of accounts to which nothing is tied, the addresses in the window stand as well, none of them to be blocked.
 
     Parameters
     ----------
@@ -172,14 +172,18 @@ def addresses_of(inquiry: Inquiry, *, found_earlier: Collection[str] = ()) -> pd
     """
     units = inquiry.attributed.units
     is_tied = units["tied"] & units["ip"].notna()
-    nothing_tied = not is_tied.any()
-    tied = units[units["ip"].notna() & (units["day"] <= inquiry.end)] if nothing_tied else units[is_tied]
-    grouped = tied.groupby("ip").agg(
-        network=("network", "max"),
-        first_at=("first_at", "min"),
-        last_at=("last_at", "max"),
-        lookups=("lookups", "sum"),
-        accounts=("account", "nunique"),
+    attack = set(units.loc[is_tied, "ip"])
+    is_open = ~units["account"].isin(set(units.loc[is_tied, "account"])) & (units["day"] <= inquiry.end)
+    grouped = (
+        units[is_tied | (is_open & units["ip"].notna() & ~units["ip"].isin(attack))]
+        .groupby("ip")
+        .agg(
+            network=("network", "max"),
+            first_at=("first_at", "min"),
+            last_at=("last_at", "max"),
+            lookups=("lookups", "sum"),
+            accounts=("account", "nunique"),
+        )
     )
     incident = [*inquiry.accounts, *found_earlier]
     others = inquiry.users[~inquiry.users["account"].isin(incident)]
@@ -190,7 +194,8 @@ def addresses_of(inquiry: Inquiry, *, found_earlier: Collection[str] = ()) -> pd
     rows = []
     for row in grouped.reset_index().to_dict("records"):
         users = same.get(row["ip"], [])
-        reason = "nothing_tied" if nothing_tied else _reason(row, users, owners=owners, shared=shared)
+        tied = row["ip"] in attack
+        reason = _reason(row, users, owners=owners, shared=shared) if tied else "nothing_tied"
         rows.append(
             {
                 **row,
@@ -206,9 +211,9 @@ def addresses_of(inquiry: Inquiry, *, found_earlier: Collection[str] = ()) -> pd
 
 
 def with_answered(addresses: pd.DataFrame, lookups: pd.DataFrame) -> pd.DataFrame:
-    """The addresses with their successful look-ups: the tied ones, or all where nothing is tied."""
-    chosen = lookups[lookups["tied"]] if (addresses["reason"] != "nothing_tied").any() else lookups
-    counted = chosen.groupby("ip")["lookups"].sum()
+    """The addresses with their successful look-ups: the tied ones, or all where nothing is tied to the address."""
+    open_ones = set(addresses.loc[addresses["reason"] == "nothing_tied", "ip"])
+    counted = lookups[lookups["tied"] | lookups["ip"].isin(open_ones)].groupby("ip")["lookups"].sum()
     return addresses.assign(lookups=addresses["ip"].map(counted).fillna(0).astype("int64"))
 
 

@@ -22,10 +22,11 @@ from detector.incident import changes
 from detector.incident.attribution import SIGNS
 from detector.incident.blocklists import nftables, plain_list, stix_bundle
 from detector.incident.case import Dossier
+from detector.incident.columns import GUIDE, guide
 from detector.incident.documents import write_documents
 from detector.incident.earlier import TELLING
 from detector.incident.facts import DEEDS, POSSIBLE, REASONS, TIED
-from detector.incident.persons import KINDS, persons_of
+from detector.incident.persons import TRAITS, persons_of
 from detector.incident.shown import shown_texts
 from detector.output.folders import whole_folder
 from detector.output.rows import plain
@@ -130,11 +131,12 @@ def _write_tables(dossier: Dossier, folder: Path) -> None:
     signs = pd.DataFrame([TELLING[sign] for sign in dossier.earlier["sign"]], columns=["sign", "signe"])
     write_csv(dossier.earlier.drop(columns="sign").join(signs), folder / "earlier.csv", zone)
     _write_records(dossier, folder)
+    write_csv(guide(), folder / GUIDE)
     _write_parquet(dossier.evidence, folder / "evidence.parquet")
 
 
 def _write_records(dossier: Dossier, folder: Path) -> None:
-    columns = ["account", "record", "bound", "first_at", "last_at", "queries", "n_shown", *KINDS, "exposure"]
+    columns = ["account", "record", "bound", "first_at", "last_at", "queries", "n_shown", *TRAITS, "exposure"]
     records = dossier.records[columns]
     _write_parquet(records, folder / "records.parquet")
     write_csv(records, folder / "records.csv", dossier.settings.portal.zone)

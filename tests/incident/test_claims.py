@@ -118,7 +118,7 @@ def test_every_count_of_look_ups_is_of_successful_ones(made: Made) -> None:
     assert dossier.counts["queries_lower"] == 200
     assert list(accounts.loc["h9", ["lookups_tied", "lookups_window"]]) == [200, 210]
     assert timeline["lookups"].sum() == 200
-    assert addresses["lookups"].tolist() == [200]
+    assert addresses["lookups"].tolist() == [200, 10]
     assert "11 mars 2026 : 200" in (out / "summary.fr.html").read_text()
 
 

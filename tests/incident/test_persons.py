@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from detector.incident import Case, prepare_dossier
+from detector.incident import Case, Dossier, prepare_dossier
 from detector.incident.persons import with_exposures
 from detector.incident.writing import mail_merge
-from tests.incident.logs import DAYS, LAST, MAPPING, write_log
+from tests.incident.logs import DAYS, LAST, MAPPING, honest, theft, write_log
 
 ZONE = "Europe/Paris"
 
@@ -74,6 +74,33 @@ def test_every_letter_of_the_mail_merge_is_there_with_its_number(tmp_path: Path)
     assert set(merge["times"]) == {"2"}
     for name in set(merge["letter"]):
         assert (tmp_path / "out" / "letters" / f"letter-{name}.fr.html").is_file()
+
+
+def test_a_record_that_was_only_written_has_a_letter_that_counts_no_look_up(tmp_path: Path) -> None:
+    """Thirty records are changed at night without having been looked up, beside two hundred look-ups."""
+    stolen = theft()
+    written = [(row[0], row[1], "write", "success", f"w{n}", *row[5:]) for n, row in enumerate(stolen[-30:])]
+    log = write_log(tmp_path / "log.csv", honest(), stolen, written)
+    prepare_dossier(Case(["h9"], LAST, LAST), out=tmp_path / "out", dumps=str(log), mapping=MAPPING)
+    merge = pd.read_csv(tmp_path / "out" / "letters" / "mail-merge.csv", dtype=str)
+    (name,) = set(merge.loc[merge["record"].str.startswith("w"), "letter"])
+    for language, told in (("fr", "Votre dossier a été modifié sans droit"), ("en", "Your record was changed without")):
+        letter = (tmp_path / "out" / "letters" / f"letter-{name}.{language}.html").read_text()
+        assert told in letter
+        assert "«times»" not in letter
+        others = (tmp_path / "out" / "letters" / f"letter-A.{language}.html").read_text()
+        assert "«times»" in others
+        assert told not in others
+
+
+def test_the_guide_tells_of_every_column_of_every_table(made: tuple[Dossier, Path]) -> None:
+    """And of no other, in the order in which they stand."""
+    out = made[1]
+    guide = pd.read_csv(out / "columns.csv")
+    files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.csv"))
+    found = {file: list(pd.read_csv(out / file, nrows=1).columns) for file in files if file != "columns.csv"}
+    assert {file: list(part["column"]) for file, part in guide.groupby("file")} == found
+    assert guide.notna().all(axis=None)
 
 
 def test_an_account_that_read_nothing_has_a_dossier(tmp_path: Path) -> None:

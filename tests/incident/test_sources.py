@@ -98,6 +98,17 @@ def test_where_nothing_is_tied_the_accounts_addresses_are_listed_and_none_is_to_
     assert '"type": "indicator"' not in stix
 
 
+def test_where_others_are_tied_the_addresses_of_an_untied_account_are_listed_too(tmp_path: Path) -> None:
+    """One account is robbed, of the other nothing is tied: its own address and its proxy are not to be blocked."""
+    dossier = _dossier(tmp_path, theft(), accounts=("h0", "h9"))
+    assert _decisions(dossier) == {"198.51.100.9": ("block", "alone"), PROXY: ("keep", "nothing_tied")}
+    assert dossier.addresses.set_index("ip")["lookups"].to_dict() == {"198.51.100.9": 200, PROXY: 10}
+    assert (tmp_path / "out" / "addresses.txt").read_text() == "198.51.100.9\n"
+    stix = (tmp_path / "out" / "stix.json").read_text()
+    assert "200 look-ups tied to an attack, by 1 account; no other account uses it." in stix
+    assert "hijack" not in stix
+
+
 def test_the_file_for_nft_takes_the_place_of_the_one_before() -> None:
     """One load: the table is declared, deleted, and made anew with what is to be blocked now, so nothing is left."""
     decided = pd.DataFrame({"ip": ["198.51.100.9", "198.51.100.10"], "decision": ["keep", "block"]})
