@@ -65,7 +65,12 @@ def aggregate(events: ir.Table, *, zone: str) -> Aggregates:
     Aggregates
         Held by the backend; `new_records` and `foreign_records` are null until novelty is computed against a past.
     """
-    found = sum_up(events, code_events(events, zone=zone))
+    return hold_sums(events, code_events(events, zone=zone))
+
+
+def hold_sums(events: ir.Table, coded: Coded) -> Aggregates:
+    """The same from events that are in numbers already."""
+    found = sum_up(events, coded)
     return Aggregates(
         found.sources.select(*ACCOUNT_SOURCES.names),
         hold(_all, found.records.select(*ACCOUNT_RECORDS.names)),

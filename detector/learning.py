@@ -172,7 +172,8 @@ def learn(
     chosen = settings or LearnSettings()
     learner = _Learner(history, con, scratch, key, now, chosen, progress)
     with history.writing():
-        reports = [learner.add(given, batch) for batch in _batches(expand(given), size=chosen.batch_bytes)]
+        batches = list(_batches(expand(given), size=chosen.batch_bytes))
+        reports = [learner.add(given, batch, is_last=batch is batches[-1]) for batch in batches]
         if chosen.arriving:
             learner.seen.save()
         settled = settle(
@@ -262,7 +263,7 @@ class _Learner:
         """The portal's zone."""
         return self.history.manifest.zone
 
-    def add(self, given: list[Input], batch: list[Dump]) -> Learned:
+    def add(self, given: list[Input], batch: list[Dump], *, is_last: bool) -> Learned:
         """Read what is new in a batch of files, and commit it."""
         self.scratch.mkdir(parents=True, exist_ok=True)
         if self.settings.arriving:
@@ -277,7 +278,7 @@ class _Learner:
             reading = self._read(given, fresh, scratch=Path(folder))
             files = [by_content(file, contents.get(file.path)) for file in reading.files]
             news = [News(file, known.get(file.path)) for file in self._distinct(files)]
-            added = self._commit(unseen(reading.events, news), news)
+            added = self._commit(unseen(reading.events, news), news, is_last=is_last)
         again = [file.path for file in files if file not in (each.file for each in news)]
         warnings = (*reading.warnings, *added.warnings)
         return replace(added, skipped=(*held, *again), files=reading.files, rejects=reading.rejects, warnings=warnings)
@@ -409,26 +410,42 @@ class _Learner:
                 yield file
             seen.add(file.sha256)
 
-    def _commit(self, events: ir.Table, news: list[News]) -> Learned:
-        """Add each day's events to it, and record the inputs, all at once."""
+    def _commit(self, events: ir.Table, news: list[News], *, is_last: bool = False) -> Learned:
+        """Add each day's events to it, and record the inputs, all at once; of the last ones, close what is over."""
         found = count_days(events, zone=self.zone)
         left_out = [LeftOut(day, found[day].total(), why) for day in sorted(found) if (why := self._unfit(day))]
         days = sorted(found.keys() - {each.day for each in left_out})
         hashes = {each.file.path: each.file.sha256 for each in news}
         amended = [day for day in days if not self._starts_open(day)]
         before = {day: self._counted(day) for day in days if self._rebuilds(day) and day in self.history.days}
+        over = self._over(days) if is_last else set()
         with transaction(self.history, con=self.con) as change:
             for day in days:
                 inputs = {hashes[path] for path in found[day]}
                 if self.settings.arriving and self._starts_open(day):
                     append_events(change, day, self._of_day(events, day), inputs=inputs)
                 else:
-                    add_events(change, day, self._of_day(events, day), inputs=inputs, rebuild=self._rebuilds(day))
+                    add_events(
+                        change,
+                        day,
+                        self._of_day(events, day),
+                        inputs=inputs,
+                        rebuild=self._rebuilds(day),
+                        is_over=day in over,
+                    )
             for each in news:
                 record_input(change, each, days={day for day in found if each.file.path in found[day]})
+        closed = tuple(day for day in days if day not in amended and not self.history.is_open(day))
         self.rebuilt.update(days)
         warnings = (*_warnings(left_out, amended), *self._shrunk(before))
-        return Learned(days=tuple(days), amended=tuple(amended), left_out=tuple(left_out), warnings=warnings)
+        return Learned(
+            days=tuple(days), amended=tuple(amended), closed=closed, left_out=tuple(left_out), warnings=warnings
+        )
+
+    def _over(self, days: list[date]) -> set[date]:
+        """Days for which nothing more comes, as `settle` tells them."""
+        newest = max((*days, *self.history.days), default=None)
+        return {day for day in days if self.settings.complete or day != newest}
 
     def _counted(self, day: date) -> int:
         """Events that the day's sums count."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ibis.expr.types as ir
 
+from detector.aggregates import Aggregates, hold_sums
 from detector.coded import ACCOUNT_DAY, TELLING, Coded, code_events
 from detector.in_order import RECORD_COUNTS
 from detector.prepared import hold
@@ -30,6 +31,12 @@ def order_signals(events: ir.Table, *, zone: str) -> ir.Table:
         Null where a signal has nothing to say: no look-up, no session, no address, too few look-ups for a rhythm.
     """
     return order_of(code_events(events, zone=zone)).select(*ACCOUNT_DAY, *ORDER_COLUMNS)
+
+
+def aggregate_in_order(events: ir.Table, *, zone: str) -> tuple[Aggregates, ir.Table]:
+    """What `aggregate` and `order_signals` give, of events that are put into numbers once for both."""
+    coded = code_events(events, zone=zone)
+    return hold_sums(events, coded), order_of(coded).select(*ACCOUNT_DAY, *ORDER_COLUMNS)
 
 
 def order_of(coded: Coded) -> ir.Table:

@@ -71,7 +71,6 @@ def quick_with_order(day: date, *, order: ir.Table, **rest: Any) -> DayTables:
 @pytest.fixture
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("detector.history.days.build_account_days", quick_account_days)
-    monkeypatch.setattr("detector.history.days.order_signals", lambda events, **_zone: events)
 
 
 quick = pytest.mark.usefixtures("_quick")
@@ -312,6 +311,23 @@ def test_days_in_one_file_are_days_in_files(desk: Desk) -> None:
     desk.learn(month, history=desk.history("one file"))
     desk.learn(*the_days(desk, 2), history=desk.history("files"))
     assert desk.tables("one file") == desk.tables("files")
+
+
+@quick
+def test_a_day_that_is_over_closes_at_once(desk: Desk) -> None:
+    """Of days learned together only the newest keeps its events; they all hold what they hold learned one by one."""
+    together, one_by_one = desk.history("together"), desk.history("one by one")
+    dumps = the_days(desk, 3)
+    report = desk.learn(*dumps, history=together)
+    for dump in dumps:
+        desk.learn(dump, history=one_by_one)
+    assert report.closed == (FIRST, day_number(1))
+    written = {name: sorted(path.name[:10] for path in (desk.folder / name / "open").iterdir()) for name in DESKS}
+    assert written == {"together": [str(day_number(2))], "one by one": [str(day_number(each)) for each in range(3)]}
+    assert desk.tables("together") == desk.tables("one by one")
+
+
+DESKS = ("together", "one by one")
 
 
 def test_late_lines_amend_counts_only(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,9 +16,9 @@ from ibis.backends.duckdb import Backend
 from ibis.util import gen_name
 
 from detector.account_days import ACCOUNT_DAYS
-from detector.aggregates import ACCOUNT_DAY, Aggregates, aggregate, combine
+from detector.aggregates import ACCOUNT_DAY, Aggregates, combine
 from detector.history import History
-from detector.order import ORDER_COLUMNS, order_signals
+from detector.order import ORDER_COLUMNS, aggregate_in_order
 from detector.schema import Table
 from detector.timeline import AGGREGATES, Timeline
 
@@ -83,7 +83,7 @@ class Ground(Timeline):
 
 def from_events(events: ir.Table, *, zone: str) -> Day:
     """Days that were read."""
-    return Day(aggregate(events, zone=zone), order_signals(events, zone=zone), events)
+    return Day(*aggregate_in_order(events, zone=zone), events)
 
 
 def from_history(history: History, con: Backend, days: Sequence[date]) -> Day:

@@ -10,7 +10,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from detector.account_days import build_account_days
+from detector.account_days import ACCOUNT_DAYS, build_account_days
 from detector.aggregates import ACCOUNT_DAY, Aggregates, aggregate, combine
 from detector.history.manifest import (
     EVENTS_ONLY,
@@ -26,7 +26,7 @@ from detector.history.tables import OPEN_EVENTS
 from detector.history.tokens import keep_tokens
 from detector.history.transactions import Transaction, transaction
 from detector.novelty import PAST_DAYS, Past
-from detector.order import ORDER_COLUMNS, order_signals
+from detector.order import ORDER_COLUMNS, aggregate_in_order
 
 _SUMS = {"sources": "account_sources", "records": "account_records", "hours": "account_hours"}
 """Aggregates and the tables that hold them."""
@@ -60,9 +60,15 @@ def sums_of(history: History, day: date, *, con: Backend) -> Aggregates:
 
 
 def add_events(
-    change: Transaction, day: date, events: ir.Table, *, inputs: Iterable[str], rebuild: bool = False
+    change: Transaction,
+    day: date,
+    events: ir.Table,
+    *,
+    inputs: Iterable[str],
+    rebuild: bool = False,
+    is_over: bool = False,
 ) -> None:
-    """Add events to a day; its signals are stale until `settle`.
+    """Add events to a day; its signals are stale until `settle`, those that need the order of events excepted.
 
     An open day, or a new one, is summed up anew from all of its events, so that nothing depends on how they were cut
     into files. A closed day has no events left: the sums are added up, and signals that need the order of events stay.
@@ -79,17 +85,21 @@ def add_events(
         Hashes of the inputs that they come from.
     rebuild
         Drop what was held of the day first.
+    is_over
+        Nothing more will come for it: if nothing is held of it, it closes at once, and its events are never written.
     """
     entry = change.manifest.days.get(day)
     if entry is not None and entry.state == "closed" and not rebuild:
         late = aggregate(events, zone=change.manifest.zone)
-        sums = combine(_without_novelty(_held_sums(change, day)), late)
+        _put_sums(change, day, combine(_without_novelty(_held_sums(change, day)), late))
         past_inputs: tuple[str, ...] = entry.inputs
     else:
         held = () if rebuild else change.files(day, OPEN_EVENTS.name)
-        sums = aggregate(_keep_events(change, day, events, held), zone=change.manifest.zone)
+        closes = is_over and (entry is None or rebuild)
+        _put_all(change, day, events if closes else _keep_events(change, day, events, held))
+        if closes:
+            change.close(day)
         past_inputs = () if rebuild or entry is None else entry.inputs
-    _put_sums(change, day, sums)
     change.set_day(day, past=None, inputs=tuple(sorted({*past_inputs, *inputs})))
 
 
@@ -112,6 +122,15 @@ def append_events(change: Transaction, day: date, events: ir.Table, *, inputs: I
     change.set_day(day, content=content, past=None, inputs=tuple(sorted({*known, *inputs})))
 
 
+def _put_all(change: Transaction, day: date, events: ir.Table) -> None:
+    """The sums of all events of a day, and the signals that need their order, which no later step can find again."""
+    sums, order = aggregate_in_order(events, zone=change.manifest.zone)
+    _put_sums(change, day, sums)
+    unknown = {c.name: ibis.null(ibis.dtype(c.type)) for c in ACCOUNT_DAYS.columns if c.name not in order.columns}
+    rows = order.mutate(**unknown | {"past_days": ibis.literal(0, "int32")})
+    change.put(day, ACCOUNT_DAYS.name, rows)
+
+
 def _put_sums(change: Transaction, day: date, sums: Aggregates) -> None:
     kept = keep_tokens(sums, fraction=change.manifest.token_fraction)
     for name, table in _SUMS.items():
@@ -122,10 +141,11 @@ def _put_sums(change: Transaction, day: date, sums: Aggregates) -> None:
     change.set_day(day, content=content)
 
 
-def _sum_up(change: Transaction, day: date) -> None:
-    """Sum up the events of a pending day, and make one file of theirs, as `add_events` would have."""
-    change.put(day, OPEN_EVENTS.name, change.rows(day, OPEN_EVENTS.name))
-    _put_sums(change, day, aggregate(change.rows(day, OPEN_EVENTS.name, name=_EVENTS_VIEW), zone=change.manifest.zone))
+def _sum_up(change: Transaction, day: date, *, is_over: bool) -> None:
+    """Sum up the events of a pending day; unless it is to be closed, make one file of them, as `add_events` does."""
+    if not is_over:
+        change.put(day, OPEN_EVENTS.name, change.rows(day, OPEN_EVENTS.name))
+    _put_all(change, day, change.rows(day, OPEN_EVENTS.name, name=_EVENTS_VIEW))
 
 
 def _held_sums(change: Transaction, day: date) -> Aggregates:
@@ -184,7 +204,7 @@ def settle(
             over = not arriving and (complete or day < history.days[-1])
             if is_pending(history.manifest.days[day]):
                 with transaction(history, con=con) as change:
-                    _sum_up(change, day)
+                    _sum_up(change, day, is_over=over)
             with transaction(history, con=con) as change:
                 # Asked of each day anew: summing one up makes later ones stale.
                 if is_stale(change.manifest, day):
@@ -228,7 +248,5 @@ def _compute_signals(change: Transaction, day: date, *, canaries: tuple[str, ...
 
 
 def _order(change: Transaction, day: date) -> ir.Table:
-    """Signals that need the order of events: from the events while there are any, then as they were left by them."""
-    if change.manifest.days[day].state == "open":
-        return order_signals(change.rows(day, OPEN_EVENTS.name, name=_EVENTS_VIEW), zone=change.manifest.zone)
+    """Signals that need the order of events, as whoever summed them up left them."""
     return change.rows(day, "account_days").select(*ACCOUNT_DAY, *ORDER_COLUMNS)
