@@ -313,23 +313,6 @@ def test_days_in_one_file_are_days_in_files(desk: Desk) -> None:
     assert desk.tables("one file") == desk.tables("files")
 
 
-@quick
-def test_a_day_that_is_over_closes_at_once(desk: Desk) -> None:
-    """Of days learned together only the newest keeps its events; they all hold what they hold learned one by one."""
-    together, one_by_one = desk.history("together"), desk.history("one by one")
-    dumps = the_days(desk, 3)
-    report = desk.learn(*dumps, history=together)
-    for dump in dumps:
-        desk.learn(dump, history=one_by_one)
-    assert report.closed == (FIRST, day_number(1))
-    written = {name: sorted(path.name[:10] for path in (desk.folder / name / "open").iterdir()) for name in DESKS}
-    assert written == {"together": [str(day_number(2))], "one by one": [str(day_number(each)) for each in range(3)]}
-    assert desk.tables("together") == desk.tables("one by one")
-
-
-DESKS = ("together", "one by one")
-
-
 def test_late_lines_amend_counts_only(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Events for a closed day add to its counts; signals that need the order of events stay; later days are renewed."""
     monkeypatch.setattr("detector.history.days.build_account_days", quick_with_order)
@@ -480,14 +463,6 @@ def test_fraction_of_tokens_is_the_same_for_every_account(desk: Desk) -> None:
     assert 70 < len(kept["a"]) < 130
     sources = history.table(desk.con, "account_sources", FIRST, FIRST).to_pyarrow()
     assert sources["lookups"].to_pylist() == [200, 200]
-
-
-@quick
-def test_complete_closes_the_newest_day(desk: Desk) -> None:
-    """`complete` says that nothing more will come."""
-    report = desk.learn(*the_days(desk, 1), settings=LearnSettings(complete=True))
-    assert report.closed == (FIRST,)
-    assert not desk.history().is_open(FIRST)
 
 
 @quick
