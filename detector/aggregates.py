@@ -23,11 +23,12 @@ from detector.coded import (
     before_day_us,
     code_events,
     earliest,
-    hash_of,
+    has_record,
     is_shown,
     n_shown,
     named_events,
     place_of,
+    record_code,
     source_number,
     sum_by_sorting,
     typed_lookups,
@@ -85,7 +86,7 @@ def sum_up(events: ir.Table, coded: Coded) -> Aggregates:
     """
     varies = to_frame(coded.places.aggregate(n=_.n_tellings.max()))["n"].fillna(0).iloc[0] > 1
     told = hold(_tellings, events, changes=coded.changes, salt=coded.salt) if varies else None
-    facts = _present(events, FACTS)
+    facts = FACTS if coded.counts_records else _present(events, FACTS)
     return Aggregates(
         hold(_sources, coded.groups) if varies else coded.groups.select(*ACCOUNT_SOURCES.names, "place"),
         _records(events, changes=coded.changes, salt=coded.salt, facts=facts),
@@ -125,7 +126,9 @@ def _sources(groups: ir.Table) -> ir.Table:
 
 def _records(events: ir.Table, *, changes: ClockChanges, salt: int, facts: tuple[str, ...]) -> ir.Table:
     """Told apart by 64 bits of their hash: two records of an account-day with 10,000 have the same once in 10^11."""
-    named = named_events(events, changes=changes).filter(_.record.notnull() & _.action.isin(("lookup", *WRITES)))
+    named = named_events(events, changes=changes).filter(
+        lambda rows: has_record(rows) & rows.action.isin(("lookup", *WRITES))
+    )
     rows = named.select(
         "record",
         *ACCOUNT_DAY,
@@ -133,7 +136,7 @@ def _records(events: ir.Table, *, changes: ClockChanges, salt: int, facts: tuple
         "writes",
         *facts,
         place=place_of(named, salt=salt),
-        code=hash_of(named.record),
+        code=record_code(named),
         first_source=source_number(named),
         lookups=is_shown(named).cast("int8"),
         typed_lookups=typed_lookups(named),

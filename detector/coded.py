@@ -21,6 +21,7 @@ from detector.errors import DetectorError
 from detector.in_order import CHANGED, FAILED, MISSED, SHOWN, SIGNED_IN, WRITTEN, put_in_order, schemas
 from detector.joins import to_frame
 from detector.prepared import hold, hold_shards
+from detector.schema import RECORD_CODE
 
 WRITES = ("write", "export")
 RESETS = ("password_reset", "account_change", "delegation")
@@ -49,6 +50,8 @@ class Coded(NamedTuple):
         Of the zone's clock.
     salt
         With which places were numbered.
+    counts_records
+        Whether `signals` has the records counted, so that hardly anybody asks for their sums.
     """
 
     groups: ir.Table
@@ -57,6 +60,7 @@ class Coded(NamedTuple):
     hours: ir.Table
     changes: ClockChanges
     salt: int
+    counts_records: bool
 
 
 @ibis.udf.scalar.builtin(name="hash", signature=((dt.string, dt.string, dt.date, dt.int64), dt.uint64))
@@ -114,7 +118,7 @@ def code_events(events: ir.Table, *, zone: str, counts_records: bool = False) ->
         if _tell_apart(places):
             asked = (*ORDERED, *OF_RECORDS) if counts_records else ORDERED
             signals, hours = hold_shards(put_in_order, numbers.select(*asked), by="place", schemas=schemas)
-            return Coded(groups, places, signals, hours, changes, salt)
+            return Coded(groups, places, signals, hours, changes, salt, counts_records)
     raise DetectorError(f"{MOST_SALTS} ways of numbering account-days all gave one number to two; a defect")
 
 
@@ -192,12 +196,23 @@ def _numbers(events: ir.Table, *, changes: ClockChanges, salt: int, counts_recor
 
 def _of_records(named: ir.Table) -> dict[str, ir.Value]:
     """The number of the record of look-ups and writes, and of all events how many it says that it showed, and how."""
-    is_told = named.record.notnull() & named.action.isin(("lookup", *WRITES))
+    is_told = has_record(named) & named.action.isin(("lookup", *WRITES))
     return {
-        "record": ibis.ifelse(is_told, hash_of(named.record), None),
+        "record": ibis.ifelse(is_told, record_code(named), None),
         "n_records": named.n_records,
         "typed": (named.record_id_mode == "typed").cast("int8"),
     }
+
+
+def has_record(events: ir.Table) -> ir.BooleanValue:
+    """Whether an event tells its record."""
+    return (events[RECORD_CODE] if RECORD_CODE in events.columns else events.record).notnull()
+
+
+def record_code(events: ir.Table) -> ir.IntegerValue:
+    """64 bits that tell the records of events that have one apart."""
+    found: ir.IntegerValue = events[RECORD_CODE] if RECORD_CODE in events.columns else hash_of(events.record)
+    return found
 
 
 def is_shown(named: ir.Table) -> ir.BooleanValue:

@@ -206,7 +206,10 @@ def _others(users: dict[str, set[str]], ip: Any, account: str) -> int | None:
 
 
 def _departments(timeline: Timeline, day: date, past: Past, chosen: ir.Table) -> dict[str, list[dict[str, Any]]]:
-    today, before = (_by_department(rows, chosen) for rows in (timeline.today(day).records, past.records))
+    # From the events: what sums them up by record cannot skip the accounts that nobody asks for.
+    events = timeline.events_of(day)
+    rows = timeline.today(day).records if events is None else _looked_up(events, _names(chosen))
+    today, before = (_by_department(each, chosen) for each in (rows, past.records))
     totals = before.groupby("account")["records"].sum()
     usual = before.set_index(["account", "department"])["records"]
     found: dict[str, list[dict[str, Any]]] = {}
@@ -217,6 +220,12 @@ def _departments(timeline: Timeline, day: date, past: Past, chosen: ir.Table) ->
             share = usual.get((row["account"], row["department"]), 0) / total if total else None
             listed.append({"department": row["department"], "records": row["records"], "usual_share": share})
     return found
+
+
+def _looked_up(events: ir.Table, accounts: list[str]) -> ir.Table:
+    return events.filter(_.account.isin(accounts)).mutate(
+        lookups=((_.action == "lookup") & (_.outcome == "success")).cast("int64")
+    )
 
 
 def _by_department(records: ir.Table, chosen: ir.Table) -> pd.DataFrame:

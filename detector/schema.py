@@ -158,6 +158,8 @@ EVENTS = Table(
         Column("line", pa.int64(), "line in that file, from 1; row for Parquet"),
     ),
 )
+RECORD_CODE = "record_code"
+"""A column that events may have beside, for one run: 64 bits that tell records apart without their tokens."""
 
 REJECTS = Table(
     "rejects",

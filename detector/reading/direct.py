@@ -1,6 +1,7 @@
 """Canonical Parquet that needs no change: checked, then used where it lies, without a copy.
 
-Where records are identifiers and nothing else needs a change, the rows are copied with tokens in their place.
+Where records are identifiers and nothing else needs a change, whoever reads the rows sees tokens in their place: one
+takes longer to make than all else of a row, and is made when it is asked for.
 
 A day of a large portal has 15 million rows, so nothing is done twice or row by row that can be done once for a file (by
 its statistics), for a group, or for a distinct value.
@@ -13,12 +14,12 @@ from dataclasses import dataclass
 import duckdb
 
 from detector.reading import records, sql
-from detector.reading.conform import BOOKKEEPING, CONTENT, FACTS, LONGEST_TEXT, record_columns
+from detector.reading.conform import CONTENT, FACTS, LONGEST_TEXT, record_columns
 from detector.reading.counts import repetition
 from detector.reading.formats.parquet import columns_of, read_sql
 from detector.reading.mapping import Mapping
 from detector.reading.times import FIRST_YEAR, LAST_YEAR
-from detector.schema import ACTIONS, CHANNELS, EVENTS, OUTCOMES, RECORD_ID_MODES
+from detector.schema import ACTIONS, CHANNELS, EVENTS, OUTCOMES, RECORD_CODE, RECORD_ID_MODES
 
 _REQUIRED = ("timestamp", "account", "action", "outcome")
 _INSTANT = "TIMESTAMP WITH TIME ZONE"
@@ -42,7 +43,7 @@ class Shape:
     constants
         Columns that the mapping gives.
     identifies
-        Whether its records are identifiers, which become tokens in a copy.
+        Whether its records are identifiers, of which tokens are shown.
     """
 
     kinds: tuple[tuple[str, str], ...]
@@ -100,7 +101,7 @@ def check(path: str, shape: Shape, *, con: duckdb.DuckDBPyConnection) -> tuple[i
 
     Null if any row needs a change or is a reject, so that the file must be staged.
     """
-    source = sql.within(events_sql([path], shape))
+    source = sql.within(_rows_sql([path], shape))
     rows = _checked_words(source, con)
     if rows is None or not _are_sound(source, shape, con):
         return None
@@ -162,22 +163,31 @@ def _prints(source: str) -> str:
     return sql.select({"print": whole}, source, where=f'hash("timestamp") % {_PRINT_EVERY} = 0')
 
 
-def events_sql(paths: list[str], shape: Shape) -> str:
-    """The query for the events of files of one shape, where they lie."""
-    columns = {column: _expression(column, shape) for column in CONTENT}
-    return sql.select(columns | {"source": "filename", "line": "file_row_number + 1"}, read_sql(paths))
+def events_sql(paths: list[str], shape: Shape, *, with_codes: bool = False) -> str:
+    """The query for the events of files of one shape, where they lie.
 
-
-def tokens_sql(path: str, shape: Shape) -> str:
-    """The query for the rows of a checked file as they are staged, with tokens and facts in place of identifiers."""
+    Of identifiers it needs the key wherever it is run, and gives the numbers that tell them apart (`RECORD_CODE`), too,
+    if wanted.
+    """
+    rows = _rows_sql(paths, shape)
+    if not shape.identifies:
+        return rows
     raw = {f"_raw_{column}": sql.name(column) for column in ("record", *FACTS)}
-    columns = {column: sql.name(column) for column in CONTENT if column not in ("record", *FACTS)}
-    query = sql.select(columns | raw | {"line": "line"}, sql.within(events_sql([path], shape)))
+    others = {column: sql.name(column) for column in (*CONTENT, "source", "line") if column not in ("record", *FACTS)}
+    query = sql.select(others | raw, sql.within(rows))
     query = sql.select({"_compact": records.compact("_raw_record")}, sql.within(query), keep=True)
     query = sql.select({"_is_nir": records.is_identifier("_compact")}, sql.within(query), keep=True)
-    nothing = dict.fromkeys(BOOKKEEPING, "NULL::VARCHAR") | {"_part": "1", "_print": "NULL::UBIGINT"}
-    kept = {column: sql.name(column) for column in columns} | record_columns(Mapping()) | {"_line": "line"}
-    return sql.select(kept | nothing, sql.within(query))
+    made = others | record_columns(Mapping())
+    wanted = {column: made[column] for column in (*CONTENT, "source", "line")}
+    if with_codes:
+        wanted[RECORD_CODE] = records.code_sql(records.record_message("_raw_record", "_compact", "_is_nir"))
+    return sql.select(wanted, sql.within(query))
+
+
+def _rows_sql(paths: list[str], shape: Shape) -> str:
+    """The same with records as they are."""
+    columns = {column: _expression(column, shape) for column in CONTENT}
+    return sql.select(columns | {"source": "filename", "line": "file_row_number + 1"}, read_sql(paths))
 
 
 def _expression(column: str, shape: Shape) -> str:

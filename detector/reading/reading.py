@@ -20,7 +20,7 @@ from detector.reading.counts import FileCount
 from detector.reading.dumps import Dump, content_sha256, expand, is_compressed
 from detector.reading.mapping import Input
 from detector.reading.parts import Part
-from detector.reading.records import keyed
+from detector.reading.records import keyed, use_key
 from detector.reading.staging import events_of, read_file, rejects_of
 from detector.schema import REJECTS
 
@@ -102,6 +102,8 @@ def read(
         ]
         parts = _without_copies(found)
         warnings = warnings_of(parts, con=con.con)
+    if any(part.shape and part.shape.identifies for part in parts):
+        use_key(con.con, key)  # for whoever asks for these events, whose tokens are made then
     _refuse_too_many(parts, max_reject_share, con.con)
     _refuse_nothing(parts)
     rejects = REJECTS.check(rejects_of(parts, con=con.con))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import duckdb
@@ -60,21 +60,45 @@ def token(value: str, *, key: bytes, domain: str = RECORD_DOMAIN) -> str:
 
 @contextmanager
 def keyed(con: duckdb.DuckDBPyConnection, key: bytes) -> Iterator[None]:
-    """Let the SQL of this module use `key`: as session variables, so that it stands in no query and no message."""
-    block = (key if len(key) <= _HMAC_BLOCK else hashlib.sha256(key).digest()).ljust(_HMAC_BLOCK, b"\0")
-    for variable, pad in ((_INNER, 0x36), (_OUTER, 0x5C)):
-        con.execute(f"SET VARIABLE {variable} = ?::BLOB", [bytes(byte ^ pad for byte in block)])
+    """Let the SQL of this module use `key` for a while."""
+    before = con.execute(f"SELECT getvariable('{_INNER}'), getvariable('{_OUTER}')").fetchall()[0]
+    use_key(con, key)
     try:
         yield
     finally:
-        for variable in (_INNER, _OUTER):
-            con.execute(f"RESET VARIABLE {variable}")
+        _set_blocks(con, before)
+
+
+def use_key(con: duckdb.DuckDBPyConnection, key: bytes) -> None:
+    """Let the SQL of this module use `key` as long as the connection lasts.
+
+    As session variables, so that it stands in no query and no message.
+    """
+    block = (key if len(key) <= _HMAC_BLOCK else hashlib.sha256(key).digest()).ljust(_HMAC_BLOCK, b"\0")
+    _set_blocks(con, [bytes(byte ^ pad for byte in block) for pad in (0x36, 0x5C)])
+
+
+def _set_blocks(con: duckdb.DuckDBPyConnection, blocks: Sequence[bytes | None]) -> None:
+    for variable, value in zip((_INNER, _OUTER), blocks, strict=True):
+        con.execute(f"SET VARIABLE {variable} = ?::BLOB", [value])
 
 
 def token_sql(value: str, *, domain: str) -> str:
-    """SQL for `token` (RFC 2104 as two nested `sha256` calls); null for null."""
-    message = f"getvariable('{_INNER}') || encode({sql.text(domain + ':')} || {value})"
-    return f"left(sha256(getvariable('{_OUTER}') || unhex(sha256({message}))), {TOKEN_DIGITS})"
+    """SQL for `token` (RFC 2104 as two nested `sha256` calls); null for null, an error where no key is in use."""
+    message = f"{_block(_INNER)} || encode({sql.text(domain + ':')} || {value})"
+    return f"left(sha256({_block(_OUTER)} || unhex(sha256({message}))), {TOKEN_DIGITS})"
+
+
+def code_sql(value: str) -> str:
+    """SQL for 64 bits that tell one identifier from another without its token, in a tenth of the time; null for null.
+
+    They serve to count within a run, whose key they depend on, and are kept nowhere.
+    """
+    return f"(CASE WHEN {value} IS NULL THEN NULL ELSE hash({value}, {_block(_INNER)}) END)"
+
+
+def _block(variable: str) -> str:
+    return f"coalesce(getvariable('{variable}'), error('no key is in use')::BLOB)"
 
 
 def compact(value: str) -> str:

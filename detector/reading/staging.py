@@ -42,7 +42,7 @@ def read_file(
         return Part(dump, _passed(opened), notes=("it is empty",))
     form = format_of(sample, name=dump.input.format)
     target = scratch / f"events-{uuid4().hex}.parquet"
-    if form is PARQUET and not supplied_elsewhere and (part := _lying(opened, con, target)):
+    if form is PARQUET and not supplied_elsewhere and (part := _lying(opened, con)):
         return part
     asked = dump.input.mapping
     mapping = asked.over(form.default(sample))
@@ -52,7 +52,11 @@ def read_file(
 
 
 def events_of(parts: list[Part]) -> list[str]:
-    """Queries for the events of files: one for all staged ones, one for each shape of those used where they lie."""
+    """Queries for the events of files: one for all staged ones, one for each shape of those used where they lie.
+
+    With `RECORD_CODE` if all are identifiers where they lie: what else tells records apart is another number.
+    """
+    with_codes = all(part.shape and part.shape.identifies for part in parts)
     queries = []
     if staged := [part.staged for part in parts if part.staged]:
         columns = {name: sql.name(name) for name in CONTENT} | {"source": "_source", "line": LINE}
@@ -61,7 +65,7 @@ def events_of(parts: list[Part]) -> list[str]:
     for part in parts:
         if part.shape:
             shapes.setdefault(part.shape, []).append(part.dump.path)
-    return [*queries, *(direct.events_sql(paths, shape) for shape, paths in shapes.items())]
+    return [*queries, *(direct.events_sql(paths, shape, with_codes=with_codes) for shape, paths in shapes.items())]
 
 
 LINE = "coalesce(_line, file_row_number + 1 + _header)"
@@ -83,10 +87,11 @@ def rejects_of(parts: list[Part], *, con: duckdb.DuckDBPyConnection) -> pa.Table
     return con.sql(rejected + " ORDER BY source, line").to_arrow_table()
 
 
-def _lying(opened: Opened, con: duckdb.DuckDBPyConnection, target: Path) -> Part | None:
+def _lying(opened: Opened, con: duckdb.DuckDBPyConnection) -> Part | None:
     if opened.dump.is_stream or opened.compression:
         return None
     shape = direct.shape_of(opened.path, opened.dump.input.mapping, con=con)
+    # Of a small file every row leaves its hash, which tells repeated ones.
     if shape is None or (shape.identifies and opened.is_small(_SMALL_BYTES)):
         return None
     # Hashing the file keeps one processor busy while DuckDB is short of work for it.
@@ -98,11 +103,7 @@ def _lying(opened: Opened, con: duckdb.DuckDBPyConnection, target: Path) -> Part
         return None
     rows, notes = checked
     counted = FileCount(opened.path, PARQUET.name, tally.sha256, tally.size, rows, read=rows, events=rows)
-    if not shape.identifies:
-        return Part(opened.dump, counted, shape=shape, notes=notes)
-    whence = _whence(opened.path, header=0, numbered=True)
-    _write(sql.select(whence, sql.within(direct.tokens_sql(opened.path, shape)), keep=True), target, con)
-    return Part(opened.dump, counted, str(target), numbered=True, notes=notes)
+    return Part(opened.dump, counted, shape=shape, notes=notes)
 
 
 def _whence(path: str, *, header: int, numbered: bool) -> dict[str, str]:
