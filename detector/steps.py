@@ -72,7 +72,7 @@ def read(dumps: Dumps, *, mapping: Mapping | str | Path | None = None, settings:
             zone=place.zone,
             max_reject_share=chosen.learn.max_reject_share,
         )
-        events = reading.events.order_by(["source", "line"]).to_pandas()
+        events = reading.events.select(*EVENTS.names).order_by(["source", "line"]).to_pandas()
     files = pd.DataFrame([asdict(file) for file in reading.files])
     return EventTables(events, reading.rejects.to_pandas(), files, reading.warnings)
 

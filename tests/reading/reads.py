@@ -26,7 +26,7 @@ class Read(Protocol):
 
 def rows_of(reading: Reading) -> list[dict[str, Any]]:
     """Events as rows, by file and line; the table is checked against the schema on the way."""
-    table = EVENTS.check(reading.events.order_by("source", "line").to_pyarrow())
+    table = EVENTS.check(reading.events.select(*EVENTS.names).order_by("source", "line").to_pyarrow())
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 

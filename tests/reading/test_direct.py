@@ -12,7 +12,11 @@ import pytest
 
 from detector.errors import ConfigError, ReadError
 from detector.reading import Input
-from tests.reading.reads import NIR, Read, balanced, column, mapping, rows_of
+from detector.reading.direct import shape_of
+from detector.reading.dumps import Opened
+from detector.reading.records import token
+from detector.schema import RECORD_CODE
+from tests.reading.reads import KEY, NIR, Read, balanced, column, mapping, rows_of
 
 TOKENS = mapping(records={"kind": "token"})
 AT = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -183,7 +187,7 @@ def test_a_large_file_of_identifiers_gives_what_a_small_one_does(
     }
     path = parquet(tmp_path, **(columns | odd))
     small = reads(path)
-    monkeypatch.setattr("detector.reading.staging._SMALL_BYTES", 0)
+    monkeypatch.setattr(Opened, "is_small", lambda self, most_bytes: False)
     large = reads(path)
     assert rows_of(large) == rows_of(small)
     assert len(set(column(large, "record"))) == 1
@@ -199,16 +203,46 @@ def test_each_kind_of_identifier_is_told_alike_in_a_large_file(
     """Corsica's letters, provisional numbers, gaps and what is no identifier have the same token and facts."""
     path = parquet(tmp_path, record=[record, None])
     small = rows_of(reads(path))
-    monkeypatch.setattr("detector.reading.staging._SMALL_BYTES", 0)
+    monkeypatch.setattr(Opened, "is_small", lambda self, most_bytes: False)
     assert rows_of(reads(path)) == small
 
 
-@pytest.mark.parametrize("smallest", [0, 1 << 24])
-def test_staged_rows_keep_their_number(
-    reads: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, smallest: int
+def test_a_large_file_of_identifiers_is_not_copied(
+    reads: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Its tokens are made when they are asked for, and numbers tell its records apart without them."""
+    monkeypatch.setattr(Opened, "is_small", lambda self, most_bytes: False)
+    forms = [NIR, "1 84 12 76 451 000 38", NIR[:13], "199012A300044", None, "9x"]
+    many: dict[str, Any] = {"account": ["A"] * 6, "action": ["lookup"] * 6, "outcome": ["success"] * 6}
+    stamps = pa.array([AT] * 6, pa.timestamp("us", "UTC"))
+    events = reads(parquet(tmp_path, timestamp=stamps, record=forms, **many)).events
+    assert scratch(tmp_path) == []
+    rows = events.order_by("line").select("record", RECORD_CODE).to_pyarrow().to_pylist()
+    codes = [row[RECORD_CODE] for row in rows]
+    assert len({*codes[:3]}) == 1
+    assert len({*codes}) == 4
+    assert codes[4] is None
+    assert [row["record"] for row in rows[:3]] == [token(NIR[:13], key=KEY)] * 3
+
+
+def test_numbers_are_not_mixed_with_those_of_tokens(
+    reads: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside a file that was staged, records are told apart by their tokens, which are the same in both."""
+    large, small = parquet(tmp_path, record=[NIR, None]), parquet(tmp_path, "few.parquet", record=[None, NIR])
+    monkeypatch.setattr(
+        "detector.reading.staging.direct.shape_of",
+        lambda path, *given, **options: None if path == str(small) else shape_of(path, *given, **options),
+    )
+    monkeypatch.setattr(Opened, "is_small", lambda self, most_bytes: False)
+    reading = reads(large, small)
+    assert len(scratch(tmp_path)) == 1
+    assert RECORD_CODE not in reading.events.columns
+    assert [each for each in column(reading, "record") if each] == [token(NIR[:13], key=KEY)] * 2
+
+
+def test_staged_rows_keep_their_number(reads: Read, tmp_path: Path) -> None:
     """A staged row of Parquet holds the number it has in its file, whatever the order in which rows were written."""
-    monkeypatch.setattr("detector.reading.staging._SMALL_BYTES", smallest)
     reads(parquet(tmp_path, record=[NIR, NIR]))
     (staged,) = scratch(tmp_path)
     assert sorted(pq.read_table(staged)["_line"].to_pylist()) == [1, 2]

@@ -7,6 +7,7 @@ import hmac
 from collections.abc import Iterator
 from typing import Any
 
+import duckdb
 import ibis
 import pytest
 from hypothesis import given
@@ -57,6 +58,12 @@ def test_the_key_leaves_the_session(con: Backend) -> None:
     with records.keyed(con.con, KEY):
         pass
     assert con.con.execute("SELECT getvariable('detector_hmac_inner')").fetchall() == [(None,)]
+
+
+def test_no_token_is_made_without_a_key(con: Backend) -> None:
+    """Where no key is in use, asking for a token is an error, and not a record that nobody has."""
+    with pytest.raises(duckdb.Error, match="no key is in use"):
+        con.con.execute(sql.select({"found": records.token_sql("'a'", domain="nir")}, "range(1)")).fetchall()
 
 
 @pytest.mark.parametrize(
