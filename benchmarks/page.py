@@ -163,8 +163,9 @@ What limits it:
 - Summing up by account and record leaves nearly as many groups as there are events: grouping gains nothing there, and
   takes as long as sorting.
 - Text (CSV, JSON) is conformed to Parquet in the temporary folder first, then it is scored as Parquet is.
-- Records that are identifiers are checked and copied with their tokens. A token takes a microsecond (four blocks of
-  SHA-256 in DuckDB, nearly all of them different from record to record on a real day); the copy takes as long again.
+- Records that are identifiers in Parquet are checked, and told apart without their tokens where there is no past: those
+  who are looked at closely get one. Elsewhere each takes a microsecond (four blocks of SHA-256 in DuckDB, nearly all of
+  them different from record to record on a real day).
 - Starting Python with scikit-learn, pandas and Ibis takes three seconds of one processor, which a small day feels most.
 - DuckDB takes what `[engine] memory_limit` allows (4 GB unless told otherwise) before it spills; Python comes on top.
 - The targets are for a day of 15 million events; what was measured on smaller days only is mostly that starting.
