@@ -70,7 +70,8 @@ def records_of_sums(ground: Ground, accounts: Sequence[str], first: date, last: 
         first_at=_.first_at.min(),
         last_at=_.last_at.max(),
         queries=_.lookups.sum(),
-        n_shown=(_.n_records / _.lookups.nullif(0)).ceil().max().fill_null(1).cast("int64"),
+        # A day's look-ups together showed so many: at most, all but one showed the person alone.
+        n_shown=(_.n_records - _.lookups + 1).max().clip(lower=1).cast("int64"),
         written=(_.writes > 0).max(),
     )
     table = to_frame(found).assign(services="", saved=False, bound=POSSIBLE)

@@ -35,7 +35,7 @@ MEANINGS: dict[str, tuple[Meaning, ...]] = {
         ("lookups_window", "all successful look-ups of the window", "consultations abouties de la période"),
         ("records_tied", "persons, at least", "personnes, au moins"),
         ("records_window", "persons, at most", "personnes, au plus"),
-        ("addresses", "how many addresses the attack used for it", "nombre d'adresses utilisées par l'attaque"),
+        ("addresses", "addresses of the attack; without dumps: all", "adresses de l'attaque ; sans journaux : toutes"),
         (
             "owner_active",
             "other activity of the account. same_time: within half an hour; same_days: on the same days; no; unknown",

@@ -116,6 +116,7 @@ def test_history_alone_gives_an_upper_bound_and_says_that_the_lower_is_unknown(
     bare = prepare_dossier(portal.case(), out=tmp_path / "out", history=tmp_path / "history", settings=portal.settings)
     assert bare.counts["records_lower"] is None
     assert bare.counts["records_upper"] == dossier.counts["records_upper"]
+    assert (bare.counts["dependants_upper"] or 0) >= (dossier.counts["dependants_upper"] or 0) > 0
     assert set(bare.addresses["decision"]) == {"keep"}
     assert "lower bound is unknown" in bare.remarks[0][0]
     assert "inconnu" in (tmp_path / "out" / "summary.fr.html").read_text()
