@@ -12,18 +12,21 @@ import ibis.expr.types as ir
 import pandas as pd
 from ibis import _
 
+from detector import __version__
 from detector.alerts import build_alerts, find_evidence
 from detector.checks import run_checks
-from detector.early import EARLY, find_limits
+from detector.early import CONTRASTS, EARLY, find_limits
 from detector.history import History
+from detector.history.manifest import digest_of, past_digest
 from detector.history.tables import OPEN_EVENTS, read_rows
+from detector.joins import to_frame
 from detector.ledger import Ledger, excuse, to_rows
 from detector.ledger.store import EXTRACTION
 from detector.model.kept import Model
 from detector.novelty import Past
 from detector.run.narrowing import named, narrow, own_records
-from detector.run.screening import Screen, new_to_them
-from detector.run.sums import add_up, load_sums, save_sums
+from detector.run.screening import BOUNDED_SIGNALS, Screen, new_to_them
+from detector.run.sums import Sums, add_up, load_sums, rows_of, save_sums, with_rows_of
 from detector.run.together import name_campaigns
 from detector.scoring import EVENT_CHECKS, SCORES, Scored, is_warm, score_days, score_running
 from detector.timeline import Timeline
@@ -58,27 +61,41 @@ class Judge:
             Rows for the ledger, and what to call once they are recorded. Killed in between, the next run judges the
             same accounts again, and finds the same alerts.
         """
-        files = self._files(day)
-        known = load_sums(self._path(day), files=files)
+        files, past = self._files(day), self._timeline()
+        known = load_sums(self._path(day), files=files, past=self._digest(past, day))
         new = [file for file in files if file not in known.files]
         if not new:
             return [], lambda: None
         sums, changed = add_up(
             known, self._events(day, new), files=new, canaries=self.place.canaries, con=self.place.con
         )
-        found = self._judge(day, sums.rows.to_pandas(), changed)
+        found, looked = self._judge(past, day, sums, changed)
+        sums = with_rows_of(sums, changed, looked)
         return found, lambda: save_sums(sums, self._path(day))
 
-    def _judge(self, day: date, sums: pd.DataFrame, changed: Sequence[str]) -> list[dict[str, Any]]:
-        past, fired = self._timeline(), self._event_checks(day)
+    def _digest(self, past: Timeline, day: date) -> str:
+        """Tells one past from another: what looks found holds as long as it is the same, and read by the same code."""
+        aside = past.set_aside
+        aside = aside[pd.to_datetime(aside["day"]).dt.date < day]
+        rows = sorted(f"{row.account} {row.day}" for row in aside.itertuples())
+        return digest_of((__version__, past_digest(self.history.manifest, day), *rows))
+
+    def _judge(
+        self, past: Timeline, day: date, sums: Sums, changed: Sequence[str]
+    ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
+        """Rows for the ledger, and the sums of the accounts that changed, with what looks found."""
+        fired = self._event_checks(day)
         n_accounts = self._usual_accounts(day)
         limits = self._limits(past, day, n_accounts=n_accounts)
-        asked, own = self._asked(past, day, sums[sums["account"].isin(changed)], fired, limits)
+        screen = Screen(rows_of(sums, changed), limits, checks=self.place.settings.score.checks)
+        asked, own = self._asked(past, day, screen, fired)
         if not asked:
-            return self._rows(None, Scored(SCORES.empty().to_pandas(), EARLY.empty().to_pandas(), fired), day)
+            nobody = Scored(SCORES.empty().to_pandas(), EARLY.empty().to_pandas(), fired)
+            return self._rows(None, nobody, day), screen.sums
         events = self._events(day).semi_join(named(asked), "account").cache()
+        timeline = self._timeline(events, given=narrow(past, day, accounts=asked, events=events, own=own))
         found = score_running(
-            self._timeline(events, given=narrow(past, day, accounts=asked, events=events, own=own)),
+            timeline,
             self.model,
             day,
             settings=self.place.settings.score,
@@ -86,15 +103,18 @@ class Judge:
             fired=fired,
             limits=limits,
         )
+        # No count of early warning exceeds the day's own of which it is made.
+        bounds = {name: CONTRASTS.get(name, name) for name in BOUNDED_SIGNALS}
+        screen.spare(to_frame(timeline.account_days(day).select("account", "channel", **bounds)))
         together = name_campaigns(
             found.scores,
             self.ledger.alerts(since=day, until=day, kind=EXTRACTION),
-            sums=sums,
+            sums=sums.rows,
             past=past,
             day=day,
             settings=self.place.settings.score.campaigns,
         )
-        return [*self._rows(events, found._replace(scores=together.scores), day), *together.earlier]
+        return [*self._rows(events, found._replace(scores=together.scores), day), *together.earlier], screen.sums
 
     def _limits(self, past: Timeline, day: date, *, n_accounts: int) -> pd.DataFrame:
         """Early warning's limits, found once a run; empty where nobody can be warned of early."""
@@ -103,21 +123,19 @@ class Judge:
         alerts = self.place.settings.score.alerts
         return find_limits(past.past(day).account_days, n_accounts=n_accounts, settings=alerts)
 
-    def _asked(
-        self, past: Timeline, day: date, sums: pd.DataFrame, fired: pd.DataFrame, limits: pd.DataFrame
-    ) -> tuple[list[str], ir.Table]:
+    def _asked(self, past: Timeline, day: date, screen: Screen, fired: pd.DataFrame) -> tuple[list[str], ir.Table]:
         """Accounts that a check or early warning could tell of, and their records in the past.
 
         Nobody else is looked at closely.
         """
-        screen = Screen(sums, limits, checks=self.place.settings.score.checks)
+        screen.tell_sources(past, day)
         certain = {*screen.certain(), *fired["account"].dropna()}
-        strange = screen.from_new_source(past, day)
-        doubtful = sorted({*strange["account"], *screen.by_records()} - certain)
+        doubtful = sorted({*screen.doubtful()} - certain)
         own = own_records(past, day, accounts=[*certain, *doubtful])
         if doubtful:
             new = new_to_them(self._events(day).semi_join(named(doubtful), "account"), own)
-            certain.update(screen.exceed(new, strange=strange))
+            screen.spare_known(doubtful, new)
+            certain.update(screen.doubtful())
         return sorted(certain), own
 
     def _event_checks(self, day: date) -> pd.DataFrame:

@@ -20,13 +20,13 @@ from detector.checks import CHECKS, RESET_USES, TOOL_USES, VOLUME_TIERS
 from detector.early import WATCHED
 from detector.novelty import TOOL_AGENT, used_at_all, with_network
 from detector.run.narrowing import named
-from detector.run.sums import COUNTS, as_table
+from detector.run.sums import BOUNDED_BY, COUNTS, as_table
 from detector.schema import ACCOUNT_SOURCES
 from detector.timeline import Timeline
 
 BOUNDED_CHECKS = ("volume_tier", "canary_record", "reset_then_bulk", "tool_agent")
 STRANGE = ("far_excess", "lone_strangers")
-BOUNDED_SIGNALS = (*STRANGE, "vain_lookups", "foreign_writes", "foreign_records")
+BOUNDED_SIGNALS = tuple(BOUNDED_BY)
 """What the bounds below are of. A check or signal that is not named here is bounded by nothing: all are asked for."""
 _PLACE = ["account", "channel"]
 
@@ -42,105 +42,129 @@ class Screen:
         `detector.early.find_limits`; empty where nobody can be warned of early.
     checks
         Names of the checks that run.
+
+    Attributes
+    ----------
+    sums
+        The same, with what looks found since.
     """
 
     def __init__(self, sums: pd.DataFrame, limits: pd.DataFrame, *, checks: Sequence[str]) -> None:
-        self.sums = sums.assign(deeds=sums["lookups"] + sums["writes"])
-        self.totals = self.sums.groupby(_PLACE)[[*COUNTS, "deeds"]].sum().reset_index()
         # Of newcomers and of known accounts the lower limit, for a bound need not know which one it is.
         lowest = limits.groupby(level="channel").min() if len(limits) else limits
-        lowest = lowest.reindex(columns=list(BOUNDED_SIGNALS))
-        self.limits = lowest.reindex(self.totals["channel"]).fillna(np.inf)
-        self.limits.index = self.totals.index
+        self._lowest = lowest.reindex(columns=list(BOUNDED_SIGNALS))
         of_events = {check.name for check in CHECKS if check.of_events}
         self.is_bounded = set(checks) <= {*BOUNDED_CHECKS, *of_events} and set(WATCHED) <= set(BOUNDED_SIGNALS)
+        self._take(sums.reset_index(drop=True))
+
+    def _take(self, sums: pd.DataFrame) -> None:
+        self.sums = sums
+        deeds = sums["lookups"] + sums["writes"]
+        rows = sums.assign(deeds=deeds, strange_deeds=deeds.where(sums["is_strange"].eq(True), 0))
+        names = [*COUNTS, "deeds", "strange_deeds", *BOUNDED_SIGNALS]
+        self.totals = rows.groupby(_PLACE)[names].sum().reset_index()
+        self.limits = self._lowest.reindex(self.totals["channel"]).fillna(np.inf).set_index(self.totals.index)
+        self.bounds = pd.DataFrame(
+            {signal: self.totals[count] - self.totals[signal] for signal, count in BOUNDED_BY.items()}
+        )
 
     def certain(self) -> list[str]:
         """Accounts that a closer look is due to, whatever their past."""
         if not self.is_bounded:
             return sorted(self.totals["account"].unique())
+        deeds = self.sums["lookups"] + self.sums["writes"]
+        on_portal = self.sums["channel"] == "portal"
         tools = [agent for agent in self.sums["user_agent"].dropna().unique() if re.search(TOOL_AGENT, agent)]
-        by_tool = self.sums[self.sums["user_agent"].isin(tools)].groupby("account")["deeds"].sum()
-        by_account = self.totals.groupby("account")[["lookups", "canaries"]].sum()
-        least = min(tier for tier, _severity in VOLUME_TIERS)
-        return sorted(
-            {
-                *self.totals.loc[self.totals["misses"] >= self.limits["vain_lookups"], "account"],
-                *by_account.index[(by_account["lookups"] >= least) | (by_account["canaries"] > 0)],
-                *by_tool.index[by_tool >= TOOL_USES],
-            }
+        is_tool = on_portal & self.sums["user_agent"].isin(tools)
+        by_tool = deeds[is_tool].groupby(self.sums["account"]).sum()
+        by_account = self.totals.groupby("account")[["lookups", "canaries", "strange_deeds"]].sum()
+        is_due = (
+            (by_account["lookups"] >= min(tier for tier, _severity in VOLUME_TIERS))
+            | (by_account["canaries"] > 0)
+            | (by_account["strange_deeds"] >= RESET_USES)
         )
+        return sorted({*by_account.index[is_due], *by_tool.index[by_tool >= TOOL_USES], *self._reach(["vain_lookups"])})
 
-    def by_source(self) -> list[str]:
-        """Accounts that did enough for a warning if a source of theirs is new to them."""
-        return sorted(self.totals.loc[self.totals["deeds"] >= self._least, "account"].unique())
+    def doubtful(self) -> list[str]:
+        """Accounts of which nothing tells yet that they are below every limit."""
+        return self._reach(list(BOUNDED_SIGNALS))
 
-    @property
-    def _least(self) -> pd.Series:
-        strangers = self.limits[list(STRANGE)].min(axis=1)
-        return strangers.clip(upper=RESET_USES).rename("least")
+    def _reach(self, signals: list[str]) -> list[str]:
+        reached = (self.bounds[signals] >= self.limits[signals]).any(axis=1)
+        return sorted(self.totals.loc[reached, "account"].unique())
 
-    def by_records(self) -> list[str]:
-        """Accounts that touched enough records for a warning from whatever source."""
-        counts = self.totals
-        reached = (counts["deeds"] >= self.limits["foreign_records"]) | (
-            counts["writes"] >= self.limits["foreign_writes"]
-        )
-        return sorted(counts.loc[reached, "account"].unique())
+    def tell_sources(self, past: Timeline, day: date) -> None:
+        """Find out from which sources accounts did something that they did not use in the past.
 
-    def exceed(self, new: pd.DataFrame, *, strange: pd.DataFrame) -> list[str]:
-        """Accounts with enough records new to them.
-
-        Parameters
-        ----------
-        new
-            `account`, `channel`, and records new to the account: `shown`, `written`, `touched`.
-        strange
-            `account`, `channel`, and `strange_deeds` from sources new to the account.
+        A network or an agent, where it may be enough. Each source is asked for once.
         """
-        rows = self.totals[_PLACE].join(self.limits).merge(new, on=_PLACE).merge(strange, on=_PLACE, how="left")
-        strangers = rows[["strange_deeds", "touched"]].min(axis=1)
-        found = (
-            (rows["shown"] >= rows["foreign_records"])
-            | (rows["written"] >= rows["foreign_writes"])
-            | (strangers >= rows[list(STRANGE)].min(axis=1))
-        )
-        after_reset = strange.loc[strange["strange_deeds"] >= RESET_USES, "account"]
-        return sorted({*rows.loc[found, "account"], *after_reset})
-
-    def from_new_source(self, past: Timeline, day: date) -> pd.DataFrame:
-        """What accounts did from a network or an agent that they did not use in the past, where it may be enough.
-
-        Returns
-        -------
-        pd.DataFrame
-            `account`, `channel`, `strange_deeds`.
-        """
-        accounts = self.by_source()
-        sources = as_table(self.sums[self.sums["account"].isin(accounts)], (*_PLACE, "ip", "user_agent", "deeds"))
+        sums = self.sums
+        least = self.limits[list(STRANGE)].min(axis=1)
+        total = self.totals.groupby("account")["deeds"].transform("sum")
+        enough = self.totals.loc[(self.totals["deeds"] >= least) | (total >= RESET_USES), "account"].unique()
+        asked = sums[sums["is_strange"].isna() & sums["account"].isin(enough)]
+        if asked.empty:
+            return
+        accounts = asked["account"].unique().tolist()
         used = past.before(
             ACCOUNT_SOURCES, day, only=lambda rows: used_at_all(rows.semi_join(named(accounts), "account"))
         )
         known = with_network(used.select("account", "ip", "user_agent").distinct()).to_pandas()
-        now = with_network(sources).to_pandas()
+        # The rows are put back by their number: nothing says in which order they come.
+        numbered = as_table(asked.assign(number=asked.index), ("number", "account", "ip", "user_agent"))
+        now = with_network(numbered).to_pandas().set_index("number")
         is_new = pd.Series(False, index=now.index)
         for column in ("network", "agent"):
             keys = [pd.MultiIndex.from_frame(rows[["account", column]]) for rows in (now, known)]
             is_new |= now[column].notna() & ~keys[0].isin(keys[1])
-        found = now[is_new].groupby(_PLACE)["deeds"].sum().rename("strange_deeds").reset_index()
-        enough = found.merge(self.totals[_PLACE].join(self._least), on=_PLACE)
-        chosen: pd.DataFrame = enough.loc[enough["strange_deeds"] >= enough["least"], [*_PLACE, "strange_deeds"]]
-        return chosen
+        told = sums["is_strange"].astype(object)
+        told[is_new.index] = is_new.astype(object)
+        self._take(sums.assign(is_strange=told))
+
+    def spare_known(self, accounts: Sequence[str], new: pd.DataFrame) -> None:
+        """Take what accounts know from what bounds their signals.
+
+        Parameters
+        ----------
+        accounts
+            Whose records were looked at.
+        new
+            `account`, `channel`, and records new to the account: `shown`, `written`, `touched`.
+        """
+        theirs = self.totals.loc[self.totals["account"].isin(accounts), _PLACE]
+        counts = theirs.merge(new, on=_PLACE, how="left").fillna({"shown": 0, "written": 0, "touched": 0})
+        renamed = {"shown": "foreign_records", "written": "foreign_writes", "touched": "far_excess"}
+        self.spare(counts.rename(columns=renamed).assign(lone_strangers=counts["touched"]))
+
+    def spare(self, found: pd.DataFrame) -> None:
+        """Take from what bounds the signals of accounts all that a look did not find.
+
+        Parameters
+        ----------
+        found
+            `account`, `channel`, and for some signals what bounds them now; null where it could not be told.
+        """
+        names = [name for name in BOUNDED_SIGNALS if name in found.columns]
+        counted = self.totals[_PLACE].merge(found[[*_PLACE, *names]], on=_PLACE, how="left")
+        spared = (self.bounds[names] - np.fmin(counted[names], self.bounds[names])).astype("int64")
+        sums = self.sums.copy()
+        first = ~sums.duplicated(_PLACE)
+        place = sums.groupby(_PLACE).ngroup()[first]
+        sums.loc[first, names] += spared.loc[place].to_numpy()
+        self._take(sums)
 
 
 def new_to_them(events: ir.Table, own: ir.Table) -> pd.DataFrame:
-    """Records of the day that the accounts did not touch in the past, by account and channel."""
+    """Records of the day that the accounts did not touch in the past, by account and channel.
+
+    Among those touched are the ones looked up in vain: strangers too.
+    """
     shown = (_.action == "lookup") & (_.outcome == "success")
     written = _.action.isin(WRITES) & (_.outcome == "success")
     deeds = events.filter(_.record.notnull()).mutate(
         channel=_.channel.fill_null("portal"), shown=shown, written=written
     )
-    touched = deeds.filter(_.shown | _.written).group_by([*_PLACE, "record"])
+    touched = deeds.filter((_.action == "lookup") | _.written).group_by([*_PLACE, "record"])
     each = touched.aggregate(shown=_.shown.max(), written=_.written.max())
     known = own.filter((own.lookups > 0) | (own.writes > 0)).select("account", "record").distinct()
     new = each.anti_join(known, ["account", "record"])

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
+import pyarrow as pa
 from ibis import _
 
 from detector.campaigns import COLUMNS, CampaignSettings, find_campaigns
@@ -54,7 +55,7 @@ def name_campaigns(
     scores: pd.DataFrame,
     earlier: Sequence[Alert],
     *,
-    sums: pd.DataFrame,
+    sums: pa.Table,
     past: Timeline,
     day: date,
     settings: CampaignSettings,
@@ -78,7 +79,7 @@ def name_campaigns(
     accounts = sorted({*scores.loc[scores["alert"], "account"], *known})
     if len(accounts) < FEWEST:
         return Together(scores, [])
-    found = _find(accounts, sums=sums, past=past, day=day, settings=settings)
+    found = _find(accounts, sums=sums.to_pandas(), past=past, day=day, settings=settings)
     campaigns = dict(zip(found["account"], found["campaign"], strict=True))
     now = set(scores["account"])
     changed = [

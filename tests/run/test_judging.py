@@ -68,6 +68,15 @@ def judge(portal: Portal) -> Iterator[Judge]:
         yield Judge(place, history, ledger, place.model())
 
 
+def made_sums(rows: list[dict[str, Any]]) -> pa.Table:
+    """Sums of accounts on the portal from one source, with nothing done where nothing is said."""
+    zeros = {name: 0 for name in SUMS.names if SUMS.field(name).type == pa.int64()}
+    return pa.Table.from_pylist([{"channel": "portal", "ip": "192.0.2.1", **zeros, **row} for row in rows], SUMS)
+
+
+KNOWN = pd.MultiIndex.from_tuples([("portal", False)], names=["channel", "is_newcomer"])
+
+
 def plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows of the ledger, by account."""
     return sorted(rows, key=lambda row: str(row["account"]))
@@ -82,9 +91,9 @@ def test_a_closer_look_at_everybody_finds_the_same(judge: Judge, monkeypatch: py
     asked: list[int] = []
 
     def everybody(
-        _self: Judge, past: Timeline, day: date, sums: pd.DataFrame, *_rest: pd.DataFrame
+        _self: Judge, past: Timeline, day: date, screen: Screen, _fired: pd.DataFrame
     ) -> tuple[list[str], ir.Table]:
-        accounts = sorted(sums["account"].unique())
+        accounts = sorted(screen.sums["account"].unique())
         asked.append(len(accounts))
         return accounts, own_records(past, day, accounts=accounts)
 
@@ -102,9 +111,9 @@ def test_few_accounts_are_looked_at_closely(judge: Judge, monkeypatch: pytest.Mo
     seen: list[tuple[list[str], int]] = []
     real = Judge._asked
 
-    def watched(self: Judge, past: Timeline, day: date, sums: pd.DataFrame, *rest: pd.DataFrame) -> Any:
-        found = real(self, past, day, sums, *rest)
-        seen.append((found[0], sums["account"].nunique()))
+    def watched(self: Judge, past: Timeline, day: date, screen: Screen, fired: pd.DataFrame) -> Any:
+        found = real(self, past, day, screen, fired)
+        seen.append((found[0], screen.sums["account"].nunique()))
         return found
 
     monkeypatch.setattr(Judge, "_asked", watched)
@@ -126,7 +135,7 @@ def test_alerts_within_the_day_name_the_campaign(con: Backend, tmp_path: Path) -
         ("d", "192.0.2.7"),
         ("apart", "198.51.100.1"),
     ]
-    sums = pd.DataFrame(used, columns=["account", "ip"]).assign(user_agent=None, lookups=9, writes=0)
+    sums = made_sums([{"account": account, "ip": ip, "lookups": 9} for account, ip in used])
     scores = pd.DataFrame({"account": ["b", "c", "d"], "alert": True, "campaign": None})
     together = name_campaigns(
         scores,
@@ -151,8 +160,7 @@ def test_every_check_and_signal_is_bounded() -> None:
 
 def test_the_lower_limit_of_newcomers_and_known_accounts_bounds_both() -> None:
     """Whoever reaches either is asked for; whoever stays below both is not."""
-    sums = pd.DataFrame([("a", 40), ("b", 39)], columns=["account", "misses"])
-    sums = sums.assign(channel="portal", ip="x", user_agent=None, lookups=sums["misses"], writes=0, canaries=0)
+    sums = made_sums([{"account": name, "misses": n, "lookups": n} for name, n in (("a", 40), ("b", 39))]).to_pandas()
     keys = pd.MultiIndex.from_tuples([("portal", False), ("portal", True)], names=["channel", "is_newcomer"])
     limits = pd.DataFrame({"vain_lookups": [40.0, 90.0]}, index=keys)
     assert Screen(sums, limits, checks=[]).certain() == ["a"]
@@ -160,9 +168,7 @@ def test_the_lower_limit_of_newcomers_and_known_accounts_bounds_both() -> None:
 
 def test_an_unknown_check_is_bounded_by_nothing() -> None:
     """Then everybody is asked for, rather than nobody."""
-    sums = pd.DataFrame(
-        {name: [0] if name in ("lookups", "misses", "writes", "canaries") else ["a"] for name in SUMS.names}
-    )
+    sums = made_sums([{"account": "a"}]).to_pandas()
     assert Screen(sums, pd.DataFrame(), checks=["volume_tier"]).certain() == []
     assert Screen(sums, pd.DataFrame(), checks=["volume_tier", "other"]).certain() == ["a"]
 
@@ -170,11 +176,66 @@ def test_an_unknown_check_is_bounded_by_nothing() -> None:
 def test_sums_of_files_that_are_gone_count_for_nothing(tmp_path: Path) -> None:
     """A day that was rebuilt is judged anew, and so is one whose sums are damaged or absent."""
     path = tmp_path / "judged" / "day.parquet"
-    row = {name: 1 if name in ("lookups", "misses", "writes", "canaries") else "a" for name in SUMS.names}
-    sums = Sums(pa.Table.from_pylist([row], schema=SUMS), ("one", "two"))
+    sums = Sums(made_sums([{"account": "a", "lookups": 3, "is_strange": True}]), ("one", "two"))
     save_sums(sums, path)
     assert load_sums(path, files=["one", "two", "three"]) == sums
     assert load_sums(path, files=["one", "three"]) == NOTHING
     path.write_bytes(b"PAR1")
     assert load_sums(path, files=["one", "two"]) == NOTHING
     assert load_sums(tmp_path / "none", files=[]) == NOTHING
+
+
+def grown(screen: Screen, **counts: int) -> Screen:
+    """The same limits and looks, once the account did more from its first source."""
+    sums = screen.sums.copy()
+    for name, more in counts.items():
+        sums.loc[0, name] += more
+    return Screen(sums, pd.DataFrame({"foreign_records": [30.0], "lone_strangers": [8.0]}, index=KNOWN), checks=[])
+
+
+def test_whoever_was_looked_at_is_asked_for_again_once_a_limit_may_be_reached() -> None:
+    """Forty look-ups might all be foreign; ten were new, so that nineteen more cannot exceed thirty, and twenty may."""
+    screen = grown(Screen(made_sums([{"account": "a", "lookups": 40}]).to_pandas(), pd.DataFrame(), checks=[]))
+    assert screen.doubtful() == ["a"]
+    screen.spare_known(
+        ["a"], pd.DataFrame({"account": ["a"], "channel": "portal", "shown": 10, "written": 0, "touched": 10})
+    )
+    assert screen.doubtful() == []
+    assert grown(screen, lookups=19).doubtful() == []
+    assert grown(screen, lookups=20).doubtful() == ["a"]
+    screen.spare(pd.DataFrame({"account": ["a"], "channel": "portal", "foreign_records": [4]}))
+    assert grown(screen, lookups=20).doubtful() == []
+    assert grown(screen, lookups=26).doubtful() == ["a"]
+
+
+def test_what_a_look_cannot_tell_spares_nobody() -> None:
+    """A count that is null, or larger than its bound, leaves the bound as it is."""
+    screen = grown(Screen(made_sums([{"account": "a", "lookups": 40}]).to_pandas(), pd.DataFrame(), checks=[]))
+    screen.spare(pd.DataFrame({"account": ["a"], "channel": "portal", "foreign_records": [float("nan")]}))
+    screen.spare(pd.DataFrame({"account": ["a"], "channel": "portal", "foreign_records": [50]}))
+    assert screen.doubtful() == ["a"]
+    assert screen.sums["foreign_records"].tolist() == [0]
+
+
+def test_of_strangers_only_what_came_from_a_source_new_to_the_account_counts() -> None:
+    """What a known source looks up makes no strangers, whatever was looked up from a new one before."""
+    rows = [
+        {"account": "a", "lookups": 20, "is_strange": False},
+        {"account": "a", "lookups": 9, "is_strange": True, "ip": "203.0.113.9"},
+    ]
+    screen = grown(Screen(made_sums(rows).to_pandas(), pd.DataFrame(), checks=[]))
+    assert screen.doubtful() == ["a"]
+    screen.spare(pd.DataFrame({"account": ["a"], "channel": "portal", "foreign_records": [0], "lone_strangers": [3]}))
+    assert grown(screen, lookups=20).doubtful() == []
+    screen.sums.loc[1, "lookups"] += 5
+    assert grown(screen).doubtful() == ["a"]
+
+
+def test_looks_at_another_past_count_for_nothing(tmp_path: Path) -> None:
+    """A verdict or a late line changes what is foreign: the counts stay, and what was found is forgotten."""
+    path = tmp_path / "day.parquet"
+    row = {"account": "a", "lookups": 40, "is_strange": True, "foreign_records": 30}
+    save_sums(Sums(made_sums([row]), ("one",), "before"), path)
+    assert load_sums(path, files=["one"], past="before").rows.to_pylist()[0]["foreign_records"] == 30
+    (found,) = load_sums(path, files=["one"], past="after").rows.to_pylist()
+    assert (found["lookups"], found["foreign_records"], found["is_strange"]) == (40, 0, None)

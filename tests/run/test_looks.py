@@ -1,0 +1,99 @@
+"""What earlier looks of a day found is a short cut: slice by slice, the same is told with it and without it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from detector.early import WATCHED
+from detector.learning import learn
+from detector.run.judging import Judge
+from detector.run.screening import Screen
+from detector.simulate import World, make_attack
+from detector.workspace import Workspace, workspace
+from tests.run.replaying import Portal
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
+
+ATTACK = make_attack("S1", accounts=3, records=200, spread=0, hours=3, first_day=-1)
+LIMITS = {"far_excess": 6.0, "lone_strangers": 8.0, "vain_lookups": 5.0, "foreign_writes": 6.0, "foreign_records": 14.0}
+"""So low that many honest accounts come near, and some reach them."""
+SPAN = timedelta(hours=3)
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Portal:
+    """A portal with two weeks of history and a model."""
+    made = Portal.make(tmp_path_factory.mktemp("portal"), World(accounts=120, days=18, attacks=(ATTACK,)))
+    made.learn(made.days[:-1])
+    return made
+
+
+@pytest.fixture
+def place(portal: Portal) -> Iterator[Workspace]:
+    """The means of a run."""
+    with workspace(portal.settings) as found:
+        yield found
+
+
+def told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the ledger, by account."""
+    return sorted(rows, key=lambda row: str(row["account"]))
+
+
+def arrive(place: Workspace, portal: Portal, number: int, end: Any, rows: Any) -> None:
+    """Deliver a slice, and read it."""
+    portal.put(end, rows)
+    history = place.history()
+    assert history is not None
+    learn(
+        list(portal.settings.input),
+        history=history,
+        con=place.con,
+        scratch=place.scratch / f"learn-{number}",
+        key=place.loaded_key.key,
+        now=end,
+        settings=portal.settings.learn.model_copy(update={"arriving": True}),
+    )
+
+
+def test_with_and_without_earlier_looks_the_same_is_told(
+    portal: Portal, place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows for the ledger are equal after every slice, minutes and reasons among them, and fewer accounts are asked."""
+    assert set(LIMITS) == set(WATCHED)
+    keys = pd.MultiIndex.from_product([["portal", "software"], [False, True]], names=["channel", "is_newcomer"])
+    limits = pd.DataFrame(LIMITS, index=keys)
+    monkeypatch.setattr(Judge, "_limits", lambda *_arguments, **_rest: limits)
+    asked: list[int] = []
+    real = Judge._asked
+
+    def watched(self: Judge, past: Any, day: Any, screen: Screen, fired: Any) -> Any:
+        found = real(self, past, day, screen, fired)
+        asked.append(len(found[0]))
+        return found
+
+    monkeypatch.setattr(Judge, "_asked", watched)
+    found, n_with, n_without = [], 0, 0
+    for number, (end, rows) in enumerate(portal.slices(portal.days[-1], SPAN)):
+        arrive(place, portal, number, end, rows)
+        history, ledger = place.history(), place.ledger(create=True)
+        assert history is not None
+        assert ledger is not None
+        judge, day = Judge(place, history, ledger, place.model()), history.days[-1]
+        now, keep = judge.judge_slice(day)
+        n_with += asked[-1]
+        with monkeypatch.context() as patch:
+            patch.setattr(Judge, "_digest", lambda *_arguments: "another past")
+            without, _ = judge.judge_slice(day)
+        n_without += asked[-1]
+        assert told(now) == told(without)
+        found += [row["account"] for row in now if row["account"]]
+        ledger.record(now, at=end)
+        keep()
+    assert len(set(found)) > ATTACK.accounts
+    assert n_with < 0.7 * n_without
