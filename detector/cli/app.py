@@ -87,9 +87,11 @@ def run() -> int:
     try:
         app()
     except SystemExit as end:
+        if _received:
+            return _interrupted()
         return end.code if isinstance(end.code, int) else FAILED
     except KeyboardInterrupt:
-        return _fail("interrupted; nothing was left half done", INTERRUPTED)
+        return _interrupted()
     except BrokenPipeError:
         # The reader of our output has gone; the interpreter must not complain when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -102,10 +104,14 @@ def run() -> int:
     except Exception as error:  # noqa: BLE001 - a person is told in one line; the traceback is a variable away
         if _received:
             # A database that is interrupted within a query tells so in an error of its own.
-            return _fail("interrupted; nothing was left half done", SIGNALLED + _received[-1])
+            return _interrupted()
         _reveal()
         return _fail(f"{_kind(error)}: {error} (a defect, or the machine's; {DEBUG}=1 shows where)", FAILED)
     return 0
+
+
+def _interrupted() -> int:
+    return _fail("interrupted; nothing was left half done", SIGNALLED + _received[-1] if _received else INTERRUPTED)
 
 
 def _kind(error: Exception) -> str:

@@ -30,6 +30,8 @@ from detector.workspace import MODEL, SHIPPED, Workspace, workspace
 Tell = Callable[[str], None]
 """Told what is being done."""
 RUNS_KEPT = timedelta(days=60)
+INTERRUPTED = "Query interrupted"
+"""What DuckDB says within a query once a signal has come: whoever stops a run need not be told that it ended."""
 
 
 def _silent(_text: str) -> None:
@@ -87,7 +89,8 @@ class _Run:
             self._steps()
         except Exception as caught:
             error = str(caught) if isinstance(caught, DetectorError) else f"{type(caught).__name__}: {caught}"
-            self._record_faults([("failed", error)])
+            if INTERRUPTED not in error:
+                self._record_faults([("failed", error)])
             raise
         except BaseException as caught:
             error = f"interrupted ({type(caught).__name__})"

@@ -146,7 +146,7 @@ class Screen:
         """
         names = [name for name in BOUNDED_SIGNALS if name in found.columns]
         counted = self.totals[_PLACE].merge(found[[*_PLACE, *names]], on=_PLACE, how="left")
-        spared = (self.bounds[names] - np.fmin(counted[names], self.bounds[names])).astype("int64")
+        spared = (self.bounds[names] - np.fmin(counted[names].astype("float64"), self.bounds[names])).astype("int64")
         sums = self.sums.copy()
         first = ~sums.duplicated(_PLACE)
         place = sums.groupby(_PLACE).ngroup()[first]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import fcntl
+import importlib
 import json
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import ibis.expr.types as ir
@@ -70,6 +74,62 @@ def test_a_run_killed_before_it_recorded_judges_again(tmp_path: Path, monkeypatc
 
 def _killed(*_arguments: object) -> None:
     raise RuntimeError("killed")
+
+
+def signalled(number: signal.Signals) -> None:
+    """A signal comes."""
+    os.kill(os.getpid(), number)
+    time.sleep(1)
+
+
+def signalled_in_query(number: signal.Signals) -> None:
+    """A signal comes while DuckDB is at work, which raises an error of its own."""
+    try:
+        signalled(number)
+    except (SystemExit, KeyboardInterrupt):
+        raise RuntimeError("Query interrupted") from None
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "step", "come"),
+    [
+        (signal.SIGINT, 130, "detector.run.judging.add_up", signalled),
+        (signal.SIGTERM, 143, "detector.history.transactions.Transaction.commit", signalled_in_query),
+    ],
+)
+def test_a_run_told_to_end_says_so_and_loses_nothing(
+    number: signal.Signals,
+    code: int,
+    step: str,
+    come: Callable[[signal.Signals], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """While it reads or judges: a line and a code, no scratch, no operator's alert; the next run does the rest."""
+    program = importlib.import_module("detector.cli.app")
+    (tmp_path / "scratch").mkdir()
+    settings = configure(tmp_path, extra=f'temp_folder = "{tmp_path}/scratch"')
+    now = deliver(tmp_path, TUESDAY)
+    with monkeypatch.context() as patch:
+        patch.setattr(program, "_received", [])
+        patch.setattr("sys.argv", ["detector", "run", "--once", "--config", str(tmp_path / "detector.toml")])
+        patch.setattr("detector.run.run_once", partial(run_once, now=now))
+        patch.setattr(step, lambda *_arguments, **_rest: come(number))
+        handlers = [(each, signal.signal(each, program._end)) for each in (signal.SIGINT, signal.SIGTERM)]
+        try:
+            assert program.run() == code
+        finally:
+            for each, handler in handlers:
+                signal.signal(each, handler)
+    assert capsys.readouterr().err.splitlines()[-1] == "error: interrupted; nothing was left half done"
+    assert not list((tmp_path / "scratch").iterdir())
+    assert not list((tmp_path / "history").rglob("*.new"))
+    assert ledger_rows(settings)["alerts"] == []
+    stopped = last_run(open_ledger(history=settings.history.folder))
+    assert stopped is not None
+    assert "interrupted" in str(stopped.error)
+    assert len(run_once(settings, now=now).recorded.raised) == 1
 
 
 def test_a_second_run_says_so_and_ends_well(tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def grown(screen: Screen, **counts: int) -> Screen:
     """The same limits and looks, once the account did more from its first source."""
     sums = screen.sums.copy()
     for name, more in counts.items():
-        sums.loc[0, name] += more
+        sums[name] += [more] + [0] * (len(sums) - 1)
     return Screen(sums, pd.DataFrame({"foreign_records": [30.0], "lone_strangers": [8.0]}, index=KNOWN), checks=[])
 
 
@@ -212,6 +212,7 @@ def test_what_a_look_cannot_tell_spares_nobody() -> None:
     """A count that is null, or larger than its bound, leaves the bound as it is."""
     screen = grown(Screen(made_sums([{"account": "a", "lookups": 40}]).to_pandas(), pd.DataFrame(), checks=[]))
     screen.spare(pd.DataFrame({"account": ["a"], "channel": "portal", "foreign_records": [float("nan")]}))
+    screen.spare(pd.DataFrame({"account": ["a"], "channel": "portal", "foreign_records": [None]}, dtype=object))
     screen.spare(pd.DataFrame({"account": ["a"], "channel": "portal", "foreign_records": [50]}))
     assert screen.doubtful() == ["a"]
     assert screen.sums["foreign_records"].tolist() == [0]
@@ -227,7 +228,7 @@ def test_of_strangers_only_what_came_from_a_source_new_to_the_account_counts() -
     assert screen.doubtful() == ["a"]
     screen.spare(pd.DataFrame({"account": ["a"], "channel": "portal", "foreign_records": [0], "lone_strangers": [3]}))
     assert grown(screen, lookups=20).doubtful() == []
-    screen.sums.loc[1, "lookups"] += 5
+    screen.sums["lookups"] += [0, 5]
     assert grown(screen).doubtful() == ["a"]
 
 
