@@ -148,6 +148,16 @@ def holds_identifier(value: str) -> str:
     return sql.cases(spared, otherwise=f"NOT {sql.matches_whole(value, _SCIENTIFIC)}")
 
 
+def all_digests(source: str, column: str, *, con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether all texts of a column are hexadecimal and so long that none holds an identifier: soon told of tokens."""
+    asked = {"shortest": f"min(strlen({column}))", "read": f"max(octet_length(unhex({column})))"}
+    try:
+        shortest, _read = con.execute(sql.select(asked, source)).fetchall()[0]
+    except (duckdb.InvalidInputException, UnicodeDecodeError):  # a digit that is none; the latter in the error's text
+        return False
+    return shortest is None or shortest >= _SHORTEST_OPAQUE
+
+
 def scrub(value: str) -> str:
     """SQL for a text that people read, with identifiers masked."""
     return sql.cases([(holds_identifier(value), _without_identifiers(value))], otherwise=value)

@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import ibis
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,6 +59,24 @@ def test_the_key_leaves_the_session(con: Backend) -> None:
     with records.keyed(con.con, KEY):
         pass
     assert con.con.execute("SELECT getvariable('detector_hmac_inner')").fetchall() == [(None,)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        (["0123456789abcdef0123456789abcdef", None], True),
+        (["0123456789ABCDEF0123456789abcdef0123456789"], True),
+        ([None], True),
+        (["0123456789abcdef0123456789abcde"], False),
+        (["0123456789abcdef0123456789abcdef", NIR], False),
+        (["0123456789abcdef0123456789abcdeg"], False),
+        (["0123456789abcdef0123456789abcd\u00e9"], False),
+    ],
+)
+def test_digests_are_told_from_all_else(con: Backend, texts: list[str | None], *, told: bool) -> None:
+    """What is all digests needs no search for identifiers; whatever is shorter, or no digit, does."""
+    con.con.register("told", pa.table({"v": pa.array(texts, pa.string())}))
+    assert records.all_digests("told", "v", con=con.con) is told
 
 
 def test_no_token_is_made_without_a_key(con: Backend) -> None:
