@@ -311,9 +311,9 @@ class _Learner:
 
     def _take(self, batch: list[Dump], folder: Path) -> _Taken:
         """What is new and whole in each file of a batch, each content once."""
-        held, taken = self.history.manifest.inputs, _Taken()
+        held, taken, spent_before = self.history.manifest.inputs, _Taken(), self._spent_before()
         for path in (dump.path for dump in batch):
-            if self.seen.is_held(path, inputs=held):
+            if self.seen.is_held(path, inputs=held, spent_before=spent_before):
                 taken.held.append(path)
                 continue
             stamp = stamp_of(path)
@@ -331,6 +331,13 @@ class _Learner:
                 taken.held.append(path)
                 self.seen.note(path, sha256=snapshot.sha256, stamp=stamp)
         return taken
+
+    def _spent_before(self) -> datetime | None:
+        """When the days began to which events may still be added, as retention tells them."""
+        if not self.history.days:
+            return None
+        last = self.history.days[-1] - timedelta(days=self.settings.retention.brief_days)
+        return day_start(last + timedelta(days=1), zone=self.zone)
 
     def _read_copies(
         self, given: list[Input], fresh: list[Dump], news: Mapping[str, Snapshot], *, scratch: Path

@@ -35,10 +35,18 @@ class Seen:
         self._stamps = _load(path)
         self._found: dict[str, Stamp] = {}
 
-    def is_held(self, path: str, *, inputs: Mapping[str, Held]) -> bool:
-        """Whether the file is as it was when its content was held, and that content still is."""
+    def is_held(self, path: str, *, inputs: Mapping[str, Held], spent_before: datetime | None = None) -> bool:
+        """Whether the file is as it was when its content was held, and that content still is.
+
+        Of what ended before a time, inputs are forgotten, since nothing is added to its days: files that stay where
+        they are for years would be read anew by each run.
+        """
         stamp = self._stamps.get(path)
-        if stamp is None or stamp.sha256 not in inputs or replace(stamp, last_at="") != _stamp(path, stamp.sha256):
+        if (
+            stamp is None
+            or not (stamp.sha256 in inputs or _ended(stamp, spent_before))
+            or replace(stamp, last_at="") != _stamp(path, stamp.sha256)
+        ):
             return False
         self._found[path] = stamp
         return True
@@ -72,6 +80,10 @@ class Seen:
         with suppress(OSError):
             draft.write_text(json.dumps({path: vars(each) for path, each in sorted(self._found.items())}))
             draft.replace(self._path)
+
+
+def _ended(stamp: Stamp, before: datetime | None) -> bool:
+    return before is not None and bool(stamp.last_at) and datetime.fromisoformat(stamp.last_at) < before
 
 
 def stamp_of(path: str) -> Stamp | None:

@@ -145,6 +145,17 @@ def test_a_second_run_says_so_and_ends_well(tmp_path: Path) -> None:
     assert "another run is at work" in result.stderr
 
 
+def test_files_past_their_retention_are_not_read_again(tmp_path: Path) -> None:
+    """They lie in the folder for years, what they were is forgotten with their days: no run reads them or warns."""
+    settings = configure(tmp_path, extra="[learn.retention]\nbrief_days = 57")
+    run_once(settings, now=deliver(tmp_path, START))
+    now = deliver(tmp_path, START + timedelta(days=120))
+    run_once(settings, now=now)
+    assert all(START not in each.days for each in History.open(tmp_path / "history").manifest.inputs.values())
+    again = run_once(settings, now=now)
+    assert (again.faults, again.learned.files, again.learned.left_out) == ((), (), ())
+
+
 def test_before_the_first_file_has_come_nothing_fails(tmp_path: Path) -> None:
     """An input without a file yet is no fault."""
     report = run_once(configure(tmp_path), now=datetime(2026, 3, 2, tzinfo=UTC))

@@ -1,4 +1,4 @@
-"""Attacks that only early warning sees, one for each signal it watches but one: told within the day, by the job."""
+"""Attacks that only early warning sees, one for each signal it watches: told within the day, by the job."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from detector.early import AS_COUNTED, WATCHED, find_limits
+from detector.early import WATCHED, find_limits
 from detector.ledger import open_ledger
 from detector.run import run_once
 from detector.run.judging import Judge
@@ -24,8 +24,8 @@ from tests.run.replaying import Portal, day_of
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 
 
-CASES = ("lone_strangers", "vain_lookups", *AS_COUNTED)
-"""Who exceeds the limit of far strangers exceeds that of strangers as well, unless known ones vouch for the near."""
+PLACES = [f"{place:02}" for place in range(1, 96) if place != 20]
+"""Departments by their numbers; Corsica's have letters."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,26 @@ def attack(signal: str, victim: Victim, limits: dict[str, int]) -> list[dict[str
             return [{**victim.row, "record": record} for record in near[: ceil(1.2 * count)]]
         case "lone_strangers":
             return [{**victim.row, **elsewhere, "record": record} for record in near[:count]]
+        case "far_excess":
+            return [{**victim.row, **elsewhere, "record": record} for record in vouched_for(victim, limits)]
     raise AssertionError(signal)
 
 
-@pytest.mark.parametrize("signal", CASES)
+def vouched_for(victim: Victim, limits: dict[str, int]) -> list[str]:
+    """Known patients, so many that strangers in general stay below their limit; strangers from all over the country.
+
+    Of the strangers, three must be met by one known patient, and of the far ones two: whoever copies some of the
+    account's own patients is seen by the far ones alone.
+    """
+    count, same_place = limits["far_excess"], 2
+    n_known = max(count + 2 * same_place - limits["lone_strangers"] + 1, 3)
+    n_strangers = count + 2 * (n_known + same_place)
+    assert n_known <= len(victim.known)
+    assert n_strangers <= min(same_place * len(PLACES), limits["foreign_records"] - 1)
+    return [*victim.known[:n_known], *(stranger(n, PLACES[n % len(PLACES)]) for n in range(n_strangers))]
+
+
+@pytest.mark.parametrize("signal", WATCHED)
 def test_an_attack_that_one_signal_alone_sees_is_told_within_the_day(
     portal: Portal, limits: dict[str, int], victims: Iterator[Victim], signal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
