@@ -69,7 +69,7 @@ SCORES = Table(
             "fewest kinds of evidence (taken, where, stranger, manner) without which its strangeness would not alert",
             "its strangeness does not alert",
         ),
-        Column("campaign", pa.string(), "other accounts of the day that share its rare sources", "none"),
+        Column("campaign", pa.string(), "other accounts of the day with its rare sources, or begun at the same moment", "none"),
         Column("checks", pa.list_(pa.string()), "deterministic checks that fired", "none"),
         Column("model_version", pa.string(), "hash of the model"),
         Column("cold", pa.bool_(), "scored without history, against the day's peers alone"),
@@ -391,7 +391,7 @@ def _add_checks(judged: pd.DataFrame, fired: pd.DataFrame) -> pd.DataFrame:
 
 
 def _add_campaigns(judged: pd.DataFrame, timeline: Timeline, day: date, settings: ScoreSettings) -> pd.DataFrame:
-    """Accounts that share rare sources alert together, though some would not alone."""
+    """Accounts that share rare sources, or began at one moment, alert together, though some would not alone."""
     found = find_campaigns(judged, timeline.sources(day), timeline.past(day).sources, settings=settings.campaigns)
     campaign = judged["account"].map(found.set_index("account")["campaign"])
     joined = campaign.notna()

@@ -118,12 +118,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "usual_share": ("Usual share", "Part habituelle"),
     "campaign": ("Campaign", "Campagne"),
     "campaign_told": (
-        "{name}: driven from the same rare sources as",
-        "{name} : piloté depuis les mêmes sources rares que",
+        "{name}: driven from the same rare sources, or begun at the same moment, as",
+        "{name} : piloté depuis les mêmes sources rares, ou commencé au même moment, que",
     ),
     "no_campaign": (
-        "None found: it shares no rare source with another strange account.",
-        "Aucune : il ne partage pas de source rare avec un autre compte étrange.",
+        "None found: it shares no rare source, and no moment of beginning, with another strange account.",
+        "Aucune : il ne partage ni source rare ni moment de début avec un autre compte étrange.",
     ),
     "early": (
         "An evaluation within the day would have alerted at {at}, after {records} records.",

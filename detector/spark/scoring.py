@@ -173,7 +173,7 @@ def _add_checks(marks: pd.DataFrame, fired: pd.DataFrame, rows: DataFrame) -> pd
 def _add_campaigns(
     marks: pd.DataFrame, rows: DataFrame, timeline: Timeline, day: date, settings: ScoreSettings
 ) -> pd.DataFrame:
-    """Accounts that share rare sources alert together, though some would not alone."""
+    """Accounts that share rare sources, or began at one moment, alert together, though some would not alone."""
     con: SparkBackend = timeline.con
     alerted = con.session.createDataFrame(pa.Table.from_pandas(marks.loc[marks["alert"], ["account"]], _ACCOUNTS))
     small = rows.filter(F.col("p_value") <= settings.campaigns.near)
