@@ -69,7 +69,12 @@ SCORES = Table(
             "fewest kinds of evidence (taken, where, stranger, manner) without which its strangeness would not alert",
             "its strangeness does not alert",
         ),
-        Column("campaign", pa.string(), "other accounts of the day with its rare sources, or begun at the same moment", "none"),
+        Column(
+            "campaign",
+            pa.string(),
+            "other accounts of the day with its rare sources, or begun at the same moment",
+            "none",
+        ),
         Column("checks", pa.list_(pa.string()), "deterministic checks that fired", "none"),
         Column("model_version", pa.string(), "hash of the model"),
         Column("cold", pa.bool_(), "scored without history, against the day's peers alone"),
