@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from detector.alerting import NEWCOMER_DAYS
 from detector.early import WATCHED, find_limits
 from detector.ledger import open_ledger
 from detector.run import run_once
@@ -65,6 +66,10 @@ def victims(portal: Portal) -> Iterator[Victim]:
     last = pd.read_parquet(portal.days[-1])["account"].unique()
     looked = week[(week["action"] == "lookup") & (week["outcome"] == "success") & (week["channel"] == "portal")]
     looked = looked[~looked["account"].isin(last)]
+    # Newcomers have no limit of foreign records.
+    past = pd.concat([pd.read_parquet(path, columns=["account"]).assign(day=path.name) for path in portal.days[:-1]])
+    n_days = past.drop_duplicates().groupby("account").size()
+    looked = looked[looked["account"].isin(n_days.index[n_days >= NEWCOMER_DAYS])]
     by_account = looked.groupby("account")
     chosen = by_account["record"].nunique().nlargest(len(WATCHED)).index
     return iter(
