@@ -6,6 +6,7 @@ import os
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,10 +75,10 @@ def _told(pid: int, file: str, name: str) -> int:
 
 
 def _bytes_below(folder: Path) -> int:
+    """Of files in folders named `spill`; what vanishes meanwhile counts nothing."""
     found = 0
-    for path in folder.rglob("spill/*"):
-        try:
-            found += path.stat().st_size
-        except OSError:
-            continue
+    for place, _folders, names in os.walk(folder):
+        for name in names if Path(place).name == "spill" else ():
+            with suppress(OSError):
+                found += (Path(place) / name).stat().st_size
     return found

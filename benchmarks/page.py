@@ -157,11 +157,12 @@ def _limits(found: dict[str, Any]) -> str:
 _WHY = """
 What limits it:
 
-- Hashing all columns reads each value once. Scoring reads the file six times, with other columns each time (the check,
-  numbers, names, records, checks of all accounts, evidence); it sorts the look-ups by account and record in DuckDB.
-  What needs the order of events is sorted as one number an event, which hardly counts beside it.
-- Summing up by account and record leaves nearly as many groups as there are events: grouping gains nothing there, and
-  takes as long as sorting.
+- Hashing all columns reads each value once. Scoring reads the file five times, with other columns each time (the check,
+  numbers, names, checks of all accounts, evidence). What needs the order of events, and the different records of a day
+  without a past, is sorted as one number an event, which hardly counts beside it.
+- With a past, and in learning, sums by account and record are nearly as many as events: grouping gains nothing there,
+  and takes as long as sorting. Learning writes them in one order, compressed, which takes as long again.
+- With a past, 28 days of accounts and records are read to tell what is new and foreign: some 25 times the day's own.
 - Text (CSV, JSON) is conformed to Parquet in the temporary folder first, then it is scored as Parquet is.
 - Records that are identifiers in Parquet are checked, and told apart without their tokens where there is no past: those
   who are looked at closely get one. Elsewhere each takes a microsecond (four blocks of SHA-256 in DuckDB, nearly all of

@@ -109,7 +109,8 @@ def cases(folder: Path, out: Path, *, with_history: bool) -> Iterator[tuple[str,
     token, nir = (["--mapping", str(folder / name)] for name in ("token.toml", "nir.toml"))
     config = ["--config", str(out / "detector.toml")]
     parquet, csv, lines, raw = (folder / name for name in ("day.parquet", "day.csv", "day.jsonl.gz", "raw.parquet"))
-    done = ["--complete", "--out", str(out / "out"), *config]
+    over = ["--complete"]
+    done = [*over, "--out", str(out / "out"), *config]
     yield "score, Parquet", str(parquet), ["score", str(parquet), *token, *done]
     yield HASHED, str(raw), ["score", str(raw), *nir, *done]
     yield CSV, str(csv), ["score", str(csv), *token, *done]
@@ -117,11 +118,11 @@ def cases(folder: Path, out: Path, *, with_history: bool) -> Iterator[tuple[str,
     yield (
         "learn, without novelty",
         str(parquet),
-        ["learn", str(parquet), *token, "--history", str(out / "new"), *config],
+        ["learn", str(parquet), *token, *over, "--history", str(out / "new"), *config],
     )
     if with_history:
         past = ["--history", str(out / "past")]
-        yield "learn, with novelty", str(parquet), ["learn", str(parquet), *token, *past, *config]
+        yield "learn, with novelty", str(parquet), ["learn", str(parquet), *token, *over, *past, *config]
         past = ["--history", str(folder / "history")]
         yield "train, 28 days", str(parquet), ["train", *past, "--model", str(out / "model"), *config]
         dry = ["--model", str(out / "model"), "--dry-run"]
