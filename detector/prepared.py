@@ -152,7 +152,13 @@ def _rows_of(con: BaseBackend, table: ir.Table) -> str:
     if type(found) is ops.DatabaseTable:
         place = (found.namespace.catalog, found.namespace.database, found.name)
         return "FROM " + ".".join(_quoted(part) for part in place if part)
-    return str(con.compile(table))
+    # A past is read by several queries, and Ibis takes longer to write it than that of a small portal takes to run.
+    if found not in _COMPILED:
+        _COMPILED[found] = str(con.compile(table))
+    return _COMPILED[found]
+
+
+_COMPILED: weakref.WeakKeyDictionary[ops.Node, str] = weakref.WeakKeyDictionary()
 
 
 def _quoted(name: str) -> str:
