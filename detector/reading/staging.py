@@ -119,7 +119,7 @@ def _stage(form: Format, source: Source, meaning: Meaning, target: Path) -> Part
         extra = _whence(opened.path, header=rows.header, numbered=rows.numbered)
         try:
             staged = sql.select(extra, sql.within(query), keep=True)
-            _write(staged, target, source.con)
+            _write(staged, target, source.con, in_order=not rows.numbered)
         except duckdb.Error as error:
             failure = _failure(source, error)
             continue
@@ -131,8 +131,10 @@ def _stage(form: Format, source: Source, meaning: Meaning, target: Path) -> Part
     raise failure
 
 
-def _write(query: str, target: Path, con: duckdb.DuckDBPyConnection) -> None:
-    con.execute(f"COPY ({query}) TO {sql.text(str(target))} (FORMAT parquet, DICTIONARY_SIZE_LIMIT {_MOST_WORDS})")
+def _write(query: str, target: Path, con: duckdb.DuckDBPyConnection, *, in_order: bool) -> None:
+    """Write what a query gives; where its order numbers the rows, DuckDB must be told, setting or no setting."""
+    options = f"FORMAT parquet, DICTIONARY_SIZE_LIMIT {_MOST_WORDS}" + (", PRESERVE_ORDER true" if in_order else "")
+    con.execute(f"COPY ({query}) TO {sql.text(str(target))} ({options})")
 
 
 def _failure(source: Source, error: duckdb.Error) -> ReadError:

@@ -228,3 +228,13 @@ def test_samples_lie_where_the_tests_expect_them() -> None:
     """Every sample is read by some test of this folder."""
     tests = "".join(path.read_text() for path in Path(__file__).parents[1].rglob("test_*.py"))
     assert [path.name for path in SAMPLES.iterdir() if path.suffix != ".md" and path.name not in tests] == []
+
+
+def test_lines_of_a_large_file_keep_their_numbers(reads: Read, tmp_path: Path) -> None:
+    """Read block by block by several threads, each event has the line that it stands on."""
+    path, agent = tmp_path / "large.csv", "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
+    lines = (f"2026-03-01T09:{line % 60:02}:00Z,a{line},login,success,{agent}\n" for line in range(2, 300_002))
+    path.write_text("timestamp,account,action,outcome,user_agent\n" + "".join(lines), encoding="utf-8")
+    events = reads(path).events
+    told = events.aggregate(n=events.count(), n_right=(events.account == "a" + events.line.cast("string")).sum())
+    assert told.to_pyarrow().to_pylist() == [{"n": 300_000, "n_right": 300_000}]
