@@ -74,14 +74,17 @@ def train(
     model: ModelFolder = None,
     config: Config = None,
 ) -> None:
-    """Fit a model on a history, and keep it there, or where --model says."""
+    """Fit a model on a history, and keep it there among its versions, or where --model says."""
     from detector import verbs
     from detector.cli.messages import progress
+    from detector.run.versions import keep_version
     from detector.settings import load_settings
 
     settings = load_settings(config, over=changes(history=history, model=model))
     with progress() as tell:
         fitted = verbs.train(settings=settings, progress=tell)
+    if settings.history.folder is not None and settings.history.model is None:
+        keep_version(fitted, settings.history.folder)
     card = fitted.card
     typer.echo(
         f"trained model {fitted.version} on {card['account_days']:,} account-days of {card['days']} days "

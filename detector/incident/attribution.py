@@ -145,12 +145,14 @@ def _linked(
     """What shares session, address or network with what is tied, where the owner is not known to come from there."""
     links = {name: pd.Series(False, index=units.index) for name in ("same_session", "same_address", "same_network")}
     session = units["account"] + "\0" + units["session"]
+    # What is no address, such as `unknown` or a proxy's name, stands for whoever the log cannot tell.
+    address = units["ip"].where(units["network"].notna())
     network = units["network"].where(~units["network"].isin(shared_networks))
     new = _true(units["is_new_network"]) & may
     for _round in range(ROUNDS):
         for name, key, allowed in (
             ("same_session", session, may),
-            ("same_address", units["ip"], may),
+            ("same_address", address, may),
             ("same_network", network, new),
         ):
             known = set(key[tied].dropna())

@@ -55,7 +55,11 @@ MEANINGS: dict[str, tuple[Meaning, ...]] = {
         ("network", "its /24 or /48", "son réseau, /24 ou /48"),
         ("first_at", "first seen in the incident", "première apparition dans l'incident"),
         ("last_at", "last seen in the incident", "dernière apparition dans l'incident"),
-        ("lookups", "successful look-ups from it", "consultations abouties depuis cette adresse"),
+        (
+            "lookups",
+            "successful look-ups from it; from history alone, failed ones too",
+            "consultations abouties depuis cette adresse ; d'après l'historique seul, échecs compris",
+        ),
         ("accounts", "accounts of the incident that came from it", "comptes de l'incident qui en viennent"),
         ("others", "other accounts that use it", "autres comptes qui l'utilisent"),
         ("examples", "some of these", "quelques-uns d'entre eux"),

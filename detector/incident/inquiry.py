@@ -172,7 +172,7 @@ def _candidates(
 ) -> list[str]:
     """Other accounts on the very addresses of the attack."""
     units = attributed.units
-    addresses = units.loc[units["tied"], "ip"].dropna().unique()
+    addresses = units.loc[units["tied"] & units["network"].notna(), "ip"].dropna().unique()
     there = users[users["ip"].isin(addresses) & ~users["network"].isin(crowded)]
     others = sorted(set(there["account"]) - set(accounts))
     return others if len(others) <= MOST_CANDIDATES else []

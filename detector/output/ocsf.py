@@ -42,11 +42,12 @@ def to_jsonl(alerts: pd.DataFrame, scores: pd.DataFrame, *, zone: str) -> str:
         The portal's zone.
     """
     by_account = {(row["account"], row["day"]): row for row in scores[scores["alert"]].to_dict("records")}
+    # In ASCII, lest marks that turn text around do so to whoever looks at the file in a terminal.
     lines = (
         to_finding(alert, by_account.get((alert["account"], alert["day"])), zone=zone)
         for alert in alerts.to_dict("records")
     )
-    return "".join(json.dumps(plain(line), ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
+    return "".join(json.dumps(plain(line), allow_nan=False) + "\n" for line in lines)
 
 
 def to_finding(alert: Mapping[Any, Any], score: Mapping[Any, Any] | None, *, zone: str) -> dict[str, Any]:

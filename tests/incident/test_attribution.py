@@ -85,3 +85,13 @@ def test_two_accounts_behind_a_carrier_are_not_driven_together() -> None:
     assert attribute(units).units["tied"].all()
     carrier = frozenset({"198.51.100"})
     assert not attribute(units, shared_networks=carrier).units["tied"].any()
+
+
+@pytest.mark.parametrize(("ip", "network", "tied"), [("proxy-7", None, False), ("10.0.0.7", "10.0.0", True)])
+def test_what_is_no_address_ties_nobody(ip: str, network: str | None, *, tied: bool) -> None:
+    """A robot's address ties what else comes from there; a proxy's name, or `unknown`, may stand for anybody."""
+    place = NO_PAST | {"ip": ip, "network": network, "is_new_network": None}
+    robot = _units(**place, burst=50)
+    beside = _units(**place, unit="v", session="t", records=4, lookups=4, foreign=2.0)
+    units = attribute(pd.concat([robot, beside], ignore_index=True)).units
+    assert units["tied"].tolist() == [True, tied]

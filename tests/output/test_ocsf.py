@@ -92,3 +92,11 @@ def test_the_analytic_is_the_model_or_the_check(place: int, kind: str) -> None:
 def test_without_alert_there_is_no_line() -> None:
     """A quiet day gives an empty file."""
     assert findings(scores({"account": "a"}), fired()) == []
+
+
+def test_marks_that_turn_text_around_are_escaped() -> None:
+    """Whoever looks at the file in a terminal sees it as it stands; a reader of JSON gets the text itself."""
+    found = scores({"account": "a\u202eb", "alert": True, "queue": "main"})
+    text = to_jsonl(build_alerts(found, fired(), pd.DataFrame()), found, zone="Europe/Paris")
+    assert text.isascii()
+    assert "a\u202eb" in json.dumps(json.loads(text), ensure_ascii=False)

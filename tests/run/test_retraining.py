@@ -60,6 +60,21 @@ def test_models_are_listed_and_rolled_back(history: Path) -> None:
     assert '"why": "too many alerts"' in (history / "actions.jsonl").read_text()
 
 
+@pytest.mark.parametrize(("elsewhere", "n_listed"), [(False, 1), (True, 0)])
+def test_what_a_person_trains_is_a_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, elsewhere: bool, n_listed: int
+) -> None:
+    """`train` keeps its model among the versions, so that it can be rolled back to; not what is kept elsewhere."""
+    History.open(tmp_path, zone="Europe/Paris", key_id="", create=True)
+    about = {"account_days": 1, "days": 1, "first_day": "2026-01-01", "last_day": "2026-01-31", "set_aside": 0}
+    fitted = replace(load_model(models_dir() / "default"), card=about)
+    monkeypatch.setattr("detector.verbs.train", lambda **_given: fitted)
+    place = ["--model", str(tmp_path / "other")] if elsewhere else []
+    found = CliRunner().invoke(app, ["train", "--history", str(tmp_path), *place], catch_exceptions=False)
+    assert found.exit_code == 0
+    assert len(list_versions(tmp_path, model_folder=tmp_path / "model")) == n_listed
+
+
 def test_a_rollback_names_one_model_and_a_reason(history: Path) -> None:
     """Neither an unknown version nor a silent change."""
     with pytest.raises(ModelError, match="not one kept model; kept are"):
