@@ -128,7 +128,7 @@ def test_times_in_tables_are_those_of_the_pages(made: Made) -> None:
     assert accounts.loc["h9", "door_at"] == "2026-03-11T02:00:00+01:00"
     assert accounts.loc["h9", "entree"] == "réinitialisation du mot de passe"
     page = (made[1] / "summary.fr.html").read_text()
-    assert "Les heures sont celles de Europe/Paris" in page
+    assert "Les heures sont celles du fuseau Europe/Paris" in page
     records = pd.read_csv(made[1] / "records.csv", dtype=str)
     assert records["first_at"].str.fullmatch(r"2026-03-11T\d\d:\d\d:\d\d\+01:00").all()
 
