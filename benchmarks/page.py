@@ -163,7 +163,7 @@ What limits it:
 - With a past, and in learning, sums by account and record are nearly as many as events: grouping gains nothing there,
   and takes as long as sorting. Learning writes them in one order, compressed, which takes as long again.
 - With a past, 28 days of accounts and records are read to tell what is new and foreign: some 25 times the day's own.
-- Text (CSV, JSON) is conformed to Parquet in the temporary folder first, CSV in one thread, then it is scored as Parquet.
+- Text (CSV, JSON) is conformed to Parquet in the temporary folder first, CSV in one thread; then that is scored.
 - Records that are identifiers in Parquet are checked, and told apart without their tokens where there is no past: those
   who are looked at closely get one. Elsewhere each takes a microsecond (four blocks of SHA-256 in DuckDB, nearly all of
   them different from record to record on a real day).
