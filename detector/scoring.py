@@ -62,7 +62,12 @@ SCORES = Table(
         Column("rank", pa.int64(), "1 is the strangest of the day; alerts come first"),
         Column("alert", pa.bool_(), "somebody is told"),
         Column("queue", pa.string(), "where it waits for a person", "nowhere", QUEUES),
-        Column("reasons", pa.list_(REASON), "why, the weightiest first", "it is usual"),
+        Column(
+            "reasons",
+            pa.list_(REASON),
+            "why: at most five, the weightiest first, so that they add up to less than `tail_sum`",
+            "it is usual",
+        ),
         Column(
             "unremarkable_without",
             pa.list_(pa.string()),

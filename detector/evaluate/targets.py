@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from operator import attrgetter
 from typing import NamedTuple
 
 import pandas as pd
@@ -26,12 +27,16 @@ FALSE_DISCOVERIES = ["scenario", "notified_true", "notified_false", "false_disco
 
 
 class Target(NamedTuple):
-    """One line of the table of targets: `at_least` tells on which side of the limit the measured value must lie."""
+    """One line of the table of targets.
+
+    `at_least` tells on which side of the limit the measured value must lie, `table` what was measured for it.
+    """
 
     measure: str
     limit: float
     at_least: bool
     value: Callable[[Quality], float]
+    table: Callable[[Quality], pd.DataFrame]
 
 
 def recall_mean(quality: Quality) -> float:
@@ -75,7 +80,7 @@ def false_discoveries(quality: Quality) -> pd.DataFrame:
     frame with one row per scenario: scenario, notified_true, notified_false (account-days), false_discovery_rate,
     own_recall.
     """
-    alone = quality.alerts[~quality.alerts["world"].isin([EVERYTHING, NOTHING])]
+    alone = _alone(quality)
     if alone.empty:
         return pd.DataFrame(columns=FALSE_DISCOVERIES).astype(dict.fromkeys(FALSE_DISCOVERIES[1:], float))
     sums = alone.pivot_table(index="world", columns="measure", values="value", aggfunc="sum")
@@ -86,6 +91,10 @@ def false_discoveries(quality: Quality) -> pd.DataFrame:
     )
     named = found.rename_axis(index="scenario", columns=None).reset_index()
     return in_scenario_order(named)
+
+
+def _alone(quality: Quality) -> pd.DataFrame:
+    return quality.alerts[~quality.alerts["world"].isin([EVERYTHING, NOTHING])]
 
 
 def worst_false_discovery(quality: Quality) -> float:
@@ -181,20 +190,34 @@ def overlap(quality: Quality) -> float:
 
 
 TARGETS = (
-    Target("mean account recall at 0.3 % false account-days", 0.95, True, recall_mean),
-    Target("the same, worst scenario", 0.80, True, recall_worst),
-    Target("the same, attackers reading people of the victim's own area", 0.90, True, recall_local),
-    Target("recall at 1 new false account a day per 3,000", 0.92, True, recall_accounts),
-    Target("average precision", 0.95, True, precision),
-    Target("false-discovery rate of what notifies, worst scenario planted alone", 0.10, False, worst_false_discovery),
-    Target("recall of own alerts, same settings", 0.85, True, own_recall),
-    Target("days with any false notification, no attack, same settings", 0.10, False, false_days),
-    Target("loss of own-alert recall with 0.2 % attacked days in history", 0.03, False, lost_to_attacked_past),
-    Target("gone before the first alert, median, worst smash-and-grab", 0.02, False, gone_grabbed),
-    Target("gone before the first alert, median, worst other scenario", 0.05, False, gone_otherwise),
-    Target("notifying share of the loudest benign kind", 0.01, False, loudest_kind),
-    Target("recall at 0.3 % of 400 look-ups added to a day of some 900", 0.70, True, recall_added),
-    Target("overlap of the strangest 0.3 % under another random state", 0.95, True, overlap),
+    Target("mean account recall at 0.3 % false account-days", 0.95, True, recall_mean, attrgetter("order")),
+    Target("the same, worst scenario", 0.80, True, recall_worst, attrgetter("order")),
+    Target(
+        "the same, attackers reading people of the victim's own area", 0.90, True, recall_local, attrgetter("local")
+    ),
+    Target("recall at 1 new false account a day per 3,000", 0.92, True, recall_accounts, attrgetter("order")),
+    Target("average precision", 0.95, True, precision, attrgetter("order")),
+    Target(
+        "false-discovery rate of what notifies, worst scenario planted alone",
+        0.10,
+        False,
+        worst_false_discovery,
+        _alone,
+    ),
+    Target("recall of own alerts, same settings", 0.85, True, own_recall, _alone),
+    Target("days with any false notification, no attack, same settings", 0.10, False, false_days, attrgetter("alerts")),
+    Target(
+        "loss of own-alert recall with 0.2 % attacked days in history",
+        0.03,
+        False,
+        lost_to_attacked_past,
+        attrgetter("past"),
+    ),
+    Target("gone before the first alert, median, worst smash-and-grab", 0.02, False, gone_grabbed, gone_apart),
+    Target("gone before the first alert, median, worst other scenario", 0.05, False, gone_otherwise, gone_apart),
+    Target("notifying share of the loudest benign kind", 0.01, False, loudest_kind, attrgetter("benign")),
+    Target("recall at 0.3 % of 400 look-ups added to a day of some 900", 0.70, True, recall_added, attrgetter("added")),
+    Target("overlap of the strangest 0.3 % under another random state", 0.95, True, overlap, attrgetter("overlap")),
 )
 """What must be shown, with the same settings throughout."""
 
@@ -204,15 +227,31 @@ def compare(quality: Quality) -> pd.DataFrame:
 
     Returns
     -------
-    frame with one row per target: measure, target (as text), measured (NaN when it was left out), met (null then).
+    frame with one row per target: measure, target (as text), measured (NaN when it was left out), met (null then), and
+    on how many seeds.
     """
     rows = []
     for target in TARGETS:
         value = _value(target, quality)
         met = _meets(target, value)
         limit = f"{'≥' if target.at_least else '≤'} {target.limit:.2f}"
-        rows.append({"measure": target.measure, "target": limit, "measured": value, "met": met})
+        rows.append(
+            {
+                "measure": target.measure,
+                "target": limit,
+                "measured": value,
+                "met": met,
+                "seeds": _seeds(target, quality),
+            }
+        )
     return pd.DataFrame(rows).astype({"met": object})
+
+
+def _seeds(target: Target, quality: Quality) -> int:
+    try:
+        return int(target.table(quality)["seed"].nunique())
+    except KeyError:  # left out, as below
+        return 0
 
 
 def _meets(target: Target, value: float) -> bool | None:

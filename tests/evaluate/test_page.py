@@ -111,6 +111,8 @@ def test_targets_are_compared_with_what_was_measured(quality: Quality) -> None:
     assert met["mean account recall at 0.3 % false account-days"] is False
     assert met["the same, worst scenario"] is True
     assert met["the same, attackers reading people of the victim's own area"] is None
+    assert found["seeds"]["average precision"] == quality.order["seed"].nunique() > 0
+    assert found["seeds"]["the same, attackers reading people of the victim's own area"] == 0
 
 
 def test_false_discoveries_pool_the_days_of_all_seeds(quality: Quality) -> None:
