@@ -40,3 +40,8 @@ def con() -> Iterator[Backend]:
     backend = ibis.duckdb.connect(threads=2)
     yield backend
     backend.disconnect()
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by their argument: every worker must collect the same names, and a packed file holds the time."""
+    return argname if isinstance(val, bytes) else None
