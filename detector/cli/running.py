@@ -87,12 +87,12 @@ def _run(settings: Settings) -> None:
 
 
 def _tell(report: Report, say: _Say) -> None:
-    events = sum(span.events for span in report.learned.spans)
-    say(
-        "info",
-        f"read {events} events from {len(report.learned.spans)} files; {len(report.recorded.raised)} new alerts, "
-        f"{len(report.recorded.grown)} grown; {report.delivered.delivered} notifications delivered",
-    )
+    from detector.output.table import counted
+
+    spans, recorded = report.learned.spans, report.recorded
+    read = f"read {counted(sum(span.events for span in spans), 'event')} from {counted(len(spans), 'file')}"
+    told = f"{counted(len(recorded.raised), 'new alert')}, {len(recorded.grown)} grown"
+    say("info", f"{read}; {told}; {counted(report.delivered.delivered, 'notification')} delivered")
     for day in report.closed:
         say("info", f"{day} is over, judged as a whole, and closed")
     if report.retrained is not None:
@@ -174,6 +174,7 @@ def status(
 
     from detector.ledger.outbox import retry_given_up
     from detector.output.rows import plain
+    from detector.output.table import counted
     from detector.run.status import status_of
 
     settings = _settings(config, history)
@@ -181,13 +182,17 @@ def status(
     held, ledger = _history(settings), _ledger(settings)
     if retry:
         typer.echo(f"{retry_given_up(ledger, now=now)} notifications are tried again")
-    found = status_of(held, ledger, now=now, every=timedelta(seconds=_seconds(every)))
+    found = status_of(held, ledger, settings.portal, now=now, every=timedelta(seconds=_seconds(every)))
     if as_json:
         sys.stdout.write(json.dumps(plain(asdict(found)), indent=1) + "\n")
     else:
         last = f"{found.last_good.started_at:%Y-%m-%d %H:%M} UTC" if found.last_good else "never"
         typer.echo(f"last good run: {last}")
-        typer.echo(f"history: {found.days} days, the newest {found.newest_day or '-'}, {found.bytes / 1e6:,.0f} MB")
+        newest = f"{found.newest_event:%Y-%m-%d %H:%M} UTC" if found.newest_event else "none in the last eight days"
+        typer.echo(f"newest event: {newest}")
+        typer.echo(
+            f"history: {counted(found.days, 'day')}, the newest {found.newest_day or '-'}, {found.bytes / 1e6:,.0f} MB"
+        )
         typer.echo(f"alerts: {found.open_alerts} open; notifications: {found.waiting} wait, {found.given_up} given up")
         for trouble in found.troubles:
             typer.echo(f"TROUBLE: {trouble}")

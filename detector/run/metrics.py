@@ -15,6 +15,7 @@ from detector.settings import Settings
 _MEANINGS = {
     "last_run_timestamp_seconds": "Start of the newest run.",
     "last_good_run_timestamp_seconds": "Start of the newest run that ended without an error.",
+    "newest_event_timestamp_seconds": "When the newest event happened that a run of the last eight days read.",
     "history_days": "Days held.",
     "history_stale_days": "Days whose signals are out of date.",
     "history_bytes": "Size of the history folder.",
@@ -39,7 +40,7 @@ def write_metrics(settings: Settings, ledger: Ledger, history: History, *, now: 
     path = settings.run.metrics
     if path is None:
         return
-    text = render_metrics(status_of(history, ledger, now=now))
+    text = render_metrics(status_of(history, ledger, settings.portal, now=now))
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         draft.write_text(text, encoding="utf-8")
@@ -65,6 +66,8 @@ def _values(status: Status) -> Iterator[tuple[str, float]]:
     for name, run in (("last_run", status.last_run), ("last_good_run", status.last_good)):
         if run is not None:
             yield f"{name}_timestamp_seconds", run.started_at.timestamp()
+    if status.newest_event is not None:
+        yield "newest_event_timestamp_seconds", status.newest_event.timestamp()
     yield "history_days", status.days
     yield "history_stale_days", status.stale_days
     yield "history_bytes", status.bytes

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from detector.history import History
 from detector.ledger import Ledger
 from detector.ledger.outbox import GIVEN_UP, WAITING, count_deliveries, oldest_waiting
 from detector.ledger.runs import Run, list_runs
 from detector.ledger.store import EXTRACTION, OPERATOR
+from detector.settings import PortalSettings, holidays_of
 
 MEMORY = timedelta(days=8)
 LATE_FACTOR = 3
+SATURDAY = 5
 LONG_WAIT = timedelta(hours=1)
+DELIVERY = timedelta(hours=12)
+"""A day's events have come by noon of the next, however rarely a portal delivers them."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,8 @@ class Status:
     ----------
     last_run, last_good
         The newest run, and the newest that ended without an error.
+    newest_event
+        When the newest event happened that a run of the last eight days read; none: it read none.
     days, open_days, newest_day, stale_days
         Of the history; `newest_day` in ISO 8601, empty for none.
     open_alerts, open_faults
@@ -39,6 +46,7 @@ class Status:
 
     last_run: Run | None
     last_good: Run | None
+    newest_event: datetime | None
     days: int
     open_days: int
     newest_day: str
@@ -52,11 +60,15 @@ class Status:
     troubles: tuple[str, ...]
 
 
-def status_of(history: History, ledger: Ledger, *, now: datetime, every: timedelta = timedelta(minutes=5)) -> Status:
+def status_of(
+    history: History, ledger: Ledger, portal: PortalSettings, *, now: datetime, every: timedelta = timedelta(minutes=5)
+) -> Status:
     """Look at history and ledger.
 
     Parameters
     ----------
+    portal
+        Its zone and country tell on which days events must come.
     now
         The time, with its zone.
     every
@@ -71,6 +83,7 @@ def status_of(history: History, ledger: Ledger, *, now: datetime, every: timedel
     found = Status(
         last_run=runs[-1] if runs else None,
         last_good=good[-1] if good else None,
+        newest_event=_newest_event(runs),
         days=len(history.days),
         open_days=sum(history.is_open(day) for day in history.days),
         newest_day=str(history.days[-1]) if history.days else "",
@@ -84,7 +97,27 @@ def status_of(history: History, ledger: Ledger, *, now: datetime, every: timedel
         troubles=(),
     )
     recent = [each.title for each in faults if now - each.changed_at < timedelta(hours=1)]
-    return Status(**{**vars(found), "troubles": (*_troubles(found, now=now, every=every), *recent)})
+    troubles = (*_troubles(found, now=now, every=every), *_silence(found, portal, now=now), *recent)
+    return Status(**{**vars(found), "troubles": troubles})
+
+
+def _newest_event(runs: list[Run]) -> datetime | None:
+    feeds = [feed for run in runs for feed in run.report.get("feeds", {}).values()]
+    return max((datetime.fromisoformat(feed["last_at"]) for feed in feeds if "last_at" in feed), default=None)
+
+
+def _silence(status: Status, portal: PortalSettings, *, now: datetime) -> list[str]:
+    """A whole working day without an event is told of even before it is known which pauses are usual."""
+    if status.newest_event is None and not status.newest_day:
+        return ["no event has come yet"]
+    zone = ZoneInfo(portal.zone)
+    newest = date.fromisoformat(status.newest_day or "0001-01-01")
+    if status.newest_event is not None:
+        newest = max(newest, status.newest_event.astimezone(zone).date())
+    due, days_off = (now - DELIVERY).astimezone(zone).date(), holidays_of(portal.country)
+    between = [newest + timedelta(days=n) for n in range(1, (due - newest).days)]
+    missing = [day for day in between if day.weekday() < SATURDAY and day not in days_off(day.year)]
+    return [f"no event of {missing[0]} or later has come, a working day"] if missing else []
 
 
 def _troubles(status: Status, *, now: datetime, every: timedelta) -> list[str]:

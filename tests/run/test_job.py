@@ -370,9 +370,9 @@ def test_the_status_tells_what_is_wrong(tmp_path: Path) -> None:
     now = deliver(tmp_path, TUESDAY)
     run_once(settings, now=now)
     history, ledger = History.open(tmp_path / "history"), open_ledger(history=tmp_path / "history")
-    fresh = status_of(history, ledger, now=now + timedelta(minutes=1))
+    fresh = status_of(history, ledger, settings.portal, now=now + timedelta(minutes=1))
     assert (fresh.troubles, fresh.open_alerts, fresh.newest_day) == ((), 1, str(TUESDAY))
-    late = status_of(history, ledger, now=now + timedelta(minutes=16))
+    late = status_of(history, ledger, settings.portal, now=now + timedelta(minutes=16))
     assert "no run has ended well since" in late.troubles[0]
     text = (tmp_path / "detector.prom").read_text()
     assert "# TYPE detector_alerts_open gauge\ndetector_alerts_open 1\n" in text
@@ -380,6 +380,28 @@ def test_the_status_tells_what_is_wrong(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["status", "--config", str(tmp_path / "detector.toml")])
     assert result.exit_code == 1
     assert "TROUBLE: no run" in result.stdout
+
+
+def test_a_working_day_without_events_is_trouble_before_pauses_are_known(tmp_path: Path) -> None:
+    """Events may be hours late, and absent on a weekend; a job that never saw one is blind."""
+    settings = configure(tmp_path)
+    run_once(settings, now=datetime.combine(START, datetime.min.time(), UTC))
+    history, ledger = History.open(tmp_path / "history"), open_ledger(history=tmp_path / "history")
+
+    def troubles(now: datetime) -> tuple[str, ...]:
+        every = timedelta(days=30)
+        return status_of(history, ledger, settings.portal, now=now, every=every).troubles
+
+    assert troubles(datetime.combine(START, datetime.min.time(), UTC)) == ("no event has come yet",)
+    friday = START + timedelta(days=4)
+    noon = deliver(tmp_path, friday).replace(hour=13, minute=0)
+    run_once(settings, now=noon)
+    history = History.open(tmp_path / "history")
+    assert troubles(noon + timedelta(days=3)) == ()
+    assert troubles(noon + timedelta(days=3, hours=20)) == ()
+    monday = friday + timedelta(days=3)
+    assert troubles(noon + timedelta(days=4)) == (f"no event of {monday} or later has come, a working day",)
+    assert "no event of" in troubles(noon + timedelta(days=30))[-1]
 
 
 def test_messages_are_json_lines_on_request(tmp_path: Path) -> None:
