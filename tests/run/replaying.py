@@ -11,9 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from detector.learning import learn as learn_inputs
 from detector.settings import Settings, load_settings
 from detector.simulate import World, simulate
 from detector.verbs import learn, train
+from detector.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,20 @@ class Portal:
         draft = incoming / f".{end:%Y%m%dT%H%M}.parquet"
         pq.write_table(rows, draft)
         draft.replace(incoming / draft.name.removeprefix("."))
+
+    def read(self, place: Workspace, now: datetime) -> None:
+        """Learn what was delivered since the last time, as a run does before it judges."""
+        history = place.history()
+        assert history is not None
+        learn_inputs(
+            list(self.settings.input),
+            history=history,
+            con=place.con,
+            scratch=place.scratch / f"learn-{now:%Y%m%dT%H%M}",
+            key=place.loaded_key.key,
+            now=now,
+            settings=self.settings.learn.model_copy(update={"arriving": True}),
+        )
 
     def malicious(self) -> pa.Table:
         """The truth: one row per malicious event."""

@@ -37,24 +37,12 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Portal:
     """A portal with three weeks of history, and of its last day all that came; nobody has judged it."""
-    from detector.learning import learn
-
     made = Portal.make(tmp_path_factory.mktemp("portal"), World(accounts=200, days=20, attacks=(ATTACK,)))
     *before, last = made.days
     made.learn(before)
     made.put(NOW, pq.read_table(last))
     with workspace(made.settings) as place:
-        history = place.history()
-        assert history is not None
-        learn(
-            list(made.settings.input),
-            history=history,
-            con=place.con,
-            scratch=place.scratch / "learn",
-            key=place.loaded_key.key,
-            now=NOW,
-            settings=made.settings.learn.model_copy(update={"arriving": True}),
-        )
+        made.read(place, NOW)
     return made
 
 

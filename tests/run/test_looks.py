@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from detector.early import WATCHED
-from detector.learning import learn
 from detector.run.judging import Judge
 from detector.run.narrowing import own_records
 from detector.simulate import World, make_attack
@@ -45,22 +44,6 @@ def told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: str(row["account"]))
 
 
-def arrive(place: Workspace, portal: Portal, number: int, end: Any, rows: Any) -> None:
-    """Deliver a slice, and read it."""
-    portal.put(end, rows)
-    history = place.history()
-    assert history is not None
-    learn(
-        list(portal.settings.input),
-        history=history,
-        con=place.con,
-        scratch=place.scratch / f"learn-{number}",
-        key=place.loaded_key.key,
-        now=end,
-        settings=portal.settings.learn.model_copy(update={"arriving": True}),
-    )
-
-
 def test_with_and_without_earlier_looks_the_same_is_told(
     portal: Portal, place: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,8 +60,9 @@ def test_with_and_without_earlier_looks_the_same_is_told(
 
     monkeypatch.setattr("detector.run.judging.own_records", watched)
     found, n_with, n_without = [], 0, 0
-    for number, (end, rows) in enumerate(portal.slices(portal.days[-1], SPAN)):
-        arrive(place, portal, number, end, rows)
+    for end, rows in portal.slices(portal.days[-1], SPAN):
+        portal.put(end, rows)
+        portal.read(place, end)
         history, ledger = place.history(), place.ledger(create=True)
         assert history is not None
         assert ledger is not None
