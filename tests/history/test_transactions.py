@@ -33,6 +33,9 @@ from tests.history.made import (
 
 ROOT = Path(__file__).resolve().parents[2]
 
+NOBODY = 65534
+"""The user who owns nothing."""
+
 
 def test_same_rows_give_the_same_bytes(tmp_path: Path, con: Backend) -> None:
     """Rows in another order, in another folder, give the same manifest and files to the byte."""
@@ -200,15 +203,21 @@ def test_commit_past_the_lock_is_refused(tmp_path: Path, con: Backend) -> None:
     assert History.open(tmp_path).days == (FIRST,)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_read_only_state_is_told(tmp_path: Path, con: Backend) -> None:
+def test_read_only_state_is_told(tmp_path: Path, con: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that cannot be written is told, and can be read."""
-    history = open_history(tmp_path)
-    tmp_path.chmod(0o500)
+    monkeypatch.chdir(tmp_path)
+    history = open_history(Path())
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    user = os.geteuid()
+    if user == 0:  # root may write anywhere
+        os.seteuid(NOBODY)
     try:
+        assert History.open(Path()).days == ()
         with pytest.raises(HistoryError, match="cannot be written"), transaction(history, con=con):
             pass
     finally:
+        os.seteuid(user)
         tmp_path.chmod(0o700)
 
 
