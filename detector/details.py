@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +13,7 @@ import pyarrow as pa
 from ibis import _
 
 from detector.clock import day_start
+from detector.comparison import COMPARISON, compare_days, flagged_days
 from detector.joins import to_frame
 from detector.novelty import PAST_DAYS, Past, mark_sources
 from detector.schema import INSTANT, Column, Table
@@ -27,7 +27,9 @@ MOST_SOURCES, MOST_DEPARTMENTS = 40, 8
 HOUR = pa.struct(
     [("hour", INSTANT), ("lookups", pa.int64()), ("usual_low", pa.float64()), ("usual_high", pa.float64())]
 )
-DAY = pa.struct([("day", pa.date32()), ("records", pa.int64()), ("foreign_records", pa.int64())])
+DAY = pa.struct(
+    [("day", pa.date32()), ("records", pa.int64()), ("foreign_records", pa.int64()), ("flagged", pa.bool_())]
+)
 SOURCE = pa.struct(
     [
         ("ip", pa.string()),
@@ -56,7 +58,18 @@ DETAILS = Table(
         Column("account", pa.string(), "the account"),
         Column("day", pa.date32(), "calendar day in the portal's zone"),
         Column("hours", pa.list_(HOUR), "look-ups in each hour of the day, and the account's usual band for it"),
-        Column("days", pa.list_(DAY), "records on the day and each of the 28 before; null where a day is not held"),
+        Column(
+            "days",
+            pa.list_(DAY),
+            "records on the day and each of the 28 before; null where a day is not held; flagged: it is part of no "
+            "comparison, for it alerted, was warned of early, or was too strange to learn from",
+        ),
+        Column(
+            "compared",
+            pa.list_(COMPARISON),
+            "signals of the alert's channel beside its own median and largest day, the same weekday last week, and the "
+            "99th percentile of its peers, in the 28 days before",
+        ),
         Column("sources", pa.list_(SOURCE), "where it came from, the busiest first, and who else comes from there"),
         Column("n_sources", pa.int64(), "how many there are, those not listed included"),
         Column("departments", pa.list_(DEPARTMENT), "birth departments, with their share of its past", "no identifier"),
@@ -66,7 +79,7 @@ DETAILS = Table(
 )
 
 
-def find_details(timeline: Timeline, day: date, accounts: Sequence[str]) -> pd.DataFrame:
+def find_details(timeline: Timeline, day: date, alerted: pd.DataFrame) -> pd.DataFrame:
     """What some accounts did on a day of the input, beside what was usual for them.
 
     Parameters
@@ -75,20 +88,22 @@ def find_details(timeline: Timeline, day: date, accounts: Sequence[str]) -> pd.D
         Days; the day must be one of its input's.
     day
         The day.
-    accounts
-        The accounts, those that alerted.
+    alerted
+        The accounts that alerted: `account`, `channel` and `peer_group` of `SCORES`.
 
     Returns
     -------
     pd.DataFrame
         `DETAILS`, by account.
     """
-    if not len(accounts):
+    if alerted.empty:
         return DETAILS.empty().to_pandas()  # type: ignore[no-any-return]
-    chosen = ibis.memtable({"account": sorted(set(accounts))})
+    accounts = sorted(set(alerted["account"]))
+    chosen = ibis.memtable({"account": accounts})
     past = timeline.past(day)
     hours = _hours(timeline, day, past, chosen)
-    days = _days(timeline, day, past, chosen)
+    days = _days(timeline, day, chosen)
+    compared = _compared(timeline, day, alerted)
     sources = _sources(timeline, day, past, chosen)
     departments = _departments(timeline, day, past, chosen)
     who = _who(timeline, day, chosen)
@@ -98,12 +113,13 @@ def find_details(timeline: Timeline, day: date, accounts: Sequence[str]) -> pd.D
             "day": day,
             "hours": hours[account],
             "days": days[account],
+            "compared": compared[account],
             "sources": sources.get(account, [])[:MOST_SOURCES],
             "n_sources": len(sources.get(account, [])),
             "departments": departments.get(account),
             **{name: _whole(who.get(account, {}).get(name)) for name in WHO},
         }
-        for account in sorted(set(accounts))
+        for account in accounts
     ]
     checked: pd.DataFrame = DETAILS.check(pa.Table.from_pylist(rows, schema=DETAILS.arrow)).to_pandas()
     return checked
@@ -149,20 +165,23 @@ def _band(
     ]
 
 
-def _days(timeline: Timeline, day: date, past: Past, chosen: ir.Table) -> dict[str, list[dict[str, Any]]]:
+def _days(timeline: Timeline, day: date, chosen: ir.Table) -> dict[str, list[dict[str, Any]]]:
     held = {*timeline.days_before(day), day}
     wanted = ("account", "day", "records", "foreign_records")
-    parts = [to_frame(rows.semi_join(chosen, "account").select(*wanted)) for rows in _both(timeline, day, past)]
+    both = (timeline.all_days_before(day), timeline.account_days(day))
+    parts = [to_frame(rows.semi_join(chosen, "account").select(*wanted)) for rows in both]
     rows = pd.concat(parts, ignore_index=True)
     rows = rows.assign(day=pd.to_datetime(rows["day"]).dt.date)
     totals = rows.groupby(["account", "day"])[["records", "foreign_records"]].sum(min_count=1)
     sums = dict(zip(totals.index, totals.to_dict("records"), strict=True))
+    flagged = set(flagged_days(timeline, day).itertuples(index=False, name=None))
     span = [day - timedelta(days=back) for back in range(PAST_DAYS, -1, -1)]
-    return {account: [_one_day(sums, account, each, held=each in held) for each in span] for account in _names(chosen)}
-
-
-def _both(timeline: Timeline, day: date, past: Past) -> tuple[ir.Table, ir.Table]:
-    return past.account_days, timeline.account_days(day)
+    return {
+        account: [
+            _one_day(sums, account, each, held=each in held) | {"flagged": (account, each) in flagged} for each in span
+        ]
+        for account in _names(chosen)
+    }
 
 
 def _one_day(sums: dict[Any, dict[str, Any]], account: str, day: date, *, held: bool) -> dict[str, Any]:
@@ -173,6 +192,14 @@ def _one_day(sums: dict[Any, dict[str, Any]], account: str, day: date, *, held: 
         "records": quiet if found is None else _whole(found["records"]),
         "foreign_records": quiet if found is None else _whole(found["foreign_records"]),
     }
+
+
+def _compared(timeline: Timeline, day: date, alerted: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in compare_days(timeline, day, alerted.drop_duplicates("account")).to_dict("records"):
+        told = {str(name): _known(value) for name, value in row.items() if name != "account"}
+        found.setdefault(row["account"], []).append(told)
+    return found
 
 
 def _sources(timeline: Timeline, day: date, past: Past, chosen: ir.Table) -> dict[str, list[dict[str, Any]]]:

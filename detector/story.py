@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from detector.account_days import ACCOUNT_DAYS
+from detector.comparison import compare_days, flagged_days
 from detector.errors import HistoryError
-from detector.explain import PEERS_HIGH
+from detector.explain import EVERYONE
 from detector.history import History
+from detector.joins import to_frame
 from detector.model.kept import Model
-from detector.novelty import PAST_DAYS
 from detector.scoring import ScoreSettings, score_days
 from detector.timeline import Timeline
 
 SHOWN = ("lookups", "records", "new_records", "foreign_records", "n_ips", "failures", "writes")
 """Signals of each past day."""
-COMPARED = (
-    "records",
-    "lookups",
-    "new_records",
-    "foreign_records",
-    "misses",
-    "busiest_hour",
-    "active_hours",
-    "off_hour_uses",
-    "n_networks",
-    "new_source_uses",
-    "new_agent_uses",
-    "failures",
-    "writes",
-    "foreign_writes",
-)
-"""Signals that are compared one by one."""
-WEEK = timedelta(days=7)
 
 
 class Story(NamedTuple):
@@ -44,11 +27,11 @@ class Story(NamedTuple):
     account, day
         Whose, and which.
     past
-        One row per day and channel, the day included, oldest first: day, channel, profession, and the `SHOWN` signals.
+        One row per day and channel, the day included, oldest first: day, channel, profession, the `SHOWN` signals, and
+        whether a day before was flagged: it alerted, was warned of early, or was too strange to learn from, and is part
+        of no comparison.
     compared
-        One row per signal of the day's stranger channel: signal, value, usual (median of its active days before),
-        largest (of them), week_before (the same weekday last week), peers (99th percentile of its peers' days before).
-        Null where unknown.
+        One row per signal of the day's stranger channel, as in `detector.comparison.compare_days`.
     score
         The account's row of `SCORES` that day; None if it was not active.
     """
@@ -87,16 +70,13 @@ def tell_story(
     chosen = day or _newest(timeline, history, account)
     if chosen not in history.days:
         raise HistoryError(f"{chosen} is not held; {history.folder} holds {history.days[0]} to {history.days[-1]}")
-    rows = _rows(timeline, history, chosen)
-    own = rows[rows["account"] == account]
-    if own.empty:
+    past = _days(timeline, account, chosen)
+    if past.empty:
         raise HistoryError(f"account {account!r} has no day in the 28 before {chosen}; is it written as in the dumps?")
     scored = score_days(timeline, model, days=[chosen], settings=settings).scores
     found = scored[scored["account"] == account].to_dict("records")
     score: dict[str, Any] | None = {str(name): value for name, value in found[0].items()} if found else None
-    channel = score["channel"] if score else own["channel"].iloc[-1]
-    past = own[["day", "channel", "profession", *SHOWN]].sort_values(["day", "channel"]).reset_index(drop=True)
-    return Story(account, chosen, past, _compare(rows, account, channel, chosen), score)
+    return Story(account, chosen, past, _compare(timeline, account, chosen, past, score).drop(columns="account"), score)
 
 
 def _history_of(timeline: Timeline) -> History:
@@ -116,27 +96,22 @@ def _newest(timeline: Timeline, history: History, account: str) -> date:
     return newest
 
 
-def _rows(timeline: Timeline, history: History, day: date) -> pd.DataFrame:
-    """Account-days of the day and the 28 before, of everybody."""
-    rows = history.table(timeline.con, ACCOUNT_DAYS.name, day - timedelta(days=PAST_DAYS), day)
-    columns = list(dict.fromkeys(("account", "channel", "day", "profession", *SHOWN, *COMPARED)))
-    table: pd.DataFrame = rows.select(*columns).to_pandas()
-    dated: pd.DataFrame = table.assign(day=list(pd.to_datetime(table["day"]).dt.date))
-    return dated
+def _days(timeline: Timeline, account: str, day: date) -> pd.DataFrame:
+    """The account's days among the 28 before, and the day itself, with their flags."""
+    both = (timeline.all_days_before(day), timeline.account_days(day))
+    columns = ("day", "channel", "profession", *SHOWN)
+    parts = [to_frame(rows.filter(rows.account == account).select(*columns)) for rows in both]
+    rows = pd.concat(parts, ignore_index=True)
+    rows = rows.assign(day=list(pd.to_datetime(rows["day"]).dt.date)).sort_values(["day", "channel"], ignore_index=True)
+    flagged = flagged_days(timeline, day)
+    return rows.assign(flagged=rows["day"].isin(flagged.loc[flagged["account"] == account, "day"]))
 
 
-def _compare(rows: pd.DataFrame, account: str, channel: str, day: date) -> pd.DataFrame:
-    same = rows[rows["channel"] == channel]
-    own = same[same["account"] == account].set_index("day")
-    before = own[own.index < day]
-    group = own["profession"].dropna()
-    peers = same[(same["day"] < day) & (same["profession"] == group.iloc[-1])] if len(group) else same.iloc[:0]
-    names = list(COMPARED)
-    values = {
-        "value": own.reindex([day])[names].iloc[0],
-        "usual": before[names].median(),
-        "largest": before[names].max(),
-        "week_before": own.reindex([day - WEEK])[names].iloc[0],
-        "peers": peers[peers["account"] != account][names].quantile(PEERS_HIGH),
-    }
-    return pd.DataFrame(values).reindex(names).rename_axis("signal").reset_index()
+def _compare(
+    timeline: Timeline, account: str, day: date, past: pd.DataFrame, score: dict[str, Any] | None
+) -> pd.DataFrame:
+    channel = score["channel"] if score else past["channel"].iloc[-1]
+    known = past["profession"].dropna()
+    group = score["peer_group"] if score else f"{known.iloc[-1] if len(known) else EVERYONE} {channel}"
+    asked = pd.DataFrame({"account": [account], "channel": [channel], "peer_group": [group]})
+    return compare_days(timeline, day, asked)

@@ -191,6 +191,10 @@ class Timeline:
     def _past_days(self, day: date) -> ir.Table:
         return self._before(ACCOUNT_DAYS, day) if self._given is None else self._given.account_days
 
+    def all_days_before(self, day: date) -> ir.Table:
+        """Account-days of the 28 days before, those that are set aside too: for people to see, not to compare with."""
+        return self._before(ACCOUNT_DAYS, day, leaves_out=False)
+
     def before(self, table: Table, day: date, *, only: Callable[[ir.Table], ir.Table]) -> ir.Table:
         """Some rows of a table of the 28 days before, without what is set aside; held."""
         return self.hold(self._before(table, day, only=only))
@@ -199,7 +203,14 @@ class Timeline:
         """Rows held where this sequence of days is, even if they are of this process's memory, or none."""
         return hold(_first, rows, self._all_built)
 
-    def _before(self, table: Table, day: date, *, only: Callable[[ir.Table], ir.Table] | None = None) -> ir.Table:
+    def _before(
+        self,
+        table: Table,
+        day: date,
+        *,
+        only: Callable[[ir.Table], ir.Table] | None = None,
+        leaves_out: bool = True,
+    ) -> ir.Table:
         """A table's rows of the 28 days before, without what is set aside."""
         first, last = day - timedelta(days=PAST_DAYS), day - timedelta(days=1)
         parts = [self._held(table, first, last)] if self.history else []
@@ -209,7 +220,7 @@ class Timeline:
         rows = functools.reduce(ibis.union, parts) if parts else _empty(table)
         if only is not None:
             rows = only(rows)
-        if not self._set_aside.num_rows:
+        if not self._set_aside.num_rows or not leaves_out:
             return rows
         return rows.anti_join(ibis.memtable(self._set_aside), ["account", "day"])
 

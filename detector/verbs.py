@@ -383,7 +383,7 @@ def _evidence(timeline: Timeline, scores: pd.DataFrame) -> pd.DataFrame:
 def _details(timeline: Timeline, scores: pd.DataFrame) -> pd.DataFrame:
     """What a report shows of the alerted accounts, on all days."""
     parts = [
-        find_details(timeline, pd.Timestamp(str(day)).date(), rows["account"].tolist())
+        find_details(timeline, pd.Timestamp(str(day)).date(), rows)
         for day, rows in scores[scores["alert"]].groupby("day")
     ]
     return pd.concat(parts, ignore_index=True) if parts else DETAILS.empty().to_pandas()

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from detector.comparison import COMPARED
 from detector.details import DETAILS
 from detector.schema import EVENTS
 from detector.verbs import Scored, score
@@ -89,6 +90,21 @@ def test_days_that_are_not_held_are_unknown_and_held_ones_are_counted(detail: di
     assert all(pd.isna(value) for value in records[:16])
     assert records[16:-1] == [5] * 12
     assert records[-1] == LOOKUPS + 5
+
+
+def test_the_day_stands_beside_what_is_usual(detail: dict[str, Any]) -> None:
+    """Each signal with the account's median and largest day, the same weekday last week, and its peers' days."""
+    found = {each["signal"]: each for each in detail["compared"]}
+    assert list(found) == list(COMPARED)
+    assert found["records"] == {
+        "signal": "records",
+        "value": LOOKUPS + 5,
+        "usual": 5,
+        "largest": 5,
+        "week_before": 5,
+        "peers": 5,
+    }
+    assert found["lookups"]["value"] == LOOKUPS + 10
 
 
 def test_sources_tell_who_else_comes_from_there(detail: dict[str, Any]) -> None:

@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("timeline",),
     ("model",),
     ("training", "checks", "alerting", "early", "explain", "campaigns"),
-    ("scoring", "alerts", "details"),
+    ("scoring", "alerts", "details", "comparison"),
     ("schedule",),
     ("ledger",),
     ("arriving", "seen", "news", "learning", "story"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -60,9 +60,17 @@ def _parts(story: Story) -> Iterator[RenderableType]:
     yield Text.assemble((visible(story.account), "bold"), profession, f" on {story.day:%A} {_long(story.day)}")
     yield from _verdict(story.score)
     yield Text("\nCompared with the 28 days before", style="bold")
+    left_out = list(dict.fromkeys(story.past.loc[story.past["flagged"], "day"]))
+    if left_out:
+        yield Text(f"without {_listed(left_out)}, flagged and so no measure of what is usual", style="dim")
     yield _comparison(story.compared)
     yield Text("\nDay by day", style="bold")
     yield _days(story.past, story.day)
+
+
+def _listed(days: Sequence[date]) -> str:
+    told = [f"{day.day} {day:%B}" for day in days]
+    return f"{', '.join(told[:-1])} and {told[-1]}" if len(told) > 1 else told[0]
 
 
 def _long(day: date) -> str:
@@ -102,7 +110,8 @@ def _days(past: pd.DataFrame, day: date) -> Table:
         channel = f" {row['channel']}" if several else ""
         bar = "" if pd.isna(row["records"]) else "█" * round(BAR_WIDTH * row["records"] / most)
         cells = [_number(row[name]) for name in SHOWN]
-        table.add_row(f"{row['day']:%a} {row['day']}{channel}", *cells, bar, style="bold" if row["day"] == day else "")
+        title = f"{row['day']:%a} {row['day']}{channel}{' flagged' if row['flagged'] else ''}"
+        table.add_row(title, *cells, bar, style="bold" if row["day"] == day else "")
     return table
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from detector.comparison import COMPARISONS
 from detector.details import WHO
 from detector.explain import say_unremarkable
 from detector.features import BY_NAME
@@ -72,6 +73,8 @@ def article(
         told |= {
             "hours": _hours(detail, row, anchor=anchor, zone=zone, language=language),
             "days": _days(detail, row, anchor=anchor, language=language),
+            "compared": list(_compared(detail, language)),
+            "left_out": _left_out(detail, language),
             "sources": [_source(source, zone, language) for source in list(detail["sources"])[:MOST_SOURCES]],
             "n_more_sources": max(int(detail["n_sources"]) - MOST_SOURCES, 0),
             "who": [(say(f"who_{name}", language), _known(detail[name], language)) for name in WHO],
@@ -137,16 +140,37 @@ def _days(detail: Mapping[Any, Any], row: Mapping[Any, Any], *, anchor: str, lan
         value = None if day["records"] is None or pd.isna(day["records"]) else float(day["records"])
         label = f"{day['day'].day}/{day['day'].month}" if back % EVERY_DAYS == 0 and place > 0 else ""
         told = f"{words.short_day(day['day'], language)} : {words.number(value, language)}"
-        bars.append(Bar(value, label=label, told=told, marked=day["day"] == row["day"]))
+        bars.append(Bar(value, label=label, told=told, marked=day["day"] == row["day"], hollow=bool(day["flagged"])))
     values = [bar.value for bar in bars]
-    before = [value for value in values[:-1] if value is not None]
+    before = [bar.value for bar in bars[:-1] if bar.value is not None and not bar.hollow]
     title = say("days_told" if before else "days_new", language).format(
         value=words.number(values[-1], language),
         day=words.short_day(row["day"], language),
         most=words.number(max(before, default=None), language),
     )
     svg = draw_bars(bars, title=title, name=f"{anchor}-d", language=language)
-    return {"title": title, "svg": svg, "not_held": None in values}
+    flagged = any(bar.hollow and bar.value for bar in bars)
+    return {"title": title, "svg": svg, "not_held": None in values, "flagged": flagged}
+
+
+def _compared(detail: Mapping[Any, Any], language: Language) -> Iterator[dict[str, Any]]:
+    """Signals that say something: there is some of it, that day or usually."""
+    for each in detail["compared"]:
+        known = {name: None if pd.isna(each[name]) else float(each[name]) for name in COMPARISONS}
+        if not any(known[name] for name in ("value", "usual")):
+            continue
+        most = max((known[name] or 0.0 for name in ("largest", "peers")), default=0.0)
+        yield {
+            "signal": say(f"signal_{each['signal']}", language),
+            "beyond": (known["value"] or 0.0) > most,
+            "cells": [(say(f"compared_{name}", language), words.amount(known[name], language)) for name in COMPARISONS],
+        }
+
+
+def _left_out(detail: Mapping[Any, Any], language: Language) -> str | None:
+    """Which days of the account are part of no comparison."""
+    days = [words.short_day(day["day"], language) for day in detail["days"] if day["flagged"]]
+    return say("left_out", language).format(words.listed(days, language)) if days else None
 
 
 def _source(source: Mapping[str, Any], zone: str, language: Language) -> dict[str, Any]:

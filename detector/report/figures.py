@@ -31,6 +31,8 @@ class Bar(NamedTuple):
         What a pointer, or a screen reader, is told of it.
     marked
         It is the one that the picture is about.
+    hollow
+        Only its outline is drawn: it is no part of what the others are compared with.
     """
 
     value: float | None
@@ -39,6 +41,7 @@ class Bar(NamedTuple):
     label: str = ""
     told: str = ""
     marked: bool = False
+    hollow: bool = False
 
 
 def draw_bars(bars: Sequence[Bar], *, title: str, name: str, language: Language = "en") -> Markup:
@@ -109,7 +112,7 @@ def _bar(bar: Bar, x: float, step: float, *, top: float) -> Iterable[Markup]:
         beyond = bar.marked or (bar.high is not None and bar.value > bar.high)
         y = _y(bar.value, top)
         width = min(max(step - GAP, 1.0), WIDEST)
-        kind = "beyond" if beyond else "bar"
+        kind = "hollow" if bar.hollow else "beyond" if beyond else "bar"
         yield _rect(kind, x + (step - width) / 2, y, width, HEIGHT - BOTTOM - y, told=bar.told)
     if bar.label:
         yield Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -88,6 +89,32 @@ WORDS: dict[str, tuple[str, str]] = {
         "Dossiers par jour sur 28 jours, tous canaux : {value} le {day} ; aucun jour antérieur n'est connu.",
     ),
     "the_day": ("that day", "ce jour"),
+    "flagged": ("flagged before", "déjà signalé"),
+    "compared": ("Compared with the 28 days before", "Comparaison aux 28 jours précédents"),
+    "left_out": (
+        "Left out, since flagged before: {}.",
+        "Laissés de côté, car déjà signalés : {}.",
+    ),
+    "signal": ("Signal", "Signal"),
+    "compared_value": ("that day", "ce jour"),
+    "compared_usual": ("usual", "habituel"),
+    "compared_largest": ("largest", "max."),
+    "compared_week_before": ("a week before", "7 jours avant"),
+    "compared_peers": ("99 % of peers", "99 % des pairs"),
+    "signal_records": ("records", "dossiers"),
+    "signal_lookups": ("look-ups", "consultations"),
+    "signal_new_records": ("new to it", "nouveaux pour lui"),
+    "signal_foreign_records": ("foreign", "étrangers"),
+    "signal_misses": ("not found", "non trouvés"),
+    "signal_busiest_hour": ("in the busiest hour", "à l'heure de pointe"),
+    "signal_active_hours": ("active hours", "heures actives"),
+    "signal_off_hour_uses": ("at unusual hours", "à des heures inhabituelles"),
+    "signal_n_networks": ("networks", "réseaux"),
+    "signal_new_source_uses": ("from new networks", "depuis un réseau nouveau"),
+    "signal_new_agent_uses": ("with new browsers", "avec un navigateur nouveau"),
+    "signal_failures": ("failed sign-ins", "connexions échouées"),
+    "signal_writes": ("writes", "écritures"),
+    "signal_foreign_writes": ("writes to strangers", "écritures sur des inconnus"),
     "not_held": ("a day that is not held", "un jour sans données"),
     "before": ("before", "avant"),
     "sources": ("Where from", "D'où"),
@@ -253,6 +280,19 @@ TERMS: tuple[tuple[tuple[str, str], tuple[str, str]], ...] = (
         ),
     ),
     (
+        ("The comparison", "La comparaison"),
+        (
+            (
+                "Usual: the median of its active days. A week before: the same weekday. Peers: what 99 in 100 of their "
+                "days stay under. In red what exceeds its largest day and its peers. Flagged days are left out."
+            ),
+            (
+                "Habituel : médiane de ses jours actifs. Max. : son plus grand jour. 7 jours avant : le même jour "
+                "de semaine. Pairs : 99 % de leurs jours. En rouge : plus que max. et pairs. Sans jours signalés."
+            ),
+        ),
+    ),
+    (
         ("Foreign", "Étrangers"),
         (
             "Persons whom neither it nor accounts that share patients with it (“around it”) saw in 28 days.",
@@ -313,6 +353,17 @@ def number(value: float | None, language: Language) -> str:
         return "–"
     text = f"{value:,.0f}"
     return text if language == "en" else text.replace(",", NARROW)
+
+
+def amount(value: float | None, language: Language) -> str:
+    """A number with one decimal where it is no whole number, as medians and percentiles may be; a dash for none."""
+    return number(value, language) if value is None or value == int(value) else decimal(value, language, digits=1)
+
+
+def listed(texts: Sequence[str], language: Language) -> str:
+    """Things one after the other: `a, b and c`."""
+    joined = " and " if language == "en" else " et "
+    return joined.join([", ".join(texts[:-1]), texts[-1]]) if len(texts) > 1 else "".join(texts)
 
 
 def decimal(value: float, language: Language, *, digits: int = 2) -> str:

@@ -85,11 +85,24 @@ def _details(name: str, agent: str) -> dict[str, Any]:
         for hour in range(24)
     ]
     days: list[dict[str, Any]] = [
-        {"day": DAY - timedelta(days=back), "records": 31 if back % 7 < 5 else 0, "foreign_records": 2}
+        {
+            "day": DAY - timedelta(days=back),
+            "records": 31 if back % 7 < 5 else 0,
+            "foreign_records": 2,
+            "flagged": False,
+        }
         for back in range(28, 0, -1)
     ]
-    days[0] = {"day": days[0]["day"], "records": None, "foreign_records": None}
-    days.append({"day": DAY, "records": 1204, "foreign_records": 1100})
+    days[0] |= {"records": None, "foreign_records": None}
+    days[-1] |= {"records": 950, "foreign_records": 900, "flagged": True}
+    days.append({"day": DAY, "records": 1204, "foreign_records": 1100, "flagged": False})
+    compared = [
+        {"signal": "records", "value": 1204, "usual": 30.5, "largest": 44, "week_before": 31, "peers": 90.2},
+        {"signal": "misses", "value": 0, "usual": 0, "largest": 3, "week_before": None, "peers": 4},
+        {"signal": "writes", "value": 2, "usual": None, "largest": None, "week_before": None, "peers": 4},
+        {"signal": "lookups", "value": 1300, "usual": 31, "largest": 1100, "week_before": 1001, "peers": 1108.5},
+        {"signal": "failures", "value": 1300, "usual": 31, "largest": 1400, "week_before": 1001, "peers": 1108.5},
+    ]
     source = {
         "ip": "192.0.2.7",
         "network": "192.0.2",
@@ -115,6 +128,7 @@ def _details(name: str, agent: str) -> dict[str, Any]:
         "day": date(2026, 2, 12),
         "hours": hours,
         "days": days,
+        "compared": compared,
         "sources": sources,
         "n_sources": 20,
         "departments": departments,

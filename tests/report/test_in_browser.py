@@ -65,6 +65,12 @@ def test_nothing_is_cut_off_at_the_side(browser: Browser, page: Path, width: int
     assert (tmp_path / "page.png").stat().st_size > 50_000
 
 
+def test_french_words_fit_a_phone(browser: Browser, tmp_path: Path) -> None:
+    """They are longer."""
+    browser.open(write_report(write_made(tmp_path / "out", alerts=1), language="fr"), width=390)
+    assert browser.run("return document.documentElement.scrollWidth") <= 390
+
+
 def test_dark_is_dark(browser: Browser, page: Path) -> None:
     """The page follows what the reader prefers."""
     ask = "return getComputedStyle(document.body).backgroundColor"

@@ -83,6 +83,44 @@ def test_the_report_speaks_french_whatever_the_results_were_scored_in(results: P
     assert "never looked up" not in text
 
 
+def test_each_alert_stands_beside_what_an_analyst_compares_it_with(results: Path) -> None:
+    """Median, largest day, last week, peers; what there is none of is left out; what exceeds all of them is marked."""
+    english, french = (write_report(results, language=language).read_text() for language in LANGUAGES)
+    for page, cells in (
+        (english, ("1,204", "30.5", "44", "31", "90.2")),
+        (french, ("1\u202f204", "30,5", "44", "31", "90,2")),
+    ):
+        rows = _rows_of(page, "compared")
+        assert rows[1][1:] == list(cells)
+        assert rows[2][1:] == ["2", "–", "–", "–", "4"]
+        assert len(rows) == 5
+        assert page.count('<tr class="over">') == 2 * 2
+    assert _rows_of(english, "compared")[0] == [
+        "Signal",
+        "that day",
+        "usual",
+        "largest",
+        "a week before",
+        "99 % of peers",
+    ]
+    assert "Left out, since flagged before: 11 February 2026." in english
+    assert "Laissés de côté, car déjà signalés : 11 février 2026." in french
+
+
+def _rows_of(page: str, kind: str) -> list[list[str]]:
+    """The cells of the first table of a class."""
+    table = page.partition(f'<table class="{kind}"')[2].partition("</table>")[0]
+    return [re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", row) for row in table.split("<tr")[1:]]
+
+
+def test_a_flagged_day_is_drawn_hollow_and_is_no_largest_day(results: Path) -> None:
+    """950 records on the day before, of which the picture's sentence says nothing, and its own key does."""
+    page = write_report(results).read_text()
+    assert page.count('<rect class="hollow"') == 2
+    assert "at most 31 on a day before" in page
+    assert '<span class="key key-hollow"></span>flagged before' in page
+
+
 def test_every_word_is_there_in_both_languages() -> None:
     """No key lacks a language, and placeholders agree."""
     for key, both in WORDS.items():
