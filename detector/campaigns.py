@@ -78,7 +78,8 @@ def find_campaigns(
     -------
     pd.DataFrame
         One row per campaign and account: `campaign` (a stable name), `account`, `day`, `p_value` of the account,
-        `pooled_p_value` of the campaign's accounts (Simes), `sources` of the campaign, and `via`, those of the account.
+        `pooled_p_value` of the campaign's accounts (Simes; an account without one counts as one, and null where none
+        has any), `sources` of the campaign, and `via`, those of the account.
     """
     settings = settings or CampaignSettings()
     near = judged.loc[judged["alert"] | (judged["p_value"] <= settings.near), ["account", "day", "p_value", "alert"]]
@@ -178,7 +179,8 @@ def join_accounts(near: pd.DataFrame, uses: pd.DataFrame) -> pd.DataFrame:
 def _describe(members: pd.DataFrame) -> pd.DataFrame:
     sources = sorted({source for found in members["via"] for source in found})
     name = "C-" + hashlib.sha256(sources[0].encode()).hexdigest()[:10]
-    pooled = simes(members["p_value"].fillna(1.0).to_numpy(dtype=np.float64))
+    told = members["p_value"].notna().any()
+    pooled = simes(members["p_value"].fillna(1.0).to_numpy(dtype=np.float64)) if told else np.nan
     repeated = pd.Series([sources] * len(members), index=members.index)
     return members.assign(campaign=name, pooled_p_value=pooled, sources=repeated).sort_values("account")
 

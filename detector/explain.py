@@ -99,6 +99,18 @@ def reasons_of(
     ]
 
 
+def contributions_of(contributions: NDArray[np.float64], *, columns: Sequence[str]) -> list[list[dict[str, Any]]]:
+    """What each deviation adds to the tail sum of each row, the weightiest first: {deviation, contribution}."""
+    return [
+        [
+            {"deviation": columns[place], "contribution": float(row[place])}
+            for place in np.argsort(-row, kind="stable")
+            if row[place]
+        ]
+        for row in contributions
+    ]
+
+
 def _view(deviation: str) -> str:
     """What of a signal a deviation looks at: the day (`records`), or a longer span (`records__week`)."""
     signal, kind = deviation.split("__")

@@ -22,6 +22,7 @@ from detector.errors import HistoryError, ModelError
 from detector.explain import (
     Language,
     Usual,
+    contributions_of,
     peer_values,
     reasons_of,
     span_values,
@@ -47,6 +48,7 @@ REASON = pa.struct(
         ("sentence", pa.string()),
     ]
 )
+CONTRIBUTION = pa.struct([("deviation", pa.string()), ("contribution", pa.float64())])
 UNKNOWN = "unknown"
 SCORES = Table(
     "scores",
@@ -65,7 +67,14 @@ SCORES = Table(
         Column(
             "reasons",
             pa.list_(REASON),
-            "why: at most five, the weightiest first, so that they add up to less than `tail_sum`",
+            "why: at most five, the weightiest first; they may add up to less than `tail_sum`, `contributions` do not",
+            "it is usual",
+        ),
+        Column(
+            "contributions",
+            pa.list_(CONTRIBUTION),
+            "what each deviation adds to `tail_sum`, in nats, the weightiest first: together, all of it; of the "
+            "account-days that get reasons",
             "it is usual",
         ),
         Column(
@@ -79,6 +88,13 @@ SCORES = Table(
             pa.string(),
             "other accounts of the day with its rare sources, or begun at the same moment",
             "none",
+        ),
+        Column(
+            "campaign_p_value",
+            pa.float64(),
+            "pooled p-value of the campaign's accounts (Simes): it orders campaigns, no more, for they were chosen by "
+            "their own",
+            "no campaign, or none of its accounts has a p-value",
         ),
         Column("checks", pa.list_(pa.string()), "deterministic checks that fired", "none"),
         Column("model_version", pa.string(), "hash of the model"),
@@ -271,7 +287,7 @@ def explain_rows(
     `judged` holds all accounts of the day, or at least those that get reasons; `n_accounts` were tested.
     """
     told = judged.assign(model_version=model.version, cold=model.cold)
-    told = told.assign(reasons=_reasons(timeline, model, told, day, settings))
+    told = told.assign(**_reasons(timeline, model, told, day, settings))
     return told.assign(unremarkable_without=_unremarkable(told, model, settings, n_accounts=n_accounts))
 
 
@@ -332,7 +348,7 @@ def score_running(
     judged = judged[judged["alert"]].assign(model_version=model.version, cold=model.cold)
     judged = judged.assign(unremarkable_without=pd.Series([[]] * len(judged), index=judged.index))
     past = timeline.sample(day, accounts=told)
-    judged = judged.assign(reasons=_reasons(timeline, model, judged, day, settings, past=past))
+    judged = judged.assign(**_reasons(timeline, model, judged, day, settings, past=past))
     return Scored(to_scores(judged), early, fired)
 
 
@@ -403,10 +419,12 @@ def _add_checks(judged: pd.DataFrame, fired: pd.DataFrame) -> pd.DataFrame:
 def _add_campaigns(judged: pd.DataFrame, timeline: Timeline, day: date, settings: ScoreSettings) -> pd.DataFrame:
     """Accounts that share rare sources, or began at one moment, alert together, though some would not alone."""
     found = find_campaigns(judged, timeline.sources(day), timeline.past(day).sources, settings=settings.campaigns)
-    campaign = judged["account"].map(found.set_index("account")["campaign"])
+    campaigns = found.set_index("account")
+    campaign, pooled = (judged["account"].map(campaigns[name]) for name in ("campaign", "pooled_p_value"))
     joined = campaign.notna()
     queue = judged["queue"].where(judged["alert"] | ~joined, "main")
-    return judged.assign(campaign=campaign, queue=queue, alert=judged["alert"] | joined)
+    told = {"campaign": campaign, "campaign_p_value": pooled.astype("float64")}
+    return judged.assign(queue=queue, alert=judged["alert"] | joined, **told)
 
 
 def _rank(judged: pd.DataFrame) -> pd.DataFrame:
@@ -422,7 +440,8 @@ def _reasons(
     settings: ScoreSettings,
     *,
     past: ir.Table | None = None,
-) -> pd.Series:
+) -> dict[str, pd.Series]:
+    """`reasons` and `contributions` of those that anybody looks at; of the others, none."""
     wanted = judged["queue"].notna() | judged["alert"] | (judged["rank"] <= settings.explained)
     rows = judged[wanted & (judged["tail_sum"] > 0)]
     contributions = (
@@ -440,8 +459,12 @@ def _reasons(
     )
     language: Language = "fr" if settings.language == "fr" else "en"
     found = reasons_of(rows, contributions, columns=model.columns, usual=usual, language=language)
-    by_index = dict(zip(rows.index, found, strict=True))
-    return pd.Series([by_index.get(index, []) for index in judged.index], index=judged.index)
+    told = {"reasons": found, "contributions": contributions_of(contributions, columns=model.columns)}
+    by_index = {name: dict(zip(rows.index, values, strict=True)) for name, values in told.items()}
+    return {
+        name: pd.Series([known.get(index, []) for index in judged.index], index=judged.index)
+        for name, known in by_index.items()
+    }
 
 
 def _unremarkable(judged: pd.DataFrame, model: Model, settings: ScoreSettings, *, n_accounts: int) -> pd.Series:

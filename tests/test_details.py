@@ -11,6 +11,7 @@ import pytest
 
 from detector.comparison import COMPARED
 from detector.details import DETAILS
+from detector.explain import MAX_REASONS
 from detector.schema import EVENTS
 from detector.verbs import Scored, score
 
@@ -70,6 +71,19 @@ def test_there_is_one_row_per_alert(scored: Scored) -> None:
     alerts = scored.scores[scored.scores["alert"]]
     assert scored.details["account"].tolist() == alerts["account"].tolist() == ["a0"]
     assert set(scored.details) == set(DETAILS.names)
+
+
+def test_contributions_add_up_to_the_tail_sum_and_reasons_are_the_weightiest_of_them(scored: Scored) -> None:
+    """Of every account-day that is explained; others have none of either."""
+    assert (scored.scores["tail_sum"] > 0).any()
+    for row in scored.scores.to_dict("records"):
+        parts = [each["contribution"] for each in row["contributions"]]
+        told = [each["contribution"] for each in row["reasons"]]
+        assert sum(parts) == pytest.approx(row["tail_sum"], abs=1e-9)
+        assert parts == sorted(parts, reverse=True)
+        assert all(part > 0 for part in parts)
+        assert sum(told) <= row["tail_sum"] + 1e-9
+        assert sum(told) == pytest.approx(row["tail_sum"], abs=1e-9) or len(told) == MAX_REASONS
 
 
 def test_hours_add_up_to_the_look_ups_and_stand_beside_what_is_usual(detail: dict[str, Any]) -> None:

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pandas as pd
+import pytest
 
-from detector.scoring import stranger_channels, to_scores
+from detector.campaigns import simes
+from detector.scoring import ScoreSettings, _add_campaigns, stranger_channels, to_scores
+from tests.test_campaigns import DAY, SLOW, slow_theft
 
 ROWS = pd.DataFrame(
     {
@@ -32,3 +38,17 @@ def test_the_order_in_which_a_database_adds_up_is_not_told() -> None:
     found = to_scores(rows)
     assert found["records__own"].tolist() == [0.6, 0.6]
     assert found["writes__week"].isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("p_value", [0.004, float("nan")])
+def test_a_campaign_is_named_with_its_pooled_p_value(p_value: float) -> None:
+    """Simes' of its accounts; of accounts without a p-value there is none, and others have no campaign."""
+    judged, today, before = slow_theft(ips=["203.0.113.1"] * 60, begin=np.linspace(0, 400, 60))
+    judged = judged.assign(queue=None, alert=judged["account"].isin(SLOW))
+    judged.loc[judged["alert"], "p_value"] = p_value
+    days: Any = SimpleNamespace(sources=lambda day: today, past=lambda day: SimpleNamespace(sources=before))
+    found = _add_campaigns(judged, days, DAY, ScoreSettings()).set_index("account")
+    assert found.loc[SLOW, "campaign"].nunique() == 1
+    pooled = found.loc[SLOW, "campaign_p_value"]
+    assert pooled.isna().all() if np.isnan(p_value) else (pooled == simes(np.full(60, p_value))).all()
+    assert found.drop(SLOW)["campaign_p_value"].isna().all()

@@ -181,9 +181,12 @@ def _resource(alert: Mapping[Any, Any]) -> dict[str, Any]:
     return {"name": alert["account"], "uid": alert["account"], "type": "Account"}
 
 
+_FACTS = ("score", "p_value", "rank", "channel", "cold", "tail_sum", "campaign", "campaign_p_value")
+
+
 def _unmapped(alert: Mapping[Any, Any], score: Mapping[Any, Any] | None) -> dict[str, Any]:
     facts = {name: alert[name] for name in ("queue", "records_exposed", "checks")}
     facts["day"] = pd.Timestamp(alert["day"]).date()
     if score is not None:
-        facts |= {name: score[name] for name in ("score", "p_value", "rank", "channel", "cold", "tail_sum")}
+        facts |= {name: score[name] for name in _FACTS}
     return facts

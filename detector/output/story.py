@@ -34,6 +34,8 @@ COMPARISONS = {
     "peers": "99 % of peers",
 }
 BAR_WIDTH = 20
+MOST_TOLD = 0.995
+"""Reasons that make up less of the tail sum than this are not all there is."""
 UNKNOWN = "–"
 
 
@@ -87,6 +89,15 @@ def _verdict(score: Mapping[str, Any] | None) -> Iterator[Text]:
     yield Text(f"Score {score['score']:.2f}{p_value}, number {score['rank']} of the day{cold}.{alert}")
     for reason in score["reasons"]:
         yield Text(f"  · {visible(reason['sentence'])}")
+    told = sum(reason["contribution"] for reason in score["reasons"])
+    if told < MOST_TOLD * score["tail_sum"]:
+        yield Text(
+            f"  These are {told / score['tail_sum']:.0%} of what adds up; lesser signs are the rest.", style="dim"
+        )
+    if isinstance(score["campaign"], str):
+        pooled = score["campaign_p_value"]
+        together = "" if pd.isna(pooled) else f", pooled p {pooled:.2g}"
+        yield Text(f"  Driven together with others: campaign {score['campaign']}{together}.")
     unremarkable = say_unremarkable(score.get("unremarkable_without"), "en")
     if unremarkable:
         yield Text(f"  {unremarkable}")

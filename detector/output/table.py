@@ -20,6 +20,8 @@ MOST_REASONS = 3
 """Two or three reasons are read; five are not."""
 REVIEWS = {"budget": "slow", "newcomer": "newcomer", "robot": "first batch"}
 """Queues that wait for review, and what the table calls them."""
+MOST_NAMED = 6
+"""Accounts of a campaign in its line; each has its own row below."""
 STORY = ("volume", "who", "stranger", "where", "writes", "source", "rhythm")
 """How a person would tell it: how much, of whom, from where, and when; families of signals."""
 SAID_BY_CHECK: dict[str, tuple[str, ...]] = {
@@ -93,9 +95,23 @@ def _day(
     told = {account: [warning] for account, warning in warned.items()}
     for account, seen in fired.dropna(subset="account").groupby("account")["evidence"]:
         told.setdefault(str(account), []).extend(seen)
+    yield from _campaigns(rows)
     for place, section in enumerate(_sections(rows, warned, top=top)):
         yield Text(f"\n{section.title}", style=section.style)
         yield _table(section, told, width=width, header=place == 0)
+
+
+def _campaigns(rows: pd.DataFrame) -> Iterator[RenderableType]:
+    """One line for each campaign, the least likely first."""
+    members = rows.dropna(subset="campaign").groupby("campaign", sort=True)
+    found = members.agg(accounts=("account", list), pooled=("campaign_p_value", "first")).sort_values("pooled")
+    for name, accounts, pooled in found.itertuples(name=None):
+        together = "" if pd.isna(pooled) else f", pooled p {_p_value(pooled)}"
+        listed = ", ".join(visible(account) for account in accounts[:MOST_NAMED])
+        more = f" and {len(accounts) - MOST_NAMED} more" if len(accounts) > MOST_NAMED else ""
+        yield Text(
+            f"Campaign {name}: {len(accounts)} accounts driven together{together}: {listed}{more}", style="bold red"
+        )
 
 
 def _title(day: Any, rows: pd.DataFrame, n_accounts: int) -> Text:

@@ -62,7 +62,7 @@ def article(
             *(reason["sentence"] for reason in row["reasons"]),
         ],
         "unremarkable": say_unremarkable(row.get("unremarkable_without"), language),
-        "campaign": say("campaign_told", language).format(name=row["campaign"]) if fellows else None,
+        "campaign": _campaign(row, language) if fellows else None,
         "fellows": list(fellows[:MOST_FELLOWS]),
         "n_more_fellows": max(len(fellows) - MOST_FELLOWS, 0),
         "early": _early(early, zone, language),
@@ -86,6 +86,12 @@ def article(
 def title_of(finding: Mapping[str, Any]) -> str:
     """What an alert is about, in the words of the run."""
     return str(finding["finding_info"]["title"])
+
+
+def _campaign(row: Mapping[Any, Any], language: Language) -> str:
+    pooled = row["campaign_p_value"]
+    together = "" if pd.isna(pooled) else f" ({say('pooled', language)} {words.probability(pooled, language)})"
+    return say("campaign_told", language).format(name=row["campaign"] + together)
 
 
 def _early(early: Mapping[Any, Any] | None, zone: str, language: Language) -> str | None:

@@ -148,6 +148,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "{name}: driven from the same rare sources, or begun at the same moment, as",
         "{name} : piloté depuis les mêmes sources rares, ou commencé au même moment, que",
     ),
+    "pooled": ("all together", "ensemble"),
     "no_campaign": (
         "None found: it shares no rare source, and no moment of beginning, with another strange account.",
         "Aucune : il ne partage ni source rare ni moment de début avec un autre compte étrange.",

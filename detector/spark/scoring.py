@@ -32,8 +32,8 @@ from detector.timeline import Timeline
 
 MEASURES = ("score", "strangeness", "tail_sum", "forest", "accumulated", "largest_tail", "plain_sum")
 MARKS = pa.schema([("account", pa.string()), ("alert", pa.bool_()), ("queue", pa.string())])
-FINDINGS = ("checks", "campaign")
-TOLD = ("alert", "queue", "reasons", "unremarkable_without")
+FINDINGS = ("checks", "campaign", "campaign_p_value")
+TOLD = ("alert", "queue", "reasons", "contributions", "unremarkable_without")
 """Columns of `SCORES` that the driver fills in, for those that anybody looks at."""
 
 
@@ -181,16 +181,21 @@ def _add_campaigns(
     both = small.select("account", at_once).union(alerted.withColumn("at_once", F.lit(True)))
     near = con.held(both.groupBy("account").agg(F.max("at_once").alias("at_once")))
     if near.count() < MIN_MEMBERS:
-        return marks.assign(campaign=None)
+        return marks.assign(campaign=None, campaign_p_value=None)
     sources, past = timeline.sources(day), timeline.past(day).sources
     uses = shared_sources(sources, past, con.table_of(near), settings=settings.campaigns)
     members = _of_accounts(rows, sorted(set(uses["account"]))).assign(alert=True)
-    found = join_accounts(members, uses).set_index("account")["campaign"]
+    found = join_accounts(members, uses).set_index("account")
     marks = _with_accounts(marks, found.index)
     joined = marks["account"].isin(found.index)
-    campaign = pd.Series([found.get(account) for account in marks["account"]], index=marks.index, dtype="object")
+    told = found[["campaign", "pooled_p_value"]].astype("object").reindex(marks["account"]).set_index(marks.index)
     queue = marks["queue"].where(marks["alert"] | ~joined, "main")
-    return marks.assign(campaign=campaign, queue=queue, alert=marks["alert"] | joined)
+    return marks.assign(
+        campaign=told["campaign"],
+        campaign_p_value=told["pooled_p_value"],
+        queue=queue,
+        alert=marks["alert"] | joined,
+    )
 
 
 _ACCOUNTS = pa.schema([("account", pa.string())])
@@ -258,6 +263,7 @@ def _finish(ranked: DataFrame, told: pd.DataFrame, model: Model) -> DataFrame:
     filled = {
         "alert": F.coalesce("alert", F.lit(False)),
         "reasons": F.coalesce("reasons", F.array().cast(kinds["reasons"])),
+        "contributions": F.coalesce("contributions", F.array().cast(kinds["contributions"])),
         "unremarkable_without": F.coalesce("unremarkable_without", F.array().cast(kinds["unremarkable_without"])),
         "model_version": F.lit(model.version),
         "cold": F.lit(model.cold),

@@ -32,6 +32,8 @@ FOUND = scores(
         "score": 0.84,
         "records": 1_204,
         "p_value": 2e-5,
+        "campaign": "C-1",
+        "campaign_p_value": 3e-9,
         "reasons": [reason("records", "1,204 different records"), reason("misses", "none", usual=None, peers=None)],
     },
     {"account": "b", "alert": True, "queue": "check", "checks": ["tool_agent"]},
@@ -100,3 +102,9 @@ def test_marks_that_turn_text_around_are_escaped() -> None:
     text = to_jsonl(build_alerts(found, fired(), pd.DataFrame()), found, zone="Europe/Paris")
     assert text.isascii()
     assert "a\u202eb" in json.dumps(json.loads(text), ensure_ascii=False)
+
+
+def test_an_alert_names_its_campaign_and_the_pooled_p_value() -> None:
+    """One that belongs to none says so."""
+    told = [(each["unmapped"]["campaign"], each["unmapped"]["campaign_p_value"]) for each in findings()[1:]]
+    assert told == [("C-1", 3e-9), (None, None)]

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
 
 from detector.output.story import render_story
 from detector.story import SHOWN, Story
+from tests.output.made import reason, scores
 
 DAY = date(2026, 2, 12)
 
 
-def _printed(flagged: list[date]) -> str:
+def _printed(flagged: list[date], score: dict[str, Any] | None = None) -> str:
     days = [DAY - timedelta(days=back) for back in (9, 8, 2, 1, 0)]
     past = pd.DataFrame({"day": days, "channel": "portal", "profession": "nurse"} | dict.fromkeys(SHOWN, 9.0))
     compared = {"signal": ["records"], "value": 9.0, "usual": 4.5, "largest": 7.0, "week_before": None, "peers": 8.0}
-    story = Story("a", DAY, past.assign(flagged=past["day"].isin(flagged)), pd.DataFrame(compared), None)
+    story = Story("a", DAY, past.assign(flagged=past["day"].isin(flagged)), pd.DataFrame(compared), score)
     console = Console(width=120, color_system=None)
     with console.capture() as printed:
         console.print(render_story(story))
@@ -36,3 +38,15 @@ def test_flagged_days_are_marked_and_said_to_be_left_out() -> None:
 def test_a_past_without_flags_says_nothing_of_them() -> None:
     """Nor does it mark the day itself."""
     assert "flagged" not in _printed([])
+
+
+def test_a_campaign_is_named_with_its_pooled_p_value_and_reasons_with_their_share() -> None:
+    """Five reasons of a day with many are not all there is, and the story says so."""
+    found = scores({"account": "a", "p_value": 0.002, "tail_sum": 10.0, "campaign": "C-1", "campaign_p_value": 3e-9})
+    row = {str(name): value for name, value in found.to_dict("records")[0].items()}
+    text = _printed([], row | {"reasons": [reason("records", "many", contribution=8.0)]})
+    assert "These are 80% of what adds up; lesser signs are the rest." in text
+    assert "Driven together with others: campaign C-1, pooled p 3e-09." in text
+    whole = _printed([], row | {"campaign": None, "reasons": [reason("records", "many", contribution=10.0)]})
+    assert "lesser signs" not in whole
+    assert "campaign" not in whole

@@ -153,3 +153,11 @@ def test_no_account_at_all_is_told() -> None:
 def test_every_family_has_its_place_in_the_story() -> None:
     """A reason of any family can be told."""
     assert sorted(STORY) == sorted(get_args(Family))
+
+
+def test_a_campaign_has_a_line_with_its_pooled_p_value() -> None:
+    """Above the alerts, with the first of its accounts."""
+    members = [ALERT | {"account": f"m{n}", "campaign": "C-1", "campaign_p_value": 3e-9} for n in range(8)]
+    text = printed(scores(*members), width=120)
+    assert "Campaign C-1: 8 accounts driven together, pooled p 3e-9: m0, m1, m2, m3, m4, m5 and 2 more" in text
+    assert "Campaign" not in printed(scores(ALERT), width=120)

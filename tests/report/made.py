@@ -27,7 +27,9 @@ def write_made(
 ) -> Path:
     """Write results with some alerts, one account for review, and one that early warning alone told of."""
     names = [account.format(number) for number in range(alerts)]
-    rows = [_row(name) | {"alert": True, "queue": "main", "campaign": "C-1"} for name in names]
+    rows = [
+        _row(name) | {"alert": True, "queue": "main", "campaign": "C-1", "campaign_p_value": 0.00123} for name in names
+    ]
     rows += [_row("waiting") | {"queue": "robot", "profession": "laboratory"}, _row("strange")]
     found = scores(*rows)
     fired = pd.DataFrame(

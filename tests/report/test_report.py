@@ -58,7 +58,7 @@ def test_the_report_tells_all_that_an_analyst_asks_of_an_alert(results: Path) ->
         "1,204 on 12 February 2026; at most 31 on a day before",
         "1 that day, 0 in 28 days",
         "and 8 more",
-        "driven from the same rare sources, or begun at the same moment, as",
+        "C-1 (all together p = 0.00123): driven from the same rare sources, or begun at the same moment, as",
         "Find who asked for the reset",
         "day.csv, lines 7 to 1,400",
         "a warning",
