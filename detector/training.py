@@ -91,26 +91,39 @@ def fit_model(
     X = to_matrix(rows, columns)
     kinds = kind_of(rows, newcomer_days=settings.newcomer_days)
     honest = believed = ~_among(rows, set_aside)
+    fitted = _fit(X, honest, columns, seed=settings.seed)
     # Twice: what an attack hides behind itself in the first fit stands out in the second.
     for _ in range(2):
-        estimator = ExtractionForest(families=families_of(columns), random_state=settings.seed).fit(X[honest])
-        strangeness = -estimator.score_samples(X)
-        honest = believed & _looks_honest(strangeness, kinds, factor=settings.set_aside_factor)
-    estimator = ExtractionForest(families=families_of(columns), random_state=settings.seed).fit(X[honest])
-    calibration = rows.loc[honest, ["day"]].assign(
-        kind=kinds[honest],
-        strangeness=-estimator.score_samples(X[honest]),
-    )
+        before = honest
+        honest = believed & _looks_honest(fitted.strangeness, kinds, factor=settings.set_aside_factor)
+        if (honest != before).any():
+            fitted = _fit(X, honest, columns, seed=settings.seed)
+    calibration = rows.loc[honest, ["day"]].assign(kind=kinds[honest], strangeness=fitted.strangeness[honest])
     described = _describe(rows, honest, settings) | (card or {})
     aside = rows.loc[~honest, ["account", "day"]].drop_duplicates()
     return Model(
-        estimator=estimator,
+        estimator=fitted.estimator,
         columns=columns,
         calibration=calibration.reset_index(drop=True),
         set_aside=aside.reset_index(drop=True),
         cold=cold,
         card=described,
     )
+
+
+class _Fitted(NamedTuple):
+    """An estimator, and the strangeness of all rows by it, those that it was not fitted on included."""
+
+    estimator: ExtractionForest
+    strangeness: Floats
+
+
+def _fit(X: Floats, honest: NDArray[np.bool_], columns: tuple[str, ...], *, seed: int) -> _Fitted:
+    estimator = ExtractionForest(families=families_of(columns), random_state=seed)
+    strangeness = np.empty(len(X))
+    strangeness[honest] = -estimator.fit_score(X[honest])
+    strangeness[~honest] = -estimator.score_samples(X[~honest])
+    return _Fitted(estimator, strangeness)
 
 
 def to_matrix(deviations: pd.DataFrame, columns: Iterable[str]) -> Floats:

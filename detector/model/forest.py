@@ -82,6 +82,11 @@ class ExtractionForest(OutlierMixin, BaseEstimator):
 
     def fit(self, X: Any, y: object = None) -> Self:
         """Learn from honest account-days; `X` has shape (n_samples, n_features); `y` is ignored."""
+        self.fit_score(X)
+        return self
+
+    def fit_score(self, X: Any) -> Floats:
+        """Fit, and return `score_samples` of `X`, which fitting finds anyhow; shape (n_samples,)."""
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         if self.families is not None and len(self.families) != X.shape[1]:
             raise ValueError(f"families names {len(self.families)} columns, X has {X.shape[1]}")
@@ -92,7 +97,7 @@ class ExtractionForest(OutlierMixin, BaseEstimator):
         if self.forest_weight:
             samples -= self.forest_weight * self._fit_forest(X)
         self.offset_ = float(np.quantile(samples, self.contamination))
-        return self
+        return samples
 
     def score_samples(self, X: Any) -> Floats:
         """Minus the strangeness, shape (n_samples,): the lower, the stranger, as scikit-learn has it."""

@@ -63,13 +63,17 @@ def surprise(tails: Tails, X: Floats) -> Floats:
 
     Continuous and never decreasing in any value. Zero at or below the smallest value seen in training.
     """
-    inside = np.stack(
-        [np.interp(x, level, s) for x, level, s in zip(X.T, tails.levels, tails.surprises, strict=True)], axis=1
-    )
-    excess = np.maximum(X - tails.levels[:, -1], 0.0) / tails.scale
-    # A generalised Pareto tail of shape 0 is an exponential one.
-    bent = np.where(tails.shape > 0, tails.shape, 1.0)
-    return np.asarray(inside + np.where(tails.shape > 0, np.log1p(bent * excess) / bent, excess))
+    found = np.zeros(X.shape)
+    for column, levels in enumerate(tails.levels):
+        # Few values of a deviation are above the smallest one, where nothing is surprising.
+        rows = np.flatnonzero(X[:, column] > levels[0])
+        values = X[rows, column]
+        excess = np.maximum(values - levels[-1], 0.0) / tails.scale[column]
+        shape = tails.shape[column]
+        # A generalised Pareto tail of shape 0 is an exponential one.
+        beyond = np.log1p(shape * excess) / shape if shape > 0 else excess
+        found[rows, column] = np.interp(values, levels, tails.surprises[column]) + beyond
+    return found
 
 
 def _fit_column(ordered: Floats) -> tuple[Floats, Floats, float, float]:

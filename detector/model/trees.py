@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,36 +76,99 @@ def isolation(trees: Trees, X: Floats) -> Floats:
     one-sidedly: a tree gives a row the shortest path among all leaves that it reaches or passes, those of the rows
     that exceed it in nothing. So a larger value never makes a row less isolated, which it may in the original.
     """
-    # Rows that exceed nothing are many, and alike: the first of them is measured for all.
-    usual = np.asarray(~X.any(axis=1))
-    measured = ~usual
-    first = np.flatnonzero(usual)[:1]
-    measured[first] = True
-    steps = np.zeros(len(X))
-    steps[measured] = _steps_of(trees, X[measured])
-    steps[usual] = steps[first]
-    return np.asarray(trees.usual_path - steps / len(trees.roots))
+    return np.asarray(trees.usual_path - _steps_of(trees, X) / len(trees.roots))
 
 
 def _steps_of(trees: Trees, X: Floats) -> Floats:
     """Steps to isolate each row, summed over all trees."""
     columns = np.ascontiguousarray(X.T)
-    everyone = np.arange(len(X))
-    steps = np.zeros(len(X))
+    highest = _highest(trees, columns)
+    matters = _matters(trees)
+    steps, shortest = np.zeros(len(X)), np.empty(len(X))
     for root in trees.roots:
-        steps += _shortest_path(trees, columns, int(root), everyone)
+        _find_shortest(trees, columns, int(root), highest, matters, shortest)
+        steps += shortest
     return steps
 
 
-def _shortest_path(trees: Trees, columns: Floats, node: int, rows: NDArray[np.intp]) -> Floats:
-    if trees.feature[node] == LEAF:
-        return np.full(len(rows), trees.path[node])
-    shortest = _shortest_path(trees, columns, int(trees.left[node]), rows)
-    beyond = np.flatnonzero(columns[trees.feature[node]][rows] > trees.threshold[node])
-    if len(beyond):
-        right = _shortest_path(trees, columns, int(trees.right[node]), rows[beyond])
-        shortest[beyond] = np.minimum(shortest[beyond], right)
-    return shortest
+def _find_shortest(
+    trees: Trees,
+    columns: Floats,
+    root: int,
+    highest: Mapping[int, _Highest],
+    matters: NDArray[np.bool_],
+    shortest: Floats,
+) -> None:
+    """Write each row's shortest path in one tree to `shortest`; of rows, only those are touched that go right."""
+    node = root
+    waiting: list[tuple[int, NDArray[np.intp]]] = []
+    reached: list[tuple[float, NDArray[np.intp]]] = []
+    while (feature := trees.feature[node]) != LEAF:
+        if matters[node]:
+            waiting.append((int(trees.right[node]), highest[int(feature)].above(trees.threshold[node])))
+        node = int(trees.left[node])
+    usual = float(trees.path[node])
+    while waiting:
+        node, rows = waiting.pop()
+        while len(rows) and (feature := trees.feature[node]) != LEAF:
+            if matters[node]:
+                beyond = rows.compress(columns[feature].take(rows) > trees.threshold[node])
+                waiting.append((int(trees.right[node]), beyond))
+            node = int(trees.left[node])
+        if len(rows) and trees.path[node] < usual:
+            reached.append((float(trees.path[node]), rows))
+    shortest.fill(usual)
+    # The shortest last, so that it stays.
+    for path, rows in sorted(reached, key=itemgetter(0), reverse=True):
+        shortest[rows] = path
+
+
+class _Highest(NamedTuple):
+    """Rows by one column, highest first: places of rows, and the negative of their values, ascending."""
+
+    rows: NDArray[np.intp]
+    negative: Floats
+
+    def above(self, threshold: float) -> NDArray[np.intp]:
+        """Places of the rows above a threshold."""
+        return self.rows[: np.searchsorted(self.negative, -threshold, side="left")]
+
+
+def _highest(trees: Trees, columns: Floats) -> dict[int, _Highest]:
+    """Of each column that trees ask about, the rows above the lowest of its thresholds: few, where most are zero."""
+    found = {}
+    inner = trees.feature != LEAF
+    lowest = np.full(len(columns), np.inf)
+    np.minimum.at(lowest, trees.feature[inner], trees.threshold[inner])
+    for column in np.flatnonzero(np.isfinite(lowest)):
+        above = np.flatnonzero(columns[column] > lowest[column])
+        negative = -columns[column][above]
+        order = np.argsort(negative)
+        found[int(column)] = _Highest(above[order], negative[order])
+    return found
+
+
+def _matters(trees: Trees) -> NDArray[np.bool_]:
+    """Nodes whose right side holds a shorter path than what their rows have anyhow.
+
+    A row that reaches a node passes the leftmost leaf below it, and those below the nodes that it came from.
+    """
+    levels = [trees.roots]
+    while len(inner := levels[-1][trees.feature[levels[-1]] != LEAF]):
+        levels.append(np.concatenate([trees.left[inner], trees.right[inner]]))
+    nodes = [level[trees.feature[level] != LEAF] for level in levels]
+    leftmost, least = trees.path.copy(), trees.path.copy()
+    for inner in reversed(nodes):
+        leftmost[inner] = leftmost[trees.left[inner]]
+        least[inner] = np.minimum(least[trees.left[inner]], least[trees.right[inner]])
+    had = leftmost.copy()
+    matters = np.zeros(len(trees.feature), dtype=bool)
+    for inner in nodes:
+        left, right = trees.left[inner], trees.right[inner]
+        matters[inner] = least[right] < had[inner]
+        had[left] = had[inner]
+        had[right] = np.minimum(had[inner], leftmost[right])
+    return matters
 
 
 def _steps(tree: Any) -> Floats:

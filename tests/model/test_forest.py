@@ -49,6 +49,11 @@ def test_clone_and_parameters() -> None:
     assert copy.fit(X).score_samples(X) == pytest.approx(-copy.tail_sum(X))
 
 
+def test_fitting_scores_the_rows_on_the_way(fitted: ExtractionForest, honest: Floats) -> None:
+    """What fitting returns of its rows is what scoring them afterwards gives, to the bit."""
+    assert (clone(fitted).fit_score(honest) == fitted.score_samples(honest)).all()
+
+
 def test_no_row_is_no_fault(fitted: ExtractionForest, honest: Floats) -> None:
     """A day on which nobody is left to score has no scores, in every measure."""
     none = honest[:0]

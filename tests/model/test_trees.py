@@ -77,7 +77,7 @@ def test_rows_all_alike() -> None:
 
 
 def test_rows_that_exceed_nothing_are_as_isolated_together_as_alone(trees: Trees, honest: Floats) -> None:
-    """They are measured once for all of them; none, one or many, and no row at all, change nothing for the others."""
+    """They are never looked at; none, one or many, and no row at all, change nothing for the others."""
     rows = np.vstack([honest[:50], np.zeros((3, honest.shape[1])), honest[50:60]])
     alone = np.concatenate([isolation(trees, row[None]) for row in rows])
     assert (isolation(trees, rows) == alone).all()
