@@ -11,6 +11,7 @@ Nothing later in the day is looked at.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -135,6 +136,11 @@ def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> 
         Indexed by channel and `is_newcomer`, one column per signal of `WATCHED`; infinite where the past is too short
         or cannot tell.
     """
+    return limits_of(compared_days(past), n_accounts=n_accounts, settings=settings)
+
+
+def compared_days(past: ir.Table) -> pd.DataFrame:
+    """Account-days of a past that limits are drawn from: how many (`n`) there are of each kind and set of counts."""
     told = past.filter(past.past_days >= MIN_PAST_DAYS)
     told = told.mutate(
         found=told.lookups - told.misses,
@@ -144,7 +150,11 @@ def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> 
     # Most account-days are like many others: they are counted where they are, and each kind is looked at once.
     rows = to_frame(told.group_by(["channel", "past_days", "active_days", *PARTS, *AS_COUNTED]).aggregate(n=_.count()))
     full = rows[rows["past_days"] >= PAST_DAYS]
-    rows = _with_age(with_contrasts(full if full["n"].sum() >= MIN_STRANGEST else rows))
+    return _with_age(with_contrasts(full if full["n"].sum() >= MIN_STRANGEST else rows))
+
+
+def limits_of(rows: pd.DataFrame, *, n_accounts: int, settings: AlertSettings) -> pd.DataFrame:
+    """`find_limits` of what `compared_days` found."""
     rate = settings.early_rate / len(WATCHED)
     found = {}
     for (channel, is_newcomer), of_group in rows.groupby(_GROUP):
@@ -156,6 +166,27 @@ def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> 
         }
     index = pd.MultiIndex.from_tuples(list(found) or [(None, None)], names=_GROUP)[: len(found)]
     return pd.DataFrame(list(found.values()), index=index, columns=list(WATCHED), dtype="float64").fillna(np.inf)
+
+
+def count_watched(rows: pd.DataFrame, *, channels: Iterable[str]) -> pd.DataFrame:
+    """How far the past of each channel goes towards a limit.
+
+    Parameters
+    ----------
+    rows
+        What `compared_days` found.
+    channels
+        Those in use.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per channel, by name: `channel`, `account_days` that tell the signal of `WATCHED` that most tell, and
+        `needed`, without which no signal has a limit and nobody on the channel is warned of early.
+    """
+    told = rows[list(WATCHED)].notna().mul(rows["n"], axis=0).groupby(rows["channel"]).sum().max(axis=1)
+    counts = told.reindex(sorted(set(channels))).fillna(0).astype("int64")
+    return pd.DataFrame({"channel": counts.index, "account_days": counts.to_numpy(), "needed": MIN_STRANGEST})
 
 
 def find_thefts(past: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from detector.alerting import KNOWN, AlertSettings, alert_threshold, busiest_day
 from detector.campaigns import CampaignSettings, find_campaigns
 from detector.checks import CHECKS, FIRED, run_checks
 from detector.deviations import NAMES
-from detector.early import COUNTED, EARLY, early_alerts, find_thefts
+from detector.early import COUNTED, EARLY, compared_days, count_watched, early_alerts, find_thefts, limits_of
 from detector.errors import HistoryError, ModelError
 from detector.explain import (
     Language,
@@ -131,6 +131,9 @@ class ScoreSettings(BaseModel):
     language: str = "en"
 
 
+UNCOUNTED = pd.DataFrame(columns=["channel", "account_days", "needed", "day"])
+
+
 class Scored(NamedTuple):
     """What scoring found.
 
@@ -140,11 +143,15 @@ class Scored(NamedTuple):
         `EARLY`, as a DataFrame: account-days that an evaluation inside the day would have alerted.
     fired
         Deterministic checks that fired, one row each.
+    watched
+        `day`, and for each channel in use on it what `count_watched` found: whether early warning has limits. Nothing
+        of a day that is judged without a model of its own, or goes on.
     """
 
     scores: pd.DataFrame
     early: pd.DataFrame
     fired: pd.DataFrame
+    watched: pd.DataFrame = UNCOUNTED
 
 
 def train_model(
@@ -263,6 +270,7 @@ def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSetti
     signals = timeline.account_days(day)
     rows = timeline.deviations(day).to_pandas().merge(signals.to_pandas(), on=["account", "channel", "day"])
     rows = _without_strangers(rows, timeline, day)
+    channels = rows["channel"].unique().tolist()
     rows = stranger_channels(measure(rows, model))
     # What a cold model was calibrated on are other portals: it ranks, and only checks alert.
     calibration = model.calibration.iloc[:0] if model.cold else model.calibration
@@ -273,10 +281,12 @@ def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSetti
     judged = _rank(judged)
     n_accounts = max(len(judged), busiest_day(calibration))
     judged = explain_rows(timeline, model, judged, day, settings=settings, n_accounts=n_accounts)
-    early = EARLY.empty().to_pandas()
-    if not model.cold:
-        early = early_alerts(timeline, day, n_accounts=n_accounts, settings=settings.alerts)
-    return Scored(to_scores(judged), early, fired)
+    if model.cold:
+        return Scored(to_scores(judged), EARLY.empty().to_pandas(), fired)
+    compared = compared_days(timeline.past(day).account_days)
+    limits = limits_of(compared, n_accounts=n_accounts, settings=settings.alerts)
+    early = early_alerts(timeline, day, n_accounts=n_accounts, settings=settings.alerts, limits=limits)
+    return Scored(to_scores(judged), early, fired, count_watched(compared, channels=channels).assign(day=day))
 
 
 def explain_rows(

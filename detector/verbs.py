@@ -16,6 +16,7 @@ from joblib import parallel_config
 
 from detector.alerts import build_alerts, find_evidence
 from detector.details import DETAILS, find_details
+from detector.early import compared_days, count_watched
 from detector.errors import ConfigError
 from detector.history import History
 from detector.learning import Learned
@@ -25,7 +26,7 @@ from detector.model.kept import Model, save_model
 from detector.novelty import PAST_DAYS
 from detector.reading import FileCount, Input, Mapping
 from detector.schema import EVENTS, REJECTS
-from detector.scoring import score_days, train_model
+from detector.scoring import UNCOUNTED, score_days, train_model
 from detector.settings import Settings
 from detector.story import Story, tell_story
 from detector.timeline import Timeline
@@ -174,6 +175,38 @@ def train(
     return fitted
 
 
+def watched(*, history: str | Path | None = None, settings: Settings | None = None) -> pd.DataFrame:
+    """Which channels early warning has limits for, on the day after the newest of a history.
+
+    Parameters
+    ----------
+    history
+        The folder; None: that of the settings.
+    settings
+        None: the defaults.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per channel in use: `channel`, `account_days` that can be compared, and `needed`: with fewer, nobody on
+        the channel is warned of early. None where no model is trained, without which nobody is.
+
+    Raises
+    ------
+    ConfigError, HistoryError, ModelError
+        If the history or its model cannot be used.
+    """
+    chosen = _with_history(settings or Settings(), history)
+    with workspace(chosen) as place:
+        held = _required(place.history())
+        fitted = place.model()
+        if fitted.cold or not held.days:
+            return UNCOUNTED.drop(columns="day")
+        past = place.timeline(held, model=fitted).past(held.days[-1] + timedelta(days=1)).account_days
+        channels = past.select("channel").distinct().to_pyarrow()["channel"].to_pylist()
+        return count_watched(compared_days(past), channels=channels)
+
+
 def score(
     dumps: Dumps | pd.DataFrame | pa.Table = (),
     *,
@@ -241,7 +274,7 @@ def score(
         rejects=source.rejects.to_pandas(),
         days=judged,
         files=source.files,
-        warnings=(*source.warnings, *_warnings(judged, fitted)),
+        warnings=(*source.warnings, *_warnings(judged, fitted, found.watched)),
         model=fitted,
         settings=chosen,
     )
@@ -401,7 +434,7 @@ def _last_event(timeline: Timeline, day: date) -> datetime:
     return found.astimezone(UTC)  # type: ignore[no-any-return]
 
 
-def _warnings(days: Sequence[JudgedDay], model: Model) -> list[str]:
+def _warnings(days: Sequence[JudgedDay], model: Model, watched: pd.DataFrame) -> list[str]:
     found = [
         f"{each.day} was judged as it stands (last event {each.last_event_at:%H:%M} UTC): it may go on; "
         "--complete says that it is over"
@@ -413,6 +446,13 @@ def _warnings(days: Sequence[JudgedDay], model: Model) -> list[str]:
             "no trained model: accounts were compared with the day's peers alone, so there are no p-values and only "
             "checks alert; learn past days and train for more (detector learn, detector train)"
         )
+    newest = watched.drop_duplicates("channel", keep="last")
+    short = newest[newest["account_days"] < newest["needed"]]
+    found += [
+        f"no early warning on the channel {row.channel}: its limits need {row.needed:,} account-days with enough "
+        f"past, and the 28 days before {row.day} hold {row.account_days:,}"
+        for row in short.itertuples()
+    ]
     return found
 
 

@@ -19,6 +19,8 @@ from detector.early import (
     MIN_LIMIT,
     PARTS,
     WATCHED,
+    compared_days,
+    count_watched,
     early_alerts,
     find_limits,
     find_thefts,
@@ -190,6 +192,28 @@ def test_newcomers_are_not_told_of_for_lone_strangers() -> None:
 def test_days_with_too_little_past_are_no_measure() -> None:
     """What was new only because the history was short is left out of the limits."""
     assert limits_of(past_days([500.0] * 2_000, past_days=7)).empty
+
+
+@pytest.mark.parametrize("held", [999, 1_000])
+def test_a_channel_has_limits_from_a_thousand_account_days_on(held: int) -> None:
+    """What is told of a channel agrees with its limits; one in use without any past is told of as well."""
+    rows = pd.concat([past_days([0.0] * 3_000), past_days([0.0] * held).assign(channel="software")], ignore_index=True)
+    found = compared_days(ibis.memtable(rows))
+    told = count_watched(found, channels=["software", "portal", "kiosk"]).to_dict("records")
+    counts = [(row["channel"], row["account_days"]) for row in told]
+    assert counts == [("kiosk", 0), ("portal", 3_000), ("software", held)]
+    limits = limits_of(rows)
+    assert {row["channel"]: row["account_days"] >= row["needed"] for row in told} == {
+        "kiosk": False,
+        "portal": bool(np.isfinite(limits.xs("portal")).any(axis=None)),
+        "software": bool(np.isfinite(limits.xs("software")).any(axis=None)),
+    }
+
+
+def test_account_days_that_tell_nothing_count_for_no_limit() -> None:
+    """Without tokens, without outcomes: nothing that is watched is known of these."""
+    blind = past_days([0.0] * 2_000).assign(**dict.fromkeys((*PARTS, *AS_COUNTED), np.nan))
+    assert count_watched(compared_days(ibis.memtable(blind)), channels=["portal"])["account_days"].tolist() == [0]
 
 
 def past_with(thefts: dict[str, float], *, signal: str) -> pd.DataFrame:

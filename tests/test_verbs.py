@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -13,7 +14,7 @@ import pytest
 import detector
 from detector.errors import HistoryError, SchemaError
 from detector.reading import Mapping
-from detector.verbs import to_events
+from detector.verbs import _warnings, to_events
 
 EVENTS = pd.DataFrame(
     {
@@ -74,3 +75,14 @@ def test_a_table_of_events_is_compared_with_a_history(tmp_path: Path) -> None:
     )
     found = detector.build_account_days(to_events(days[7]), history=tmp_path / "history")
     assert found["new_records"].tolist() == [0] * 6
+
+
+def test_a_run_says_on_which_channels_nobody_can_be_warned_of_early() -> None:
+    """Of each channel whose past is too short, as the newest day has it."""
+    first, last = date(2026, 2, 4), date(2026, 2, 5)
+    rows = [("software", 990, first), ("software", 994, last), ("portal", 999, first), ("portal", 1_000, last)]
+    watched = pd.DataFrame(rows, columns=["channel", "account_days", "day"]).assign(needed=1_000)
+    told = _warnings((), cast("Any", SimpleNamespace(cold=False)), watched)
+    (only,) = told
+    assert only.startswith("no early warning on the channel software: its limits need 1,000 account-days with enough ")
+    assert only.endswith("past, and the 28 days before 2026-02-05 hold 994")

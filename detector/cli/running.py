@@ -175,7 +175,9 @@ def status(
     from detector.ledger.outbox import retry_given_up
     from detector.output.rows import plain
     from detector.output.table import counted
+    from detector.output.watched import say_watched
     from detector.run.status import status_of
+    from detector.verbs import watched
 
     settings = _settings(config, history)
     now = datetime.now(UTC)
@@ -183,8 +185,9 @@ def status(
     if retry:
         typer.echo(f"{retry_given_up(ledger, now=now)} notifications are tried again")
     found = status_of(held, ledger, settings.portal, now=now, every=timedelta(seconds=_seconds(every)))
+    warned = say_watched(watched(settings=settings))
     if as_json:
-        sys.stdout.write(json.dumps(plain(asdict(found)), indent=1) + "\n")
+        sys.stdout.write(json.dumps(plain(asdict(found) | {"early_warning": warned}), indent=1) + "\n")
     else:
         last = f"{found.last_good.started_at:%Y-%m-%d %H:%M} UTC" if found.last_good else "never"
         typer.echo(f"last good run: {last}")
@@ -194,6 +197,8 @@ def status(
             f"history: {counted(found.days, 'day')}, the newest {found.newest_day or '-'}, {found.bytes / 1e6:,.0f} MB"
         )
         typer.echo(f"alerts: {found.open_alerts} open; notifications: {found.waiting} wait, {found.given_up} given up")
+        for line in warned:
+            typer.echo(line)
         for trouble in found.troubles:
             typer.echo(f"TROUBLE: {trouble}")
         if not found.troubles:

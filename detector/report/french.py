@@ -55,6 +55,16 @@ WARNINGS: tuple[tuple[str, str], ...] = (
         ),
     ),
     (
+        (
+            "no early warning on the channel {}: its limits need {} account-days with enough past, and the 28 days "
+            "before {} hold {}"
+        ),
+        (
+            "pas d'alerte précoce sur le canal {} : ses limites demandent {} comptes-jours au passé suffisant, et les "
+            "28 jours avant le {} en ont {}"
+        ),
+    ),
+    (
         "the clock goes back {}, by {} minutes at most, first on line {}",
         "l'horloge recule {}, de {} minutes au plus, d'abord à la ligne {}",
     ),

@@ -380,6 +380,7 @@ def test_the_status_tells_what_is_wrong(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["status", "--config", str(tmp_path / "detector.toml")])
     assert result.exit_code == 1
     assert "TROUBLE: no run" in result.stdout
+    assert "early warning: none without a trained model" in result.stdout
 
 
 def test_a_working_day_without_events_is_trouble_before_pauses_are_known(tmp_path: Path) -> None:

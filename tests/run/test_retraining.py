@@ -69,9 +69,12 @@ def test_what_a_person_trains_is_a_version(
     about = {"account_days": 1, "days": 1, "first_day": "2026-01-01", "last_day": "2026-01-31", "set_aside": 0}
     fitted = replace(load_model(models_dir() / "default"), card=about)
     monkeypatch.setattr("detector.verbs.train", lambda **_given: fitted)
+    short = pd.DataFrame({"channel": ["software"], "account_days": [944], "needed": [1_000]})
+    monkeypatch.setattr("detector.verbs.watched", lambda **_given: short)
     place = ["--model", str(tmp_path / "other")] if elsewhere else []
     found = CliRunner().invoke(app, ["train", "--history", str(tmp_path), *place], catch_exceptions=False)
     assert found.exit_code == 0
+    assert "early warning on the channel software: none yet, 944 of the 1,000 account-days" in found.stdout
     assert len(list_versions(tmp_path, model_folder=tmp_path / "model")) == n_listed
 
 
