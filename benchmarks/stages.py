@@ -19,6 +19,7 @@ STAGES = {
     "detector.timeline:_sums_of": "aggregates",
     "detector.timeline:build_account_days": "account-days, foreign records",
     "detector.timeline:Timeline.deviations": "deviations",
+    "detector.rolling:Rolling.deviations": "deviations",
     "detector.scoring:measure": "model",
     "detector.scoring:fit_model": "model",
     "detector.verbs:score_days": "judging",

@@ -242,6 +242,13 @@ def _kind_of_day(day: ir.DateValue, off_days: tuple[date, ...]) -> ir.IntegerVal
     return ibis.cases((off, _OFF), (number == 0, _MONDAY), (number == 5, _SATURDAY), else_=_WORKING)
 
 
+def kind_of_day(day: date, *, off_days: tuple[date, ...]) -> int:
+    """What kind of day it is for work, one of `KINDS_OF_DAY`."""
+    if day.weekday() == 6 or day in off_days:
+        return _OFF
+    return {0: _MONDAY, 5: _SATURDAY}.get(day.weekday(), _WORKING)
+
+
 def _long(rows: ir.Table, signals: tuple[str, ...]) -> ir.Table:
     """One row per row and signal: its value `x`, and where that stands on the scale of comparison, `g`."""
     rest = [name for name in rows.columns if name not in SIGNALS]

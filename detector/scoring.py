@@ -34,6 +34,7 @@ from detector.joins import to_frame
 from detector.model.forest import to_score
 from detector.model.kept import Model
 from detector.novelty import MIN_PAST_DAYS
+from detector.rolling import Rolling
 from detector.schema import CHANNELS, QUEUES, Column, Table
 from detector.timeline import Timeline
 from detector.training import EXACT_DIGITS, TrainSettings, families_of, fit_model, kind_of, to_matrix
@@ -171,10 +172,10 @@ def train_model(
     settings = settings or TrainSettings()
     days = training_days(history, settings=settings)
     history.require_fresh(days[0], days[-1])
-    frames, counted = [], []
+    frames, counted, rolling = [], [], Rolling(timeline)
     for day in days:
         progress(f"training: {day}")
-        frames.append(to_frame(timeline.deviations(day)))
+        frames.append(rolling.deviations(day))
         counted.append(to_frame(timeline.account_days(day).select(*COUNTED)))
     rows = pd.concat(frames, ignore_index=True)
     # What the ledger says was an attack is left out, beside what looks like one.
@@ -202,6 +203,7 @@ def follow_attacks(
     """
     found = model.set_aside.assign(day=pd.to_datetime(model.set_aside["day"]).dt.date)
     timeline.leave_out(found)
+    rolling = Rolling(timeline)
     for day in days:
         doubtful = found.loc[found["day"] < day, "account"].unique()
         known = set(found.loc[found["day"] == day, "account"])
@@ -209,7 +211,7 @@ def follow_attacks(
         if not asked:
             continue
         progress(f"training: {day}, {len(asked)} accounts once more")
-        active = to_frame(timeline.deviations(day, accounts=asked))
+        active = rolling.deviations(day, accounts=asked)
         if active.empty:
             continue
         rows = measure(active, model)

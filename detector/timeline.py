@@ -108,6 +108,11 @@ class Timeline:
             return self._held(ACCOUNT_DAYS, day, day)
         return self._build(day).account_days
 
+    def told(self, day: date, columns: Sequence[str]) -> pa.Table:
+        """Columns of the account-days of one day, computed now."""
+        found: pa.Table = self.account_days(day).select(*columns).to_pyarrow()
+        return found
+
     def hours(self, day: date) -> ir.Table:
         """Account-hours of one day, with new and foreign records filled in."""
         return self._build(day).hours if day in self.input_days else self._held(ACCOUNT_HOURS, day, day)
@@ -121,15 +126,15 @@ class Timeline:
         if accounts is not None:
             today = today.filter(today.account.isin(list(accounts)))
         if len(self.days_before(day)) < MIN_PAST_DAYS:
-            return peer_deviations(today, off_days=self._holidays(day))
-        return deviations(today, self._past_days(day), off_days=self._holidays(day))
+            return peer_deviations(today, off_days=self.holidays(day))
+        return deviations(today, self._past_days(day), off_days=self.holidays(day))
 
     def hasty_deviations(self, day: date, *, accounts: Sequence[str]) -> ir.Table:
         """The same of a few accounts, in a fraction of the time: their peers are a sample, the same all day long."""
         today = self.account_days(day).filter(_.account.isin(list(accounts)))
         if len(self.days_before(day)) < MIN_PAST_DAYS:
-            return peer_deviations(today, off_days=self._holidays(day))
-        return deviations(today, self.sample(day, accounts=accounts), off_days=self._holidays(day))
+            return peer_deviations(today, off_days=self.holidays(day))
+        return deviations(today, self.sample(day, accounts=accounts), off_days=self.holidays(day))
 
     def sample(self, day: date, *, accounts: Sequence[str]) -> ir.Table:
         """The past account-days of some accounts, and of so many others as tell what is usual."""
@@ -169,7 +174,8 @@ class Timeline:
         records, sources, hours, days = (self._before(table, day) for table in (*_IN_PAST, ACCOUNT_DAYS))
         return Past(records, sources, hours, days, n_days=len(self.days_before(day)))
 
-    def _holidays(self, day: date) -> tuple[date, ...]:
+    def holidays(self, day: date) -> tuple[date, ...]:
+        """Public holidays of the years of a day and of its past."""
         years = {day.year, (day - timedelta(days=PAST_DAYS)).year}
         return tuple(found for year in sorted(years) for found in self._off_days(year))
 

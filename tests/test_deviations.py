@@ -42,15 +42,15 @@ def con() -> Iterator[Backend]:
     backend.disconnect()
 
 
-def portal(seed: int) -> tuple[list[Row], list[Row]]:
-    """A day and its past: a few accounts, some without a past, a profession or a signal."""
+def portal(seed: int, *, n_days: int | None = None) -> tuple[list[Row], list[Row]]:
+    """A day and its past (any number of days): a few accounts, some without a past, a profession or a signal."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     missing = chance.sample(SIGNALS[1:], chance.choice((0, 1, 4)))  # look-ups are always known
     habits = {
         f"a{n}": (chance.choice((None, "nurse", "nurse", "gp")), chance.choice(("portal", "portal", "software")), n % 4)
         for n in range(chance.randint(1, 7))
     }
-    days = [DAY - timedelta(days=back) for back in range(chance.randint(7, 28), -1, -1)]
+    days = [DAY - timedelta(days=back) for back in range(n_days or chance.randint(7, 28), -1, -1)]
     rows = [
         row(account, channel, day, profession if chance.random() < 0.8 else None, chance, size=4**size)
         for account, (profession, channel, size) in habits.items()

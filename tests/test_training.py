@@ -58,6 +58,10 @@ class _Quiet:
     def leave_out(self, account_days: pd.DataFrame) -> None:
         """Nothing depends on it here."""
 
+    def days_before(self, _day: date) -> list[date]:
+        """No past that would take more than this."""
+        return []
+
     def deviations(self, _day: date, *, accounts: list[str]) -> ir.Table:
         """No row, whoever is asked for."""
         assert accounts == ["a"]
