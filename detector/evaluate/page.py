@@ -24,6 +24,9 @@ from detector.evaluate.targets import SHARE, compare, false_discoveries, gone_ap
 DRAWN = ["score", "own_lookups_z", "forest_counts"]
 """Methods drawn by scenario: the detector and two that everybody knows."""
 
+WHOLE = "all_columns"
+"""What logs that lack nothing are called beside those that lack a column."""
+
 HEAD = """\
 Made by `make quality`; do not edit. All of it was measured on simulated portals, whose truth is known. It compares
 detectors with each other and promises nothing about another portal; `detector drill` measures on your own logs.
@@ -185,11 +188,18 @@ def _parts_of_the_detector(quality: Quality) -> Iterator[str]:
         yield f"### Parts of the tail sum\n\n{PARTS_TEXT.format(seeds=_seeds(quality.parts))}"
         yield markdown_table(_worth(quality.parts), digits=3)
     if len(quality.columns):
-        yield f"### Logs without a column\n\nOn {_seeds(quality.columns)}.\n"
-        yield markdown_table(_spread(_summary(quality.columns)))
+        yield f"### Logs without a column\n\nOn {_seeds(quality.columns)}; *{WHOLE}* is the same worlds as they are.\n"
+        yield markdown_table(_spread(_summary(_beside_whole(quality))))
     if len(quality.overlap):
         yield "### Another random state\n"
         yield markdown_table(quality.overlap)
+
+
+def _beside_whole(quality: Quality) -> pd.DataFrame:
+    """What was measured without each column, and before it the same seeds' worlds with all of them."""
+    order = quality.order
+    same = order["seed"].isin(quality.columns["seed"]) & (order["method"] == "score")
+    return pd.concat([order[same].assign(method=WHOLE), quality.columns], ignore_index=True)
 
 
 def _portal(quality: Quality) -> Iterator[str]:

@@ -129,6 +129,21 @@ def test_hardness_compares_with_the_limits() -> None:
     assert check_hardness(means.assign(value=0.2))["hard"].all()
 
 
+def test_logs_without_a_column_stand_beside_the_same_seeds_with_all(quality: Quality, tmp_path: Path) -> None:
+    """The row of all columns is of those seeds alone, and of the detector, not of what it is compared with."""
+    one = order()[lambda rows: (rows["seed"] == 102) & (rows["method"] == "score")]
+    better = order().assign(value=lambda rows: rows["value"].where(rows["seed"] == 102, 0.2))
+    given = quality._replace(order=better, columns=one.assign(method="without_ip", value=0.5))
+    provenance = Provenance(seeds=[101, 102], settings=StudySettings(), simulator="a", commit="d")
+    text = write_page(given, provenance=provenance, docs=tmp_path).read_text().partition("### Logs without")[2]
+    assert "On seeds 102; *all_columns* is" in text
+    rows = [line.split("|")[1:3] for line in text.splitlines() if line.startswith(("| all_columns", "| without_ip"))]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["all_columns", "0.90 ± 0.00"],
+        ["without_ip", "0.50 ± 0.00"],
+    ]
+
+
 def test_the_page_has_tables_pictures_and_notes(quality: Quality, tmp_path: Path) -> None:
     """Seeds, commit, targets, every method and the person's notes are on the page, and its pictures exist."""
     settings = StudySettings()
