@@ -46,7 +46,12 @@ ALERTS = Table(
         Column("day", pa.date32(), "calendar day in the portal's zone"),
         Column("channel", pa.string(), "the stranger of its channels", "the portal as a whole is concerned", CHANNELS),
         Column("queue", pa.string(), "main, or check where only a check fired", values=QUEUES),
-        Column("severity", pa.string(), "from the records exposed and the checks that fired", values=SEVERITIES),
+        Column(
+            "severity",
+            pa.string(),
+            "from the records exposed, what was written, and the checks that fired",
+            values=SEVERITIES,
+        ),
         Column("records_exposed", pa.int64(), "records shown to the account that day", "no tokens"),
         Column("title", pa.string(), "the weightiest reason, or what the check saw"),
         Column("checks", pa.list_(pa.string()), "checks that fired", "none"),
@@ -156,6 +161,8 @@ def _of_portal(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _of_account(row: Mapping[Any, Any], fired: pd.DataFrame, lines: pd.DataFrame | None) -> dict[str, Any]:
     records = row["records"] if pd.isna(row["records"]) else int(row["records"])
+    # A forged prescription is no smaller matter than a record that was read.
+    written = 0.0 if lines is None else float(lines["writes"].sum())
     return {
         "alert_id": alert_id(row["account"], row["day"]),
         "account": row["account"],
@@ -164,7 +171,8 @@ def _of_account(row: Mapping[Any, Any], fired: pd.DataFrame, lines: pd.DataFrame
         "queue": row["queue"],
         # Without tokens nobody knows how many records; each look-up may have shown one.
         "severity": max(
-            [_tier(row["lookups"] if pd.isna(records) else records), *fired["severity"]], key=SEVERITIES.index
+            [_tier(row["lookups"] if pd.isna(records) else records), _tier(written), *fired["severity"]],
+            key=SEVERITIES.index,
         ),
         "records_exposed": None if pd.isna(records) else records,
         "title": next(_titles(row, fired), "unusual activity"),

@@ -272,6 +272,7 @@ _SINGULAR: dict[Language, tuple[str, ...]] = {
             r"account|hour|minute|day))(?:es|s)\b"
         ),
         r"(?<=^1 )(write|reset)s\b( or )?(export|change)?s?\b",
+        r"(?<=^1 )(look-up or write)s\b",
     ),
     "fr": (
         r"(?<=^[01] )(heure|minute|jour)s\b",

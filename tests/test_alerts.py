@@ -62,6 +62,16 @@ def test_severity_follows_the_records_exposed(records: int | None, severity: str
     assert pd.isna(found["records_exposed"][0]) == (records is None)
 
 
+@pytest.mark.parametrize(("writes", "severity"), [(99, "low"), (100, "medium"), (1_000, "high")])
+def test_severity_follows_what_was_written_too(writes: int, severity: str) -> None:
+    """A night of forged writes shows no record, and is no small matter for that; from all sources together."""
+    made = [{"action": "write", "ip": f"192.0.2.{n % 2}", "user_agent": f"agent {n % 2}"} for n in range(writes)]
+    evidence = find_evidence(events(*made), ["a"]).assign(day=DAY)
+    found = build_alerts(scores(ALERTED | {"records": 0}), fired(), evidence)
+    assert len(evidence) == 2
+    assert (found["severity"][0], found["records_exposed"][0]) == (severity, 0)
+
+
 def test_without_tokens_look_ups_stand_for_records() -> None:
     """What nobody could count clears nobody: a log without records has a column of nothing."""
     made = scores(ALERTED | {"lookups": 1_500}).assign(records=None)

@@ -33,7 +33,8 @@ NOBODY = pd.DataFrame()
         ("records", 40, None, None, "40 different records"),
         ("records", 20, 31, 19, "20 different records (99 in 100 peers: at most 19)"),
         ("longest_run_min", 1439.9, None, 1439.6, "1,440 minutes without a pause"),
-        ("off_hour_uses", 435, None, None, "435 look-ups at hours at which it never works"),
+        ("off_hour_uses", 435, None, None, "435 look-ups or writes at hours at which it never works"),
+        ("new_source_uses", 1, None, None, "1 look-up or write from a network new to it"),
         (
             "regularity",
             0.91,

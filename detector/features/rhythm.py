@@ -29,8 +29,8 @@ FEATURES = (
             rows.is_off_hour.isnull().all(), None, ibis.ifelse(rows.is_off_hour, rows.lookups + rows.writes, 0).sum()
         ),
         Sentence(
-            "{value} look-ups at hours at which it never works (usually {usual})",
-            "{value} consultations à des heures où il ne travaille jamais (d'habitude {usual})",
+            "{value} look-ups or writes at hours at which it never works (usually {usual})",
+            "{value} consultations ou écritures à des heures où il ne travaille jamais (d'habitude {usual})",
         ),
     ),
     Feature(

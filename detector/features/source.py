@@ -118,8 +118,8 @@ FEATURES = (
             ibis.ifelse(rows.is_new_network & rows.is_rare_network, rows.lookups + rows.writes, 0).sum(),
         ),
         Sentence(
-            "{value} look-ups from a network new to it (usually {usual})",
-            "{value} consultations depuis un réseau nouveau pour lui (d'habitude {usual})",
+            "{value} look-ups or writes from a network new to it (usually {usual})",
+            "{value} consultations ou écritures depuis un réseau nouveau pour lui (d'habitude {usual})",
         ),
         needs=("ip",),
     ),
@@ -134,8 +134,8 @@ FEATURES = (
             rows.is_new_agent.isnull().all(), None, ibis.ifelse(rows.is_new_agent, rows.lookups + rows.writes, 0).sum()
         ),
         Sentence(
-            "{value} look-ups with a browser new to it (usually {usual})",
-            "{value} consultations avec un navigateur nouveau pour lui (d'habitude {usual})",
+            "{value} look-ups or writes with a browser new to it (usually {usual})",
+            "{value} consultations ou écritures avec un navigateur nouveau pour lui (d'habitude {usual})",
         ),
         needs=("user_agent",),
     ),
@@ -176,7 +176,10 @@ FEATURES = (
         lambda rows: ibis.ifelse(
             rows.user_agent.isnull().all(), None, ibis.ifelse(rows.is_tool, rows.lookups + rows.writes, 0).sum()
         ),
-        Sentence("{value} look-ups by a script's agent", "{value} consultations par un agent de script"),
+        Sentence(
+            "{value} look-ups or writes by a script's agent",
+            "{value} consultations ou écritures par un agent de script",
+        ),
         needs=("user_agent",),
     ),
     Feature(
@@ -190,8 +193,8 @@ FEATURES = (
             rows.is_new_auth.isnull().all(), None, ibis.ifelse(rows.is_new_auth, rows.lookups + rows.writes, 0).sum()
         ),
         Sentence(
-            "{value} look-ups after signing in in a way new to it",
-            "{value} consultations après une connexion d'un mode nouveau pour lui",
+            "{value} look-ups or writes after signing in in a way new to it",
+            "{value} consultations ou écritures après une connexion d'un mode nouveau pour lui",
         ),
         needs=("auth_mode",),
     ),
@@ -214,8 +217,8 @@ FEATURES = (
         "day",
         lambda row: ibis.ifelse(row.resets + row.recent_resets > 0, row.new_source_uses, row.new_source_uses * 0),
         Sentence(
-            "{value} look-ups from a network new to it, after a reset of its password or a change of the account",
-            "{value} consultations depuis un réseau nouveau pour lui, après réinitialisation ou changement du compte",
+            "{value} look-ups or writes from a network new to it, after a reset or a change of the account",
+            "{value} consultations ou écritures depuis un réseau nouveau, après réinitialisation ou modification",
         ),
         needs=("ip",),
     ),

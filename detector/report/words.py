@@ -121,6 +121,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "address": ("Address", "Adresse"),
     "agent": ("Browser", "Navigateur"),
     "lookups": ("Look-ups", "Consultations"),
+    "writes": ("Writes", "Écritures"),
     "first": ("First", "Début"),
     "last": ("Last", "Fin"),
     "others": ("Other accounts there", "Autres comptes à cette adresse"),

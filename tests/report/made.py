@@ -23,7 +23,13 @@ AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64)"
 
 
 def write_made(
-    folder: Path, *, alerts: int = 2, account: str = "0010012{:04}", agent: str = AGENT, source: str = "day.csv"
+    folder: Path,
+    *,
+    alerts: int = 2,
+    account: str = "0010012{:04}",
+    agent: str = AGENT,
+    source: str = "day.csv",
+    writes: int = 0,
 ) -> Path:
     """Write results with some alerts, one account for review, and one that early warning alone told of."""
     names = [account.format(number) for number in range(alerts)]
@@ -49,7 +55,7 @@ def write_made(
     found.loc[found["account"].isin(names[:1]), "checks"] = pd.Series([["reset_then_bulk"]], index=[0])
     evidence = pd.DataFrame([_evidence(name, agent, source) for name in names])
     built = build_alerts(found, fired, evidence)
-    details = pa.Table.from_pylist([_details(name, agent) for name in names], schema=DETAILS.arrow).to_pandas()
+    details = pa.Table.from_pylist([_details(name, agent, writes) for name in names], schema=DETAILS.arrow).to_pandas()
     result = scored(found, built, model=load_model(models_dir() / "default"))
     write_results(_with(result, details), folder, now=datetime(2026, 2, 13, tzinfo=UTC))
     return folder
@@ -76,7 +82,7 @@ def _evidence(name: str, agent: str, source: str) -> dict[str, Any]:
     return row
 
 
-def _details(name: str, agent: str) -> dict[str, Any]:
+def _details(name: str, agent: str, writes: int) -> dict[str, Any]:
     hours = [
         {
             "hour": START + timedelta(hours=hour),
@@ -113,7 +119,7 @@ def _details(name: str, agent: str) -> dict[str, Any]:
         "logins": 1,
         "failures": 0,
         "lookups": 1300,
-        "writes": 0,
+        "writes": writes,
         "first_at": START,
         "last_at": START + timedelta(hours=3),
         "is_new_ip": True,

@@ -113,6 +113,13 @@ def _rows_of(page: str, kind: str) -> list[list[str]]:
     return [re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", row) for row in table.split("<tr")[1:]]
 
 
+def test_writes_of_a_source_are_told_where_there_are_any(tmp_path: Path) -> None:
+    """A source that only writes has not done nothing."""
+    reads, writes = (write_report(write_made(tmp_path / str(n), writes=n)).read_text() for n in (0, 605))
+    assert '<td class="n" data-head="Writes">605</td>' in writes
+    assert "Writes" not in reads
+
+
 def test_a_flagged_day_is_drawn_hollow_and_is_no_largest_day(results: Path) -> None:
     """950 records on the day before, of which the picture's sentence says nothing, and its own key does."""
     page = write_report(results).read_text()
