@@ -89,8 +89,8 @@ def hold_shards(
     return [_store(con, ibis.memtable(pa.concat_tables(parts)).op()).to_expr() for parts in zip(*found, strict=True)]
 
 
-SHARD_ROWS = 2_000_000
-"""Rows of a shard, about: some 150 bytes each, while it is worked on."""
+SHARD_ROWS = 500_000
+"""Rows of a shard, about: some 150 bytes each, while it is worked on, and each processor works on one."""
 
 
 def in_threads(function: Callable[[_Given], _Made], given: Iterable[_Given], *, n_threads: int) -> list[_Made]:

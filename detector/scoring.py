@@ -31,7 +31,7 @@ from detector.explain import (
 )
 from detector.history import History
 from detector.joins import to_frame
-from detector.model.forest import to_score
+from detector.model.forest import CHUNK_ROWS, to_score
 from detector.model.kept import Model
 from detector.novelty import MIN_PAST_DAYS
 from detector.rolling import Rolling
@@ -270,7 +270,7 @@ def score_days(
 
 def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSettings, *, queued: set[str]) -> Scored:
     signals = timeline.account_days(day)
-    rows = timeline.deviations(day).to_pandas().merge(signals.to_pandas(), on=["account", "channel", "day"])
+    rows = to_frame(timeline.deviations(day).join(signals, ["account", "channel", "day"]))
     rows = _without_strangers(rows, timeline, day)
     channels = rows["channel"].unique().tolist()
     rows = stranger_channels(measure(rows, model))
@@ -392,22 +392,30 @@ def measure(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
     missing = [name for name in model.columns if name not in rows.columns]
     if missing:
         raise ModelError(f"model {model.version} needs {', '.join(missing[:3])}…, which these deviations do not have")
+    # Some rows at a time: the estimator's input and what each column contributes are as large as all deviations.
+    starts = range(0, max(len(rows), 1), CHUNK_ROWS)
+    measured = pd.concat([_strangeness(rows.iloc[start : start + CHUNK_ROWS], model) for start in starts])
+    kinds = kind_of(rows, newcomer_days=TrainSettings().newcomer_days)
+    return rows.assign(kind=kinds, **{name: measured[name] for name in measured.columns})
+
+
+def _strangeness(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
     X = to_matrix(rows, model.columns)
     forest = model.estimator.forest_surprise(X)
     # What `score_samples` says; asking it would grow the longest step, the forest, twice.
     samples = -(model.estimator.tail_sum(X) + model.estimator.forest_weight * forest)
     contributions = model.estimator.contributions(X)
     slow = [i for i, name in enumerate(model.columns) if name.endswith(("__week", "__month"))]
-    return rows.assign(
-        kind=kind_of(rows, newcomer_days=TrainSettings().newcomer_days),
-        score=to_score(samples),
-        strangeness=-samples,
-        tail_sum=contributions.sum(axis=1),
-        forest=forest,
-        accumulated=contributions[:, slow].sum(axis=1),
-        largest_tail=contributions.max(axis=1, initial=0.0),
-        plain_sum=X.sum(axis=1),
-    )
+    found = {
+        "score": to_score(samples),
+        "strangeness": -samples,
+        "tail_sum": contributions.sum(axis=1),
+        "forest": forest,
+        "accumulated": contributions[:, slow].sum(axis=1),
+        "largest_tail": contributions.max(axis=1, initial=0.0),
+        "plain_sum": X.sum(axis=1),
+    }
+    return pd.DataFrame(found, index=rows.index)
 
 
 def stranger_channels(rows: pd.DataFrame) -> pd.DataFrame:
@@ -415,8 +423,9 @@ def stranger_channels(rows: pd.DataFrame) -> pd.DataFrame:
 
     Whatever order the rows come in, which a database does not promise.
     """
-    ordered = rows.sort_values(["strangeness", "account", "channel"], ascending=[False, True, True])
-    return ordered.drop_duplicates("account").reset_index(drop=True)
+    keys = rows[["strangeness", "account", "channel"]].reset_index(drop=True)
+    ordered = keys.sort_values(list(keys.columns), ascending=[False, True, True])
+    return rows.take(ordered.drop_duplicates("account").index.to_numpy()).reset_index(drop=True)
 
 
 def _add_checks(judged: pd.DataFrame, fired: pd.DataFrame) -> pd.DataFrame:
