@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import weakref
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
@@ -78,19 +79,34 @@ def hold_shards(
     """
     con = _backend((rows,))
     n_rows = int(rows.aggregate(n=rows.count()).to_pyarrow()["n"][0].as_py())
-    n_shards = max(1, -(-n_rows // SHARD_ROWS))
+    n_shards = max(1, min(-(-n_rows // SHARD_ROWS), MOST_LOOKS), n_rows // LARGEST_SHARD_ROWS)
     if con.name != "duckdb":
         made: list[ir.Table] = con.held_by_shard(compute, rows, by=by, n_shards=n_shards, schemas=schemas)
         return made
-    number = rows[by]
-    asked = (rows.filter(number % ibis.literal(n_shards, number.type()) == shard) for shard in range(n_shards))
     n_threads = int(con.raw_sql("SELECT current_setting('threads')").fetchall()[0][0])
-    found = in_threads(compute, (con.to_pyarrow(part) for part in asked), n_threads=n_threads)
-    return [_store(con, ibis.memtable(pa.concat_tables(parts)).op()).to_expr() for parts in zip(*found, strict=True)]
+    found = in_threads(compute, _shards(con, rows, by=by, n_shards=n_shards), n_threads=n_threads)
+    return [_store(con, ibis.memtable(pa.concat_tables(parts))).to_expr() for parts in zip(*found, strict=True)]
 
 
-SHARD_ROWS = 500_000
+SHARD_ROWS, LARGEST_SHARD_ROWS = 500_000, 2_000_000
 """Rows of a shard, about: some 150 bytes each, while it is worked on, and each processor works on one."""
+MOST_LOOKS = 32
+"""Times that all rows are read, since each shard is looked for among them: of more shards, several are set apart."""
+
+
+def _shards(con: BaseBackend, rows: ir.Table, *, by: str, n_shards: int) -> Iterator[pa.Table]:
+    """The rows of each shard, in any order of the shards; there may be a few more of them than asked for."""
+    n_parts = 1 if n_shards <= MOST_LOOKS else math.isqrt(n_shards)
+    n_shards = -(-n_shards // n_parts) * n_parts
+    for part in range(n_parts):
+        apart = rows if n_parts == 1 else _store(con, _shard(rows, by, part, n_parts)).to_expr()
+        for shard in range(part, n_shards, n_parts):
+            yield con.to_pyarrow(_shard(apart, by, shard, n_shards))
+
+
+def _shard(rows: ir.Table, by: str, shard: int, n_shards: int) -> ir.Table:
+    number = rows[by]
+    return rows.filter(number % ibis.literal(n_shards, number.type()) == shard)
 
 
 def in_threads(function: Callable[[_Given], _Made], given: Iterable[_Given], *, n_threads: int) -> list[_Made]:
@@ -137,12 +153,12 @@ def _name(number: int) -> str:
 
 def _stored(con: BaseBackend, table: ir.Table) -> ir.Table:
     """The table with what it takes from this process's memory put into the backend's."""
-    found = {each: _store(con, each) for each in table.op().find(ops.InMemoryTable)}
+    found = {each: _store(con, each.to_expr()) for each in table.op().find(ops.InMemoryTable)}
     return table.op().replace(found).to_expr() if found else table
 
 
-def _store(con: BaseBackend, rows: ops.InMemoryTable) -> ops.DatabaseTable:
-    stored = con.create_table(ibis.util.gen_name("held"), rows.to_expr(), temp=True).op()
+def _store(con: BaseBackend, rows: ir.Table) -> ops.DatabaseTable:
+    stored = con.create_table(ibis.util.gen_name("held"), rows, temp=True).op()
     weakref.finalize(stored, _drop, con, stored.name).atexit = False
     return stored
 

@@ -6,6 +6,7 @@ import functools
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import ibis
 import pyarrow as pa
@@ -59,16 +60,28 @@ def test_look_ups_are_counted_by_the_clock(con: Backend) -> None:
     assert found.signals.busiest_10_min.to_pyarrow().to_pylist() == [6]
 
 
-def test_shards_change_nothing(con: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut into shards of a few account-days, events give the same hours and signals."""
+@pytest.mark.parametrize(("rows", "most_looks"), [(100, 32), (30, 5)])
+def test_shards_change_nothing(con: Backend, monkeypatch: pytest.MonkeyPatch, rows: int, most_looks: int) -> None:
+    """Cut into shards of a few account-days, several set apart first where they are many, events give the same."""
     events = table(con, portal(12, 300))
     whole = code_events(events, zone=ZONE)
-    monkeypatch.setattr(prepared, "SHARD_ROWS", 100)
+    n_shards: list[int] = []
+
+    def watched(*arguments: Any, **asked: Any) -> Any:
+        n_shards.append(asked["n_shards"])
+        return shards(*arguments, **asked)
+
+    shards = prepared._shards
+    monkeypatch.setattr(prepared, "_shards", watched)
+    monkeypatch.setattr(prepared, "SHARD_ROWS", rows)
+    monkeypatch.setattr(prepared, "LARGEST_SHARD_ROWS", rows)
+    monkeypatch.setattr(prepared, "MOST_LOOKS", most_looks)
     cut = code_events(events, zone=ZONE)
+    assert (n_shards[0] > most_looks) == (rows == 30)
     for name, key in (("hours", ["place", "hour"]), ("signals", ["place"])):
-        rows, parts = (getattr(each, name).order_by(key).to_pyarrow() for each in (whole, cut))
-        assert rows.num_rows > 10
-        assert parts.equals(rows)
+        told, parts = (getattr(each, name).order_by(key).to_pyarrow() for each in (whole, cut))
+        assert told.num_rows > 10
+        assert parts.equals(told)
 
 
 def test_no_event_gives_no_row(con: Backend) -> None:
