@@ -14,15 +14,13 @@ from ibis import _
 from detector.clock import DAY_US, HOUR_US, ClockChanges, clock_changes, epoch_us, wall_clock
 from detector.coded import hash_of, source_number
 from detector.joins import attach
+from detector.neighbours import MAX_READERS, find_neighbours
 from detector.prepared import hold
 
 PAST_DAYS = 28
 """Novelty looks four weeks back: whole weeks, and long enough for the monthly renewals that fill many days."""
 MIN_PAST_DAYS = 7
 """With less than a week held, everything would be new: novelty is null."""
-MAX_READERS = 32
-"""A record read by more accounts than this in 28 days is at home everywhere: it makes nobody neighbours and is foreign
-to nobody. It bounds the work to 32 pairs for each pair of account and record."""
 RARE_NETWORK_ACCOUNTS = 5
 """A network with fewer accounts than this in 28 days is no hospital's and no carrier's."""
 MIN_USUAL_SHARE = 0.02
@@ -39,13 +37,17 @@ SOURCE_MARKS = (*NEW_MARKS, "is_unseen_ip", "is_rare_network")
 
 
 class Past(NamedTuple):
-    """Aggregates and account-days of the strictly earlier days, and how many days with events they hold."""
+    """Aggregates and account-days of the strictly earlier days, and how many days with events they hold.
+
+    `touched` says in numbers who touched which record, as `touched_in` tells of the records; None: they must be read.
+    """
 
     records: ir.Table
     sources: ir.Table
     hours: ir.Table
     account_days: ir.Table
     n_days: int
+    touched: ir.Table | None = None
 
     @property
     def tells(self) -> bool:
@@ -63,31 +65,41 @@ def mark_records(today: ir.Table, past: Past, *, canaries: tuple[str, ...] = ())
         unknown = ibis.null("boolean")
         is_canary = _is_canary(today, canaries)
         return today.mutate(is_canary=is_canary, is_new=unknown, is_foreign=unknown, is_odd_department=unknown)
-    held = hold(_touched, past.records)
-    readers = hold(_readers, today, held)
+    touched = hold(_touched, past.records) if past.touched is None else past.touched
+    readers = hold(_readers, hold(_codes, today), touched)
     met = hold(_met, today, readers)
-    near = hold(_near, met, held)
+    near = hold(_near, met, find_neighbours(met, touched))
     return hold(_mark_records, today, readers, near, hold(_departments, past.records), canaries=canaries)
 
 
 _PAIR = ("reader", "code")
+TOUCHED = ("code", "reader", "day")
 
 
-def _numbered(rows: ir.Table) -> ir.Table:
-    """With numbers for account and record: 28 days of texts take several times as long to compare, and their memory.
+def touched_in(records: ir.Table) -> ir.Table:
+    """Who touched which record on which day: numbers of record and account, and the day.
 
-    Two of 10^8 records have one number once in 2,000 portals.
+    28 days of texts take several times as long to compare, and their memory. Two of 10^8 records have one number once
+    in 2,000 portals.
     """
-    return rows.mutate(reader=hash_of(rows.account), code=hash_of(rows.record))
+    return _numbered(records.filter((_.lookups > 0) | (_.writes > 0))).select(*TOUCHED)
 
 
 def _touched(records: ir.Table) -> ir.Table:
-    return _numbered(records.filter((_.lookups > 0) | (_.writes > 0))).select(*_PAIR).distinct()
+    return touched_in(records).select(*_PAIR).distinct()
 
 
-def _readers(today: ir.Table, held: ir.Table) -> ir.Table:
+def _numbered(rows: ir.Table) -> ir.Table:
+    return rows.mutate(reader=hash_of(rows.account), code=hash_of(rows.record))
+
+
+def _codes(today: ir.Table) -> ir.Table:
+    return _numbered(today).select("code").distinct()
+
+
+def _readers(codes: ir.Table, touched: ir.Table) -> ir.Table:
     """Who touched the records asked for today in the past, and how many did."""
-    asked = held.semi_join(_numbered(today).select("code"), "code")
+    asked = touched.select(*_PAIR).semi_join(codes, "code").distinct()
     return asked.mutate(n=_.count().over(ibis.window(group_by="code")))
 
 
@@ -98,16 +110,8 @@ def _met(today: ir.Table, readers: ir.Table) -> ir.Table:
     return new.inner_join(few, "code").select("reader", "neighbour", "code")
 
 
-def _near(met: ir.Table, held: ir.Table) -> ir.Table:
-    """Account and record, where a neighbour touched it: an account with which it shares some other record.
-
-    The graph of who shares records with whom is drawn only for accounts that met.
-    """
-    popular = held.group_by("code").having(_.count() > MAX_READERS).aggregate(n=_.count())
-    own = held.semi_join(met, "reader").anti_join(popular, "code")
-    others = held.select("code", neighbour=_.reader).semi_join(met, "neighbour")
-    shared = own.inner_join(others, "code").select("reader", "neighbour")
-    neighbours = shared.semi_join(met, ["reader", "neighbour"]).distinct()
+def _near(met: ir.Table, neighbours: ir.Table) -> ir.Table:
+    """Account and record, where a neighbour touched it: an account with which it shares some other record."""
     return met.semi_join(neighbours, ["reader", "neighbour"]).select(*_PAIR).distinct()
 
 

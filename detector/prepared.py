@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import math
 import weakref
 from collections import deque
@@ -107,6 +108,32 @@ def _shards(con: BaseBackend, rows: ir.Table, *, by: str, n_shards: int) -> Iter
 def _shard(rows: ir.Table, by: str, shard: int, n_shards: int) -> ir.Table:
     number = rows[by]
     return rows.filter(number % ibis.literal(n_shards, number.type()) == shard)
+
+
+def in_ranges(compute: Callable[[pa.Table], _Made], rows: ir.Table, *, by: str, range_rows: int) -> list[_Made]:
+    """What a function makes of the rows in DuckDB, range by range of a column of 64-bit hashes, in threads.
+
+    Parameters
+    ----------
+    compute
+        Works in threads.
+    rows
+        Held already, or in files that lie in the order of `by`: row groups outside of the range are not read.
+    by
+        The column; rows of one number stay together.
+    range_rows
+        Rows of a range, about.
+    """
+    con = _backend((rows,))
+    n_rows = int(rows.aggregate(n=rows.count()).to_pyarrow()["n"][0].as_py())
+    n_ranges = max(1, -(-n_rows // range_rows))
+    begins = [-(-(number << 64) // n_ranges) for number in range(n_ranges + 1)]
+    asked = (
+        rows.filter(rows[by].between(ibis.literal(begin, "uint64"), ibis.literal(end - 1, "uint64")))
+        for begin, end in itertools.pairwise(begins)
+    )
+    n_threads = int(con.raw_sql("SELECT current_setting('threads')").fetchall()[0][0])
+    return in_threads(compute, (con.to_pyarrow(part) for part in asked), n_threads=n_threads)
 
 
 def in_threads(function: Callable[[_Given], _Made], given: Iterable[_Given], *, n_threads: int) -> list[_Made]:

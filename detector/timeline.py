@@ -20,7 +20,8 @@ from detector.clock import day_start
 from detector.coded import code_events, hash_of
 from detector.deviations import deviations, peer_deviations
 from detector.history import History
-from detector.novelty import MIN_PAST_DAYS, PAST_DAYS, Past
+from detector.history.touched import touched
+from detector.novelty import MIN_PAST_DAYS, PAST_DAYS, Past, touched_in
 from detector.order import order_of
 from detector.prepared import hold
 from detector.schema import ACCOUNT_HOURS, ACCOUNT_RECORDS, ACCOUNT_SOURCES, Table
@@ -172,7 +173,26 @@ class Timeline:
         if self._given is not None:
             return self._given
         records, sources, hours, days = (self._before(table, day) for table in (*_IN_PAST, ACCOUNT_DAYS))
-        return Past(records, sources, hours, days, n_days=len(self.days_before(day)))
+        touched = self._touched_before(day)
+        return Past(records, sources, hours, days, n_days=len(self.days_before(day)), touched=touched)
+
+    def _touched_before(self, day: date) -> ir.Table | None:
+        """Who touched which record in the 28 days before, in numbers, without what is set aside."""
+        if self.history is None:
+            return None
+        window = [day - timedelta(days=back) for back in range(PAST_DAYS, 0, -1)]
+        held = touched(self.history, [each for each in window if each not in self.input_days], con=self.con)
+        if held is None:
+            return None
+        parts = [held]
+        earlier = [each for each in window if each in self.input_days]
+        if earlier:
+            parts.append(touched_in(self._of_input(ACCOUNT_RECORDS, earlier)))
+        rows = functools.reduce(ibis.union, parts)
+        if not self._set_aside.num_rows:
+            return rows
+        aside = ibis.memtable(self._set_aside)
+        return rows.anti_join(aside.select("day", reader=hash_of(aside.account)), ["reader", "day"])
 
     def holidays(self, day: date) -> tuple[date, ...]:
         """Public holidays of the years of a day and of its past."""

@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("reading",),
     ("in_order",),
     ("coded",),
-    ("aggregates", "order"),
+    ("aggregates", "order", "neighbours"),
     ("novelty", "features"),
     ("account_days",),
     ("history",),

@@ -13,7 +13,7 @@ from ibis import _
 
 from detector.aggregates import FACTS
 from detector.drill.ground import Ground, join
-from detector.novelty import MAX_READERS
+from detector.neighbours import MAX_READERS
 
 RECORD = ["record", *FACTS]
 POOL_FACTOR = 2

@@ -18,12 +18,14 @@ from detector.history.manifest import (
     digest_of,
     is_pending,
     is_stale,
+    near_newest,
     past_digest,
     window,
 )
 from detector.history.store import History
 from detector.history.tables import OPEN_EVENTS
 from detector.history.tokens import keep_tokens
+from detector.history.touched import keep_touched, touched
 from detector.history.transactions import Transaction, transaction
 from detector.novelty import PAST_DAYS, Past
 from detector.order import ORDER_COLUMNS, aggregate_in_order
@@ -51,6 +53,7 @@ def past_of(history: History, day: date, *, con: Backend) -> Past:
         hours=history.table(con, "account_hours", first, last),
         account_days=history.table(con, "account_days", first, last),
         n_days=sum(before in history.manifest.days for before in window(day)),
+        touched=touched(history, window(day), con=con),
     )
 
 
@@ -199,12 +202,14 @@ def settle(
     refreshed: list[date] = []
     closed: list[date] = []
     with history.writing():
-        stale = len(history.stale)
-        for day in history.days[:-1] if arriving else history.days:
+        stale, days = len(history.stale), history.days[:-1] if arriving else history.days
+        for day in days:
             over = not arriving and (complete or day < history.days[-1])
             if is_pending(history.manifest.days[day]):
                 with transaction(history, con=con) as change:
                     _sum_up(change, day, is_over=over)
+            if is_stale(history.manifest, day):
+                keep_touched(history, window(day), con=con)
             with transaction(history, con=con) as change:
                 # Asked of each day anew: summing one up makes later ones stale.
                 if is_stale(change.manifest, day):
@@ -215,6 +220,7 @@ def settle(
                 if over and history.is_open(day):
                     change.close(day)
                     closed.append(day)
+        keep_touched(history, near_newest(history.manifest), con=con)
     return Settled(tuple(refreshed), tuple(closed))
 
 

@@ -171,6 +171,11 @@ def window(day: date) -> tuple[date, ...]:
     return tuple(day - timedelta(days=back) for back in range(WINDOW_DAYS, 0, -1))
 
 
+def near_newest(manifest: Manifest) -> tuple[date, ...]:
+    """The days that the one after the newest is measured against; none of an empty history."""
+    return window(max(manifest.days) + timedelta(days=1)) if manifest.days else ()
+
+
 def dump(manifest: Manifest) -> bytes:
     """Write the manifest as JSON; equal manifests give equal bytes."""
     return (json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True) + "\n").encode()

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from detector.errors import HistoryError
 from detector.history.disk import explained
-from detector.history.manifest import WINDOW_DAYS, Hold, Manifest, Stored, is_expired, references
+from detector.history.manifest import WINDOW_DAYS, Hold, Manifest, Stored, is_expired, near_newest, references
 from detector.history.store import History
 from detector.history.tables import TABLES, folder_of, read_rows
+from detector.history.touched import FOLDER, paths_of
 from detector.history.transactions import SCRATCH, Transaction, transaction
 
 BRIEF_TABLES = ("account_records", "account_sources")
@@ -169,6 +170,7 @@ def sweep(history: History, *, before_s: float = math.inf) -> int:
     """
     with history.writing(), explained(f"sweeping {history.folder}"):
         used = {history.path_of(each.table, each.part) for each in references(history.manifest)}
+        used |= set(paths_of(history, near_newest(history.manifest)))
         old = [path for path in _files(history) if path not in used and path.stat().st_mtime < before_s]
         for path in old:
             history.disk.remove(path)
@@ -176,5 +178,5 @@ def sweep(history: History, *, before_s: float = math.inf) -> int:
 
 
 def _files(history: History) -> list[Path]:
-    folders = sorted({SCRATCH, *(folder_of(table) for table in TABLES)})
+    folders = sorted({SCRATCH, FOLDER, *(folder_of(table) for table in TABLES)})
     return [path for folder in folders for path in sorted((history.folder / folder).glob("*.parquet"))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import ibis
@@ -41,7 +41,9 @@ def folder_of(table: str) -> str:
     return _FOLDERS.get(table, table)
 
 
-def write_rows(rows: ir.Table, path: Path, *, table: Table, con: Backend) -> int:
+def write_rows(
+    rows: ir.Table, path: Path, *, table: Table, con: Backend, encodings: Mapping[str, str] | None = None
+) -> int:
     """Write rows as Parquet, in an order and with settings that make equal rows equal bytes, and return their number.
 
     Parameters
@@ -50,6 +52,8 @@ def write_rows(rows: ir.Table, path: Path, *, table: Table, con: Backend) -> int
         Rows of `table`; other columns are left out.
     path
         Where to; an existing file is overwritten.
+    encodings
+        Parquet's, of columns that no dictionary suits.
 
     Raises
     ------
@@ -60,8 +64,11 @@ def write_rows(rows: ir.Table, path: Path, *, table: Table, con: Backend) -> int
     if missing:
         raise SchemaError(f"table {table.name} ({table.grain}): missing columns {', '.join(missing)}")
     typed = rows.select(**{column.name: _as_stored(rows[column.name], column) for column in table.columns})
-    count = 0
-    with pq.ParquetWriter(path, table.arrow, compression="zstd") as writer:
+    count, special = 0, dict(encodings or {})
+    words = [name for name in table.names if name not in special]
+    with pq.ParquetWriter(
+        path, table.arrow, compression="zstd", use_dictionary=words, column_encoding=special or None
+    ) as writer:
         for group in _row_groups(_sorted_batches(typed, table, con)):
             writer.write_table(_checked(group, table), row_group_size=_ROW_GROUP_ROWS)
             count += group.num_rows
