@@ -26,6 +26,7 @@ from benchmarks.score_day import MAPPING, write_day
 from detector.history import History, transaction
 from detector.history.manifest import digest_of, past_digest
 from detector.history.tables import TABLES
+from detector.history.touched import keep_touched
 
 DAY, PAST_DAYS = date(2026, 3, 2), 28
 EVENTS_PER_ACCOUNT = 60
@@ -85,6 +86,8 @@ def make_history(folder: Path, *, limit: str = "4GB") -> Path:
             parts = (part for stored in change.manifest.days[day].tables.values() for part in stored.parts)
             change.set_day(day, state="closed", content=digest_of(part.sha256 for part in parts))
             change.set_day(day, past=past_digest(change.manifest, day))
+        with target.writing():
+            keep_touched(target, [day], con=con)
     shutil.rmtree(once)
     return made
 
