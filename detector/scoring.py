@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from detector.campaigns import CampaignSettings, find_campaigns
 from detector.checks import CHECKS, FIRED, run_checks
 from detector.deviations import NAMES
 from detector.early import COUNTED, EARLY, compared_days, count_watched, early_alerts, find_thefts, limits_of
-from detector.errors import HistoryError, ModelError
+from detector.errors import ModelError
 from detector.explain import (
     Language,
     Usual,
@@ -37,7 +37,17 @@ from detector.novelty import MIN_PAST_DAYS
 from detector.rolling import Rolling
 from detector.schema import CHANNELS, QUEUES, Column, Table
 from detector.timeline import Timeline
-from detector.training import EXACT_DIGITS, TrainSettings, families_of, fit_model, kind_of, to_matrix
+from detector.training import (
+    EXACT_DIGITS,
+    Examples,
+    TrainSettings,
+    families_of,
+    fit_model,
+    kind_of,
+    to_examples,
+    to_matrix,
+    training_days,
+)
 
 REASON = pa.struct(
     [
@@ -172,19 +182,27 @@ def train_model(
     settings = settings or TrainSettings()
     days = training_days(history, settings=settings)
     history.require_fresh(days[0], days[-1])
-    frames, counted, rolling = [], [], Rolling(timeline)
-    for day in days:
-        progress(f"training: {day}")
-        frames.append(rolling.deviations(day))
-        counted.append(to_frame(timeline.account_days(day).select(*COUNTED)))
-    rows = pd.concat(frames, ignore_index=True)
+    rows, counted = _gather(timeline, days, progress)
     # What the ledger says was an attack is left out, beside what looks like one.
-    timeline.leave_out(find_thefts(pd.concat(counted, ignore_index=True)))
+    timeline.leave_out(find_thefts(counted))
     model = fit_model(rows, settings=settings, set_aside=timeline.set_aside)
     aside = follow_attacks(timeline, model, days=days, progress=progress)
     if len(aside) == len(model.set_aside):
         return model
     return fit_model(rows, settings=settings, set_aside=aside)
+
+
+def _gather(timeline: Timeline, days: Sequence[date], tell: Callable[[str], None]) -> tuple[Examples, pd.DataFrame]:
+    """What to learn from, and the counts that thefts are told by."""
+    rolling, counted = Rolling(timeline), []
+
+    def deviations() -> Iterator[pd.DataFrame]:
+        for day in days:
+            tell(f"training: {day}")
+            yield rolling.deviations(day)
+            counted.append(to_frame(timeline.account_days(day).select(*COUNTED)))
+
+    return to_examples(deviations()), pd.concat(counted, ignore_index=True)
 
 
 def follow_attacks(
@@ -224,18 +242,6 @@ def follow_attacks(
 
 DOUBTFUL_P = 0.01
 """An account that was set aside within the training days is believed only below this p-value."""
-
-
-def training_days(history: History, *, settings: TrainSettings) -> list[date]:
-    """The latest days with enough past before them."""
-    summed = [day for day in history.days if day not in history.pending]
-    enough = summed[settings.min_past_days :]
-    if not enough:
-        raise HistoryError(
-            f"training needs more than {settings.min_past_days} days of history, {history.folder} holds "
-            f"{len(history.days)}; learn more days first"
-        )
-    return enough[-settings.days :]
 
 
 def score_days(

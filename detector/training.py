@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -10,12 +11,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy.sparse import csr_array, vstack
 
 from detector.alerting import NEWCOMER_DAYS
 from detector.deviations import NAMES
-from detector.errors import ModelError
+from detector.errors import HistoryError, ModelError
 from detector.features import BY_NAME
 from detector.features.declaration import Family
+from detector.history import History
 from detector.model.forest import ExtractionForest
 from detector.model.kept import Model
 from detector.model.tails import fit_tails, surprise
@@ -52,8 +55,20 @@ class Kinds(NamedTuple):
 KINDS = Kinds()
 
 
+def training_days(history: History, *, settings: TrainSettings) -> list[date]:
+    """The latest days with enough past before them."""
+    summed = [day for day in history.days if day not in history.pending]
+    enough = summed[settings.min_past_days :]
+    if not enough:
+        raise HistoryError(
+            f"training needs more than {settings.min_past_days} days of history, {history.folder} holds "
+            f"{len(history.days)}; learn more days first"
+        )
+    return enough[-settings.days :]
+
+
 def fit_model(
-    deviations: pd.DataFrame,
+    deviations: pd.DataFrame | Examples,
     *,
     settings: TrainSettings | None = None,
     set_aside: pd.DataFrame | None = None,
@@ -65,7 +80,7 @@ def fit_model(
     Parameters
     ----------
     deviations
-        `DEVIATIONS` of several days, one row per account, channel and day.
+        `DEVIATIONS` of several days, one row per account, channel and day; or what `to_examples` made of them.
     settings
         How.
     set_aside
@@ -81,14 +96,17 @@ def fit_model(
         If there are too few account-days.
     """
     settings = settings or TrainSettings()
-    if len(deviations) < settings.min_rows:
+    examples = deviations if isinstance(deviations, Examples) else to_examples([deviations])
+    if (n_rows := len(examples.facts)) < settings.min_rows:
         raise ModelError(
-            f"training: {len(deviations)} account-days, at least {settings.min_rows} are needed; learn more days first"
+            f"training: {n_rows} account-days, at least {settings.min_rows} are needed; learn more days first"
         )
-    columns = tuple(name for name in NAMES if deviations[name].notna().any())
+    told = np.flatnonzero(examples.told)
+    columns = tuple(NAMES[place] for place in told)
     # In an order of their own, not the database's: the trees are drawn by place.
-    rows = deviations.sort_values(["day", "account", "channel"], ignore_index=True)
-    X = to_matrix(rows, columns)
+    rows = examples.facts.sort_values(["day", "account", "channel"])
+    X = examples.excess[rows.index][:, told]
+    rows = rows.reset_index(drop=True)
     kinds = kind_of(rows, newcomer_days=settings.newcomer_days)
     honest = believed = ~_among(rows, set_aside)
     fitted = _fit(X, honest, columns, seed=settings.seed)
@@ -111,6 +129,35 @@ def fit_model(
     )
 
 
+@dataclass(frozen=True)
+class Examples:
+    """Account-days to learn from, in little memory: most deviations are zero.
+
+    Attributes
+    ----------
+    facts
+        `account`, `channel`, `day` and `known_days`, numbered from 0.
+    excess
+        What `to_matrix` makes of all deviations, in the order of `NAMES`; a row for each of the facts.
+    told
+        Of each deviation, whether any account-day has it.
+    """
+
+    facts: pd.DataFrame
+    excess: csr_array
+    told: NDArray[np.bool_]
+
+
+def to_examples(deviations: Iterable[pd.DataFrame]) -> Examples:
+    """Gather the `DEVIATIONS` of several days, a part after the other."""
+    facts, excess, told = [], [], np.zeros(len(NAMES), dtype=bool)
+    for part in deviations:
+        facts.append(part[["account", "channel", "day", "known_days"]])
+        excess.append(csr_array(to_matrix(part, NAMES)))
+        told |= part[list(NAMES)].notna().any().to_numpy()
+    return Examples(pd.concat(facts, ignore_index=True), vstack(excess, format="csr"), told)
+
+
 class _Fitted(NamedTuple):
     """An estimator, and the strangeness of all rows by it, those that it was not fitted on included."""
 
@@ -118,9 +165,9 @@ class _Fitted(NamedTuple):
     strangeness: Floats
 
 
-def _fit(X: Floats, honest: NDArray[np.bool_], columns: tuple[str, ...], *, seed: int) -> _Fitted:
+def _fit(X: csr_array, honest: NDArray[np.bool_], columns: tuple[str, ...], *, seed: int) -> _Fitted:
     estimator = ExtractionForest(families=families_of(columns), random_state=seed)
-    strangeness = np.empty(len(X))
+    strangeness = np.empty(X.shape[0])
     strangeness[honest] = -estimator.fit_score(X[honest])
     strangeness[~honest] = -estimator.score_samples(X[~honest])
     return _Fitted(estimator, strangeness)
@@ -170,8 +217,12 @@ def kind_of(deviations: pd.DataFrame, *, newcomer_days: int) -> NDArray[np.str_]
 def _among(rows: pd.DataFrame, account_days: pd.DataFrame | None) -> NDArray[np.bool_]:
     if account_days is None or account_days.empty:
         return np.zeros(len(rows), dtype=bool)
-    keys = [pd.MultiIndex.from_arrays([t["account"], pd.to_datetime(t["day"])]) for t in (rows, account_days)]
-    return np.asarray(keys[0].isin(keys[1]))
+    found = np.zeros(len(rows), dtype=bool)
+    asked = np.flatnonzero(rows["account"].isin(account_days["account"]))
+    tables = (rows.iloc[asked], account_days)
+    keys = [pd.MultiIndex.from_arrays([t["account"], pd.to_datetime(t["day"])]) for t in tables]
+    found[asked] = keys[0].isin(keys[1])
+    return found
 
 
 def _looks_honest(strangeness: Floats, kinds: NDArray[np.str_], *, factor: float) -> NDArray[np.bool_]:
@@ -193,7 +244,7 @@ BULK_CUT = 0.002
 
 
 def _describe(rows: pd.DataFrame, honest: NDArray[np.bool_], settings: TrainSettings) -> dict[str, Any]:
-    days: list[date] = sorted(pd.to_datetime(rows["day"]).dt.date.unique())
+    days: list[date] = sorted(pd.to_datetime(rows["day"].unique()).date)
     return {
         "first_day": str(days[0]),
         "last_day": str(days[-1]),

@@ -8,10 +8,12 @@ from typing import Any, Self
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from detector.model.tails import Floats, Tails, fit_tails, surprise
+from detector.model.tails import Floats, Matrix, Tails, fit_tails, surprise
 from detector.model.trees import Trees, grow_trees, isolation
 
 HALF_SCORE = 10.0
@@ -27,7 +29,7 @@ class ExtractionForest(OutlierMixin, BaseEstimator):
     (−log of its tail probability) beyond `allowance`. Columns of one family are views of one behaviour: a family counts
     as its largest contribution, shared out among its columns, so that one strong family is enough and several weak ones
     add up. The forest's surprise beyond the allowance is added: it finds odd combinations, but saturates. Neither part
-    ever falls when a deviation grows.
+    ever falls when a deviation grows. `X` may be sparse everywhere: most deviations are zero.
 
     Parameters
     ----------
@@ -87,15 +89,16 @@ class ExtractionForest(OutlierMixin, BaseEstimator):
 
     def fit_score(self, X: Any) -> Floats:
         """Fit, and return `score_samples` of `X`, which fitting finds anyhow; shape (n_samples,)."""
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, ensure_min_samples=2)
         if self.families is not None and len(self.families) != X.shape[1]:
             raise ValueError(f"families names {len(self.families)} columns, X has {X.shape[1]}")
-        self.tails_ = fit_tails(X)
+        by_column: Matrix = X.tocsc() if hasattr(X, "tocsc") else X
+        self.tails_ = fit_tails(by_column)
         self.trees_: Trees | None = None
         self.forest_tail_: Tails | None = None
         samples = -self._in_chunks(self._tail_sum, X)
         if self.forest_weight:
-            samples -= self.forest_weight * self._fit_forest(X)
+            samples -= self.forest_weight * self._fit_forest(X, by_column)
         self.offset_ = float(np.quantile(samples, self.contamination))
         return samples
 
@@ -123,10 +126,10 @@ class ExtractionForest(OutlierMixin, BaseEstimator):
         """The forest's surprise beyond the allowance, unweighted, shape (n_samples,)."""
         return self._in_chunks(self._forest_surprise, self._validated(X))
 
-    def _fit_forest(self, X: Floats) -> Floats:
+    def _fit_forest(self, X: Matrix, by_column: Matrix) -> Floats:
         """Grow the trees, fit the tail of their isolation, and return the surprise of the training rows."""
         grown = grow_trees(
-            X,
+            by_column,
             max_samples=self.max_samples,
             n_estimators=self.n_estimators,
             random_state=self.random_state,
@@ -136,13 +139,20 @@ class ExtractionForest(OutlierMixin, BaseEstimator):
         self.trees_, self.forest_tail_ = grown, fit_tails(isolated)
         return self._beyond(self.forest_tail_, isolated)[:, 0]
 
-    def _validated(self, X: Any) -> Floats:
+    def __sklearn_tags__(self) -> Tags:
+        tags: Tags = super().__sklearn_tags__()  # type: ignore[no-untyped-call]
+        tags.input_tags.sparse = True
+        return tags
+
+    def _validated(self, X: Any) -> Matrix:
         check_is_fitted(self)
         # No row is no fault: a day may have nobody left to score.
-        return np.asarray(validate_data(self, X, dtype=np.float64, reset=False, ensure_min_samples=0))
+        found: Matrix = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False, ensure_min_samples=0)
+        return found
 
-    def _in_chunks(self, measure: Callable[[Floats], Floats], X: Floats) -> Floats:
-        chunks = (X[start : start + CHUNK_ROWS] for start in range(0, max(len(X), 1), CHUNK_ROWS))
+    def _in_chunks(self, measure: Callable[[Floats], Floats], X: Matrix) -> Floats:
+        rows = (X[start : start + CHUNK_ROWS] for start in range(0, max(X.shape[0], 1), CHUNK_ROWS))
+        chunks = (each.toarray() if issparse(each) else each for each in rows)
         return np.concatenate(Parallel(n_jobs=self.n_jobs, prefer="threads")(delayed(measure)(c) for c in chunks))
 
     def _samples(self, X: Floats) -> Floats:

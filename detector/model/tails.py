@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csc_array, csr_array, issparse
 
 Floats = NDArray[np.float64]
+Matrix: TypeAlias = Floats | csr_array | csc_array
+"""Rows of account-days, columns of deviations: most of them are zero."""
 
 GRID = 128
 """Points kept of each distribution: the memory of a model does not grow with its training set."""
@@ -47,13 +51,13 @@ class Tails:
     scale: Floats
 
 
-def fit_tails(X: Floats) -> Tails:
-    """Fit every column's upper tail; `X` has shape (n_samples, n_features) and no missing value.
+def fit_tails(X: Matrix) -> Tails:
+    """Fit every column's upper tail; `X` has shape (n_samples, n_features), by columns if sparse, and no missing value.
 
     The extrapolated tail starts at the smallest value that few enough rows reach, so that a column which is nearly
     always zero is described by the rows where it is not.
     """
-    fitted = [_fit_column(np.sort(column)) for column in X.T]
+    fitted = [_fit_column(np.sort(_column(X, place))) for place in range(X.shape[1])]
     levels, surprises, shape, scale = (np.array(parts) for parts in zip(*fitted, strict=True))
     return Tails(levels, surprises, shape, scale)
 
@@ -74,6 +78,10 @@ def surprise(tails: Tails, X: Floats) -> Floats:
         beyond = np.log1p(shape * excess) / shape if shape > 0 else excess
         found[rows, column] = np.interp(values, levels, tails.surprises[column]) + beyond
     return found
+
+
+def _column(X: Matrix, place: int) -> Floats:
+    return X[:, [place]].toarray()[:, 0] if issparse(X) else np.asarray(X[:, place])
 
 
 def _fit_column(ordered: Floats) -> tuple[Floats, Floats, float, float]:

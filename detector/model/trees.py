@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest
 
-from detector.model.tails import Floats
+from detector.model.tails import Floats, Matrix
 
 Ints = NDArray[np.int32]
 
@@ -46,9 +46,12 @@ class Trees:
     usual_path: float
 
 
-def grow_trees(X: Floats, *, max_samples: int, **settings: Any) -> Trees:
-    """Fit scikit-learn's isolation forest to `X`, of shape (n_samples, n_features), and keep its trees."""
-    samples = min(max_samples, len(X))
+def grow_trees(X: Matrix, *, max_samples: int, **settings: Any) -> Trees:
+    """Fit scikit-learn's isolation forest to `X`, of shape (n_samples, n_features), and keep its trees.
+
+    A sparse matrix, by columns, gives the same trees as a dense one.
+    """
+    samples = min(max_samples, X.shape[0])
     grown = [each.tree_ for each in IsolationForest(max_samples=samples, **settings).fit(X).estimators_]
     sizes = np.array([tree.node_count for tree in grown])
     roots = np.cumsum(sizes) - sizes

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -52,6 +53,13 @@ def test_clone_and_parameters() -> None:
 def test_fitting_scores_the_rows_on_the_way(fitted: ExtractionForest, honest: Floats) -> None:
     """What fitting returns of its rows is what scoring them afterwards gives, to the bit."""
     assert (clone(fitted).fit_score(honest) == fitted.score_samples(honest)).all()
+
+
+def test_sparse_rows_are_the_same_rows(fitted: ExtractionForest, honest: Floats) -> None:
+    """Fitted on, and scored as, a sparse matrix, everything is as with a dense one, to the bit."""
+    sparse = csr_array(honest)
+    assert (clone(fitted).fit_score(sparse) == fitted.score_samples(honest)).all()
+    assert (fitted.contributions(sparse) == fitted.contributions(honest)).all()
 
 
 def test_no_row_is_no_fault(fitted: ExtractionForest, honest: Floats) -> None:
