@@ -19,7 +19,7 @@ class RunSettings(_Stage):
     """How `detector run` works."""
 
     close_after_s: float = Field(default=2 * 3600, ge=0)
-    """A day is judged as a whole, and closed, so long after its last midnight: late lines still count in full."""
+    """A day is judged as a whole, and closed if a later one has begun, so long after its last midnight."""
     settle_s: float = Field(default=600, ge=0)
     """A file that nobody has written to for so long is whole, even without the end of its last line."""
     clock_slack_s: float = Field(default=600, ge=0)

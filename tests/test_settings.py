@@ -53,6 +53,17 @@ def test_a_wrong_file_is_refused_with_its_name_and_the_key(config: Path, text: s
         load_settings(config)
 
 
+@pytest.mark.parametrize("text", ["path = 'x'", "url = 'mailto://u:hunter2@h'", "digest = 'mailto://u:hunter2@h'"])
+def test_a_fault_tells_no_password(config: Path, text: str) -> None:
+    """Of a section that does not fit, no content is told; nor of an address."""
+    receiver = "[[notify.receivers]]\nname = 'a'\nkind = 'apprise'\nurl = 'mailto://u:hunter2@h'\n"
+    wrong = f"[[notify.receivers]]\nname = 'a'\nkind = 'apprise'\n{text}\n"
+    config.write_text(receiver + wrong)
+    with pytest.raises(ConfigError, match="receivers") as refused:
+        load_settings(config)
+    assert "hunter2" not in str(refused.value)
+
+
 def test_a_missing_file_is_refused(config: Path) -> None:
     """A settings file that was named must be there."""
     with pytest.raises(ConfigError, match=r"detector\.toml: the settings cannot be read \(No such file"):

@@ -198,7 +198,13 @@ def _fault(place: tuple[int | str, ...], message: str, found: object, model: typ
     if message == "Extra inputs are not permitted":
         known = f"; expected one of {', '.join(model.model_fields)}" if len(place) == 1 else ""
         return f"unknown key {key!r}{known}"
-    return f"{key}: {message.removeprefix('Value error, ')}" + ("" if repr(found) in message else f" (found {found!r})")
+    return f"{key}: {message.removeprefix('Value error, ')}" + ("" if repr(found) in message else _shown(found))
+
+
+def _shown(found: object) -> str:
+    """A value that does not fit; whole tables are not told, nor addresses: they may hold passwords."""
+    is_plain = isinstance(found, str | int | float | bool) and "://" not in str(found)
+    return f" (found {found!r})" if is_plain else ""
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

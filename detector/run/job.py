@@ -107,6 +107,8 @@ class _Run:
         self.report.learned = self._learn()
         if notice := self.place.loaded_key.notice:
             self.report.notices = (notice,)
+        absent = [each.path for each in self.settings.input if not is_present(each)]
+        self.report.notices += tuple(f"input {path}: there is no file yet" for path in absent)
         self._record_faults([("input", fault) for fault in self.report.learned.faults])
         model = self._model()
         judge = Judge(self.place, self.history, self.ledger, model)
@@ -166,16 +168,23 @@ class _Run:
             keep()
             self.report.judged = (*self.report.judged, day)
             return
+        # While no later day has come, more of this one may: it is judged as it is, whenever it grew, and stays open.
+        is_newest = day == self.history.days[-1]
+        if is_newest and judge.was_judged_whole(day):
+            return
         self.tell(f"judging {day}, which is over")
         self._record(judge.judge_day(day))
+        if is_newest:
+            judge.keep_whole(day)
+            self.report.judged = (*self.report.judged, day)
+            return
         close_days(self.history, [day], con=self.place.con)
         judge.forget_day(day)
         self.report.closed = (*self.report.closed, day)
 
     def _is_over(self, day: date) -> bool:
         end = day_start(day + timedelta(days=1), zone=self.place.zone)
-        later = day < self.history.days[-1]
-        return later and self.now >= end + timedelta(seconds=self.settings.run.close_after_s)
+        return self.now >= end + timedelta(seconds=self.settings.run.close_after_s)
 
     def _record(self, rows: Sequence[dict[str, Any]]) -> None:
         found = self.ledger.record(rows, at=self.now, receivers=self.receivers)

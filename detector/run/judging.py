@@ -154,9 +154,23 @@ class Judge:
             day,
         )
 
+    def was_judged_whole(self, day: date) -> bool:
+        """Whether nothing came of the day since it was judged as a whole."""
+        path = self._whole(day)
+        return path.exists() and path.read_text(encoding="ascii") == digest_of(self._files(day))
+
+    def keep_whole(self, day: date) -> None:
+        """Remember that the day, as it is, was judged as a whole."""
+        path = self._whole(day)
+        path.parent.mkdir(exist_ok=True)
+        draft = path.with_suffix(".draft")
+        draft.write_text(digest_of(self._files(day)), encoding="ascii")
+        draft.replace(path)
+
     def forget_day(self, day: date) -> None:
         """Drop what was kept of a day that is closed."""
         self._path(day).unlink(missing_ok=True)
+        self._whole(day).unlink(missing_ok=True)
 
     def _rows(self, events: ir.Table | None, found: Scored, day: date) -> list[dict[str, Any]]:
         scores = excuse(found.scores, levels=self.ledger.excused(), robots=self.ledger.robots())
@@ -189,3 +203,6 @@ class Judge:
 
     def _path(self, day: date) -> Path:
         return self.history.folder / JUDGED / f"{day}.parquet"
+
+    def _whole(self, day: date) -> Path:
+        return self.history.folder / JUDGED / f"{day}.whole"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import ibis.expr.types as ir
 import pytest
@@ -30,6 +31,7 @@ from detector.ledger.store import OPERATOR
 from detector.run import AlreadyRunningError, run_once
 from detector.run.forgetting import forget_subject
 from detector.run.hunting import hunt
+from detector.run.judging import Judge
 from detector.run.status import status_of
 from detector.settings import Settings
 from detector.workspace import workspace
@@ -58,6 +60,30 @@ def test_an_alert_is_raised_once_and_told_once(tmp_path: Path) -> None:
     assert again.closed[-1] == TUESDAY
     assert len((tmp_path / "alerts.jsonl").read_text().splitlines()) == 1
     assert len(ledger_rows(settings)["alerts"]) == 1
+    assert not list((tmp_path / "history" / "judged").glob(f"{TUESDAY}*"))
+
+
+def test_the_newest_day_is_judged_whole_once_it_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where logs come once a night, a day need not wait for the next: it stays open, and is judged as it grows."""
+    settings = configure(tmp_path)
+    judged: list[date] = []
+    real = Judge.judge_day
+
+    def watched(self: Judge, day: date) -> list[dict[str, Any]]:
+        judged.append(day)
+        return real(self, day)
+
+    monkeypatch.setattr(Judge, "judge_day", watched)
+    deliver(tmp_path, TUESDAY, parts=2)
+    night = datetime.combine(TUESDAY + timedelta(days=1), datetime.min.time(), UTC) + timedelta(hours=3)
+    for _ in range(2):
+        assert run_once(settings, now=night).closed == ()
+    assert judged == [TUESDAY]
+    deliver(tmp_path, TUESDAY, parts=2, part=1)
+    assert len(run_once(settings, now=night + timedelta(hours=2)).recorded.raised) == 1
+    assert judged == [TUESDAY, TUESDAY]
+    later = run_once(settings, now=deliver(tmp_path, TUESDAY + timedelta(days=1)))
+    assert (later.closed, later.recorded.raised) == ((TUESDAY,), ())
     assert not list((tmp_path / "history" / "judged").glob(f"{TUESDAY}*"))
 
 
