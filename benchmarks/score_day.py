@@ -38,7 +38,7 @@ DAY = """
     COPY (
         SELECT timestamptz '2026-03-02 00:00:00+01'
                    + to_microseconds((hash(i, 1) % 86400000000)::bigint) AS timestamp,
-               'A' || lpad(a::varchar, 6, '0') AS account,
+               format('A{:06d}', a) AS account,
                CASE WHEN i % 100 < 8 THEN 'login' WHEN i % 100 < 13 THEN 'write' ELSE 'lookup' END AS action,
                CASE WHEN hash(i, 2) % 100 < 3 THEN 'failure' ELSE 'success' END AS outcome,
                '10.' || a % 200 || '.' || (a // 200) % 250 || '.' || hash(i, 3) % 2 AS ip,

@@ -29,7 +29,7 @@ from detector.history.tables import TABLES
 from detector.history.touched import keep_touched
 
 DAY, PAST_DAYS = date(2026, 3, 2), 28
-EVENTS_PER_ACCOUNT = 60
+EVENTS_PER_ACCOUNT, MOST_ACCOUNTS = 60, 400_000
 """Events of a day for each account: 250,000 accounts have 15 million."""
 NIR = """
     '1' || lpad((hash(record, 1) % 100)::varchar, 2, '0') || '0175' || lpad((hash(record, 2) % 1000)::varchar, 3, '0')
@@ -43,7 +43,7 @@ def make(folder: Path, *, events: int, wanted: Callable[[str], bool]) -> None:
     """The day as Parquet, and in what other form the cases that are wanted need it, unless it is there."""
     parquet = folder / "day.parquet"
     if not parquet.exists():
-        write_day(folder, events=events, accounts=max(events // EVENTS_PER_ACCOUNT, 1))
+        write_day(folder, events=events, accounts=min(max(events // EVENTS_PER_ACCOUNT, 1), MOST_ACCOUNTS))
     con = duckdb.connect()
     con.execute("SET TimeZone = 'UTC'; SET memory_limit = '3GB'")
     con.execute(f"SET temp_directory = '{folder / 'spill'}'")
@@ -222,6 +222,8 @@ def main(
             make_history(place)
         entries = measure(place, runs=runs, wanted=wanted, with_history=with_history)
         kept = {each["case"]: each for each in found["sizes"].get(str(n), [])}
+        accounts = duckdb.read_parquet(str(place / "day.parquet")).unique("account")
+        found.setdefault("accounts", {})[str(n)] = len(accounts)
         found["sizes"][str(n)] = list((kept | {each["case"]: each for each in entries}).values())
     found["help_ratio"] = help_ratio()
     found["duckdb"] = duckdb.__version__

@@ -69,15 +69,17 @@ def entry(case: str, cpu_s: float, peak_mb: float) -> dict[str, Any]:
 
 
 def test_the_page_tells_ratios_growth_and_what_is_missed(tmp_path: Path) -> None:
-    """Growth is the exponent between sizes; a target is missed by what is above it, at the largest size."""
+    """Growth is the exponent between sizes; a target is missed by what is above it, at the size it is for."""
     sizes = {"1000": [entry(OWN, 2, 100)], "10000": [entry(OWN, 20, 200), entry("pandas", 80, 800)]}
+    sizes["150000000"] = [entry("score, CSV", 999, 5000)]
     found = {"sizes": sizes, "help_ratio": 1.2}
     assert growth(found, OWN, "cpu_s") == pytest.approx(1)
     assert growth(found, OWN, "peak_mb") == pytest.approx(math.log10(2))
     assert growth(found, "pandas", "cpu_s") is None
     write_page(json.loads(json.dumps(found)), tmp_path / "performance.md")
     page = (tmp_path / "performance.md").read_text(encoding="utf-8")
-    assert "9 features of some 50: 4 times the processors' time of `score`, 4 times the memory" in page
+    assert "9 features of some 50, 10,000 events: 4 times the processors' time of `score`, 4 times the memory" in page
     assert "- score, Parquet: 20 times the limit's processors' time at 10,000 events, 10 times are aimed at." in page
     assert "- score, CSV: not measured; 5 times the limit are aimed at." in page
+    assert "- score, CSV: 5,000 MB at 150,000,000 events, 4,000 MB are aimed at." in page
     assert (tmp_path / "img" / "performance.svg").stat().st_size > 1_000
