@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("needs_spark")]
-LISTS = ("reasons", "unremarkable_without", "checks")
+LISTS = ("reasons", "contributions", "unremarkable_without", "checks")
 TOLERANCE = 1e-9
 
 
