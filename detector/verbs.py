@@ -19,6 +19,7 @@ from detector.details import DETAILS, find_details
 from detector.early import compared_days, count_watched
 from detector.errors import ConfigError
 from detector.history import History
+from detector.history.store import MANIFEST
 from detector.learning import Learned
 from detector.learning import learn as learn_inputs
 from detector.ledger import Recorded, excuse, to_rows
@@ -109,7 +110,8 @@ def learn(
     Parameters
     ----------
     dumps
-        Paths, globs, folders, `-`, or inputs with their mappings; none: those of the settings.
+        Paths, globs, folders, `-`, or inputs with their mappings; none: those of the settings, and where these name
+        none either, only what is out of date in the history is computed anew.
     history
         The folder; None: that of the settings.
     mapping
@@ -125,7 +127,9 @@ def learn(
         See `detector.learning.learn`.
     """
     chosen = _with_history(settings or Settings(), history)
-    inputs = to_inputs(dumps, settings=chosen, mapping=mapping)
+    folder = chosen.history.folder
+    is_anew = not dumps and not chosen.input and folder is not None and (folder / MANIFEST).exists()
+    inputs = [] if is_anew else to_inputs(dumps, settings=chosen, mapping=mapping)
     with workspace(chosen) as place:
         held = _required(place.history(create=True, inputs=inputs))
         return learn_inputs(

@@ -10,9 +10,11 @@ from typing import Any, cast
 import pandas as pd
 import pyarrow as pa
 import pytest
+from ibis.backends.duckdb import Backend
 
 import detector
-from detector.errors import HistoryError, SchemaError
+from detector.errors import ConfigError, HistoryError, SchemaError
+from detector.history import History, transaction
 from detector.reading import Mapping
 from detector.verbs import _warnings, to_events
 
@@ -75,6 +77,25 @@ def test_a_table_of_events_is_compared_with_a_history(tmp_path: Path) -> None:
     )
     found = detector.build_account_days(to_events(days[7]), history=tmp_path / "history")
     assert found["new_records"].tolist() == [0] * 6
+
+
+def test_learning_without_dumps_computes_anew_what_is_out_of_date(tmp_path: Path, con: Backend) -> None:
+    """A day whose past is another now is compared with it again; of a history that is not there none is made."""
+    first, second = (tmp_path / f"{name}.csv" for name in ("first", "second"))
+    for path, days in ((first, 0), (second, 1)):
+        EVENTS.assign(timestamp=EVENTS["timestamp"] + pd.Timedelta(days=days)).to_csv(path, index=False)
+    now, mapping = datetime(2026, 2, 20, tzinfo=UTC), Mapping.model_validate({"records": {"kind": "token"}})
+    detector.learn([first, second], history=tmp_path / "history", mapping=mapping, now=now)
+    held = History.open(tmp_path / "history")
+    with transaction(held, con=con) as change:
+        change.set_day(held.days[1], past="another")
+    assert History.open(tmp_path / "history").stale == held.days[1:]
+    learned = detector.learn(history=tmp_path / "history", now=now)
+    assert learned.files == ()
+    assert not History.open(tmp_path / "history").stale
+    with pytest.raises(ConfigError, match="no dump: name files"):
+        detector.learn(history=tmp_path / "absent", now=now)
+    assert not (tmp_path / "absent").exists()
 
 
 def test_a_run_says_on_which_channels_nobody_can_be_warned_of_early() -> None:

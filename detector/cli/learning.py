@@ -48,7 +48,8 @@ def learn(
     said["learn"] |= {"complete": complete or None, "replace": replace or None}
     settings = load_settings(config, over=said)
     with progress() as tell:
-        inputs = to_inputs(dumps or (), settings=settings, mapping=mapping, form=input_format)
+        # Without any, the history's own days are computed anew.
+        inputs = to_inputs(dumps, settings=settings, mapping=mapping, form=input_format) if dumps else ()
         learned = verbs.learn(inputs, settings=settings, progress=tell)
     warn(learned.warnings)
     _tell_learned(learned)
