@@ -178,7 +178,7 @@ class Timeline:
 
     def _touched_before(self, day: date) -> ir.Table | None:
         """Who touched which record in the 28 days before, in numbers, without what is set aside."""
-        if self.history is None:
+        if not isinstance(self.history, History):  # none, or a drill's, which has no files of numbers
             return None
         window = [day - timedelta(days=back) for back in range(PAST_DAYS, 0, -1)]
         held = touched(self.history, [each for each in window if each not in self.input_days], con=self.con)
