@@ -20,7 +20,7 @@ import typer
 
 from detector.cli.ledger import Author
 from detector.cli.options import Config, HistoryFolder, changes
-from detector.errors import ConfigError, HistoryError
+from detector.errors import ConfigError, DetectorError, HistoryError
 
 if TYPE_CHECKING:
     from detector.history import History
@@ -170,7 +170,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Tell how the job is, and end with 1 if anything is wrong: for a monitor."""
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from detector.ledger.outbox import retry_given_up
     from detector.output.rows import plain
@@ -185,7 +185,11 @@ def status(
     if retry:
         typer.echo(f"{retry_given_up(ledger, now=now)} notifications are tried again")
     found = status_of(held, ledger, settings.portal, now=now, every=timedelta(seconds=_seconds(every)))
-    warned = say_watched(watched(settings=settings))
+    warned: list[str] = []
+    try:
+        warned = say_watched(watched(settings=settings))
+    except DetectorError as error:  # a model that cannot be used must not hide how the rest is
+        found = replace(found, troubles=(*found.troubles, str(error)))
     if as_json:
         sys.stdout.write(json.dumps(plain(asdict(found) | {"early_warning": warned}), indent=1) + "\n")
     else:

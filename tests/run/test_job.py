@@ -407,6 +407,11 @@ def test_the_status_tells_what_is_wrong(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "TROUBLE: no run" in result.stdout
     assert "early warning: none without a trained model" in result.stdout
+    (tmp_path / "history" / "model").mkdir()
+    broken = CliRunner().invoke(app, ["status", "--config", str(tmp_path / "detector.toml")])
+    assert broken.exit_code == 1
+    assert "last good run: " in broken.stdout
+    assert "TROUBLE: " + str(tmp_path / "history" / "model") in broken.stdout
 
 
 def test_a_working_day_without_events_is_trouble_before_pauses_are_known(tmp_path: Path) -> None:
