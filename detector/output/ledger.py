@@ -15,6 +15,7 @@ from rich.text import Text
 
 from detector.ledger import Alert, Robot
 from detector.output.rows import plain
+from detector.output.table import counted
 from detector.output.text import cell, visible
 
 SHORT_ID = 8
@@ -91,7 +92,7 @@ def render_alerts(alerts: Sequence[Alert]) -> RenderableType:
             Text(visible(each.title)),
         )
     unjudged = sum(each.verdict is None for each in alerts)
-    return Group(table, Text(f"\n{len(alerts)} alerts, {unjudged} of them open"))
+    return Group(table, Text(f"\n{counted(len(alerts), 'alert')}, {unjudged} of them open"))
 
 
 def render_robots(robots: Sequence[Robot]) -> RenderableType:

@@ -143,7 +143,7 @@ def _last_tried(folder: Path) -> date | None:
 
 def _compare(place: Workspace, history: History, challenger: Model, champion: Model | None) -> Retrained:
     if champion is None:
-        return Retrained(challenger.version, in_use=True, why="it is the first model")
+        return Retrained(challenger.version, in_use=True, why="no other model can be used")
     timeline = place.timeline(history, model=champion)
     days = [day for day in history.days if not history.is_open(day)][-CALIBRATION_DAYS:]
     rows = pd.concat([to_frame(timeline.deviations(day)) for day in days], ignore_index=True)

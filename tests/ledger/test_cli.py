@@ -40,7 +40,7 @@ def test_alerts_are_listed(history: Path) -> None:
     assert [each["account"] for each in json.loads(run(history, "alerts", "--format", "json"))][1] == "anna"
     assert ",'=cmd()" in run(history, "alerts", "--format", "csv")
     assert "no alert" in run(history, "alerts", "--verdict", "benign")
-    assert "1 alerts" in run(history, "alerts", "--severity", "high")
+    assert "1 alert, " in run(history, "alerts", "--severity", "high")
 
 
 def test_an_alert_is_judged(history: Path) -> None:
