@@ -29,6 +29,10 @@ class ModelError(DetectorError):
     """A model is missing, was tampered with, or does not fit the data."""
 
 
+class EngineError(DetectorError):
+    """The database needs more memory at once, or more room to spill to, than it may have."""
+
+
 class NotifyError(DetectorError):
     """A receiver of notifications does not answer, or refuses."""
 
@@ -39,3 +43,13 @@ class RunError(DetectorError):
 
 class LedgerError(DetectorError):
     """The ledger cannot be opened, read or written, or does not have what was asked for."""
+
+
+def out_of_memory(error: Exception) -> str:
+    """What DuckDB's error of that kind means in the settings that a user knows; its own words name others."""
+    if "temp_directory" in str(error):
+        return "the disk of [engine] temp_folder is full of what spilled; make room, or name another folder"
+    return (
+        "out of memory: DuckDB needs more at once than it may take, and cannot spill it; raise [engine] memory_limit "
+        "(of a dossier: [incident] memory_limit), lower [engine] threads, or give fewer days at once"
+    )

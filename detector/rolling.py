@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from detector.baseline import Floats, Ints, Rows, Sums
 from detector.deviations import SIGNALS, kind_of_day
-from detector.joins import to_frame
+from detector.joins import to_columns
 from detector.novelty import MIN_PAST_DAYS
 from detector.schema import CHANNELS
 
@@ -63,7 +63,7 @@ class Rolling:
         """The day's `DEVIATIONS` as a DataFrame, of some accounts or of all; those of peers where the past is short."""
         before = self._days.days_before(day)
         if len(before) < MIN_PAST_DAYS:
-            return to_frame(self._days.deviations(day, accounts=accounts))
+            return to_columns(self._days.deviations(day, accounts=accounts))
         self._move(before)
         rows = self._rows(day)
         if accounts is not None:

@@ -7,33 +7,23 @@ from datetime import date
 from typing import NamedTuple
 
 import ibis
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from detector.alerting import KNOWN, AlertSettings, alert_threshold, busiest_day, judge_alone, judge_day, queue_slow
+from detector.alerting import AlertSettings, busiest_day, judge_alone, judge_day, queue_slow
 from detector.campaigns import CampaignSettings, find_campaigns
 from detector.checks import CHECKS, FIRED, run_checks
 from detector.deviations import NAMES
 from detector.early import COUNTED, EARLY, compared_days, count_watched, early_alerts, find_thefts, limits_of
 from detector.errors import ModelError
-from detector.explain import (
-    Language,
-    Usual,
-    contributions_of,
-    peer_values,
-    reasons_of,
-    span_values,
-    unremarkable_without,
-    usual_values,
-)
 from detector.history import History
-from detector.joins import to_frame
+from detector.joins import to_columns, to_frame
 from detector.model.forest import CHUNK_ROWS, to_score
 from detector.model.kept import Model
 from detector.novelty import MIN_PAST_DAYS
+from detector.reasons import PLACE, find_reasons, find_unremarkable
 from detector.rolling import Rolling
 from detector.schema import CHANNELS, QUEUES, Column, Table
 from detector.timeline import Timeline
@@ -41,7 +31,6 @@ from detector.training import (
     EXACT_DIGITS,
     Examples,
     TrainSettings,
-    families_of,
     fit_model,
     kind_of,
     to_examples,
@@ -262,9 +251,10 @@ def score_days(
     settings = settings or ScoreSettings()
     parts: list[Scored] = []
     queued: set[str] = set()
+    rolling = Rolling(timeline)
     for day in days:
         progress(f"scoring: {day}")
-        part = _score_day(timeline, model, day, settings, queued=queued)
+        part = _score_day(timeline, model, day, settings, deviations=rolling.deviations(day), queued=queued)
         queued.update(part.scores.loc[part.scores["queue"].notna(), "account"])
         for told in (part.scores[part.scores["alert"]], part.early):
             timeline.leave_out(told)
@@ -274,10 +264,18 @@ def score_days(
     return Scored(*(pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True)))
 
 
-def _score_day(timeline: Timeline, model: Model, day: date, settings: ScoreSettings, *, queued: set[str]) -> Scored:
+def _score_day(
+    timeline: Timeline,
+    model: Model,
+    day: date,
+    settings: ScoreSettings,
+    *,
+    deviations: pd.DataFrame,
+    queued: set[str],
+) -> Scored:
     signals = timeline.account_days(day)
-    rows = to_frame(timeline.deviations(day).join(signals, ["account", "channel", "day"]))
-    rows = _without_strangers(rows, timeline, day)
+    facts = to_columns(timeline.told(day, [*PLACE, *FACTS])).set_index(PLACE)
+    rows = _without_strangers(deviations.join(facts, on=PLACE), timeline, day)
     channels = rows["channel"].unique().tolist()
     rows = stranger_channels(measure(rows, model))
     # What a cold model was calibrated on are other portals: it ranks, and only checks alert.
@@ -305,8 +303,14 @@ def explain_rows(
     `judged` holds all accounts of the day, or at least those that get reasons; `n_accounts` were tested.
     """
     told = judged.assign(model_version=model.version, cold=model.cold)
-    told = told.assign(**_reasons(timeline, model, told, day, settings))
-    return told.assign(unremarkable_without=_unremarkable(told, model, settings, n_accounts=n_accounts))
+    told = told.assign(
+        **find_reasons(timeline, model, told, day, explained=settings.explained, language=settings.language)
+    )
+    return told.assign(
+        unremarkable_without=find_unremarkable(
+            told, model, n_accounts=n_accounts, rate=settings.alerts.false_discovery_rate
+        )
+    )
 
 
 def score_running(
@@ -366,7 +370,11 @@ def score_running(
     judged = judged[judged["alert"]].assign(model_version=model.version, cold=model.cold)
     judged = judged.assign(unremarkable_without=pd.Series([[]] * len(judged), index=judged.index))
     past = timeline.sample(day, accounts=told)
-    judged = judged.assign(**_reasons(timeline, model, judged, day, settings, past=past))
+    judged = judged.assign(
+        **find_reasons(
+            timeline, model, judged, day, explained=settings.explained, language=settings.language, past=past
+        )
+    )
     return Scored(to_scores(judged), early, fired)
 
 
@@ -380,6 +388,8 @@ def is_warm(timeline: Timeline, model: Model, day: date) -> bool:
 
 
 DEEDS = ("logins", "lookups", "writes", "resets")
+FACTS = ("profession", "records", *DEEDS)
+"""What is asked of every account-day beside its deviations; the other signals only where there are reasons to give."""
 
 
 def _without_strangers(rows: pd.DataFrame, timeline: Timeline, day: date) -> pd.DataFrame:
@@ -457,60 +467,6 @@ def _add_campaigns(judged: pd.DataFrame, timeline: Timeline, day: date, settings
 def _rank(judged: pd.DataFrame) -> pd.DataFrame:
     ordered = judged.sort_values(["alert", "strangeness", "account"], ascending=[False, False, True])
     return ordered.assign(rank=np.arange(1, len(ordered) + 1)).reset_index(drop=True)
-
-
-def _reasons(
-    timeline: Timeline,
-    model: Model,
-    judged: pd.DataFrame,
-    day: date,
-    settings: ScoreSettings,
-    *,
-    past: ir.Table | None = None,
-) -> dict[str, pd.Series]:
-    """`reasons` and `contributions` of those that anybody looks at; of the others, none."""
-    wanted = judged["queue"].notna() | judged["alert"] | (judged["rank"] <= settings.explained)
-    rows = judged[wanted & (judged["tail_sum"] > 0)]
-    contributions = (
-        model.estimator.contributions(to_matrix(rows, model.columns))
-        if len(rows)
-        else np.zeros((0, len(model.columns)))
-    )
-    signals = list(dict.fromkeys(name.split("__")[0] for name in model.columns))
-    past = timeline.past(day).account_days if past is None else past
-    peers = past if not model.cold else timeline.account_days(day)
-    usual = Usual(
-        own=usual_values(past, rows["account"].tolist(), signals),
-        peers=peer_values(peers, signals),
-        spans=span_values(past, rows, day=day),
-    )
-    language: Language = "fr" if settings.language == "fr" else "en"
-    found = reasons_of(rows, contributions, columns=model.columns, usual=usual, language=language)
-    told = {"reasons": found, "contributions": contributions_of(contributions, columns=model.columns)}
-    by_index = {name: dict(zip(rows.index, values, strict=True)) for name, values in told.items()}
-    return {
-        name: pd.Series([known.get(index, []) for index in judged.index], index=judged.index)
-        for name, known in by_index.items()
-    }
-
-
-def _unremarkable(judged: pd.DataFrame, model: Model, settings: ScoreSettings, *, n_accounts: int) -> pd.Series:
-    """Of what alerts for being strange: it stands out from where an account-day alerts alone, or the day's least."""
-    told = judged[judged["alert"] & (judged["queue"] == "main")]
-    empty: list[list[str]] = [[] for _row in range(len(judged))]
-    if told.empty:
-        return pd.Series(empty, index=judged.index)
-    usual = model.calibration.loc[model.calibration["kind"] == KNOWN, "strangeness"].to_numpy()
-    alone = alert_threshold(usual, n_tests=n_accounts, rate=settings.alerts.false_discovery_rate)
-    found = unremarkable_without(
-        to_matrix(told, model.columns),
-        kinds=families_of(model.columns),
-        strangeness=lambda X: -model.estimator.score_samples(X),
-        below=min(alone, float(told.loc[told["p_value"].notna(), "strangeness"].min())),
-    )
-    return pd.Series(empty, index=judged.index).where(
-        ~judged.index.isin(told.index), pd.Series(found, index=told.index)
-    )
 
 
 def to_scores(judged: pd.DataFrame) -> pd.DataFrame:

@@ -79,8 +79,8 @@ class LedgerSettings(_Stage):
 class EngineSettings(_Stage):
     """What DuckDB may use."""
 
-    memory_limit: str = "4GB"
-    """Beyond it, work spills to the temporary folder: a day of 15 million events fits."""
+    memory_limit: str = "1GB"
+    """Beyond it, work spills to the temporary folder; Python takes as much again on a day of 15 million events."""
     threads: Annotated[int, Field(ge=1)] | None = None
     """Null = one per core."""
     temp_folder: Path | None = None

@@ -20,7 +20,7 @@ import pyarrow as pa
 from ibis.backends.duckdb import Backend
 from ibis.util import gen_name
 
-from detector.errors import ConfigError, ModelError
+from detector.errors import ConfigError, EngineError, ModelError, out_of_memory
 from detector.history import History
 from detector.ledger import Ledger, open_ledger
 from detector.ledger.opening import LEDGER
@@ -272,13 +272,25 @@ def workspace(settings: Settings, *, env: Environment[str, str] | None = None) -
     ------
     ConfigError
         If the temporary folder cannot be used, or DuckDB does not know a setting.
+    EngineError
+        Within it, where DuckDB lacks memory.
     """
     engine = settings.engine
     with _scratch(engine) as scratch:
         # Not disconnected here: tables that Ibis caches are dropped when they go out of use, through this connection,
         # which ends with the last of them.
         con = _connect(engine, scratch / "spill")
-        yield Workspace(settings, con, scratch, os.environ if env is None else env)
+        with within_limits():
+            yield Workspace(settings, con, scratch, os.environ if env is None else env)
+
+
+@contextmanager
+def within_limits() -> Iterator[None]:
+    """Tell of memory that DuckDB lacks, and cannot spill, as `EngineError`: in settings that a user can reach."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise EngineError(out_of_memory(error)) from error
 
 
 @contextmanager
@@ -299,7 +311,7 @@ def _connect(engine: EngineSettings, spill: Path) -> Backend:
         con = ibis.duckdb.connect(**limits, temp_directory=str(spill))
     except duckdb.Error as error:
         raise ConfigError(
-            f"[engine]: DuckDB refuses {limits} ({error}); expected, say, memory_limit = '4GB'"
+            f"[engine]: DuckDB refuses {limits} ({error}); expected, say, memory_limit = '1GB'"
         ) from error
     con.con.execute("SET TimeZone = 'UTC'")
     # In a notebook without its widgets DuckDB shows no bar, and refuses to be told so.

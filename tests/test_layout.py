@@ -35,7 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rolling", "timeline"),
     ("model",),
     ("training", "checks", "alerting", "early", "explain", "campaigns"),
-    ("scoring", "alerts", "details", "comparison"),
+    ("reasons", "scoring", "alerts", "details", "comparison"),
     ("schedule",),
     ("ledger",),
     ("arriving", "seen", "news", "learning", "story"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from detector.errors import ConfigError, HistoryError, ModelError
+from detector.errors import ConfigError, EngineError, HistoryError, ModelError
 from detector.reading import Input, Mapping, key_id, token
 from detector.settings import Settings
 from detector.shipped import models_dir
@@ -50,8 +50,32 @@ def test_duckdb_works_in_utc_and_within_its_limits(tmp_path: Path) -> None:
 
 def test_a_memory_limit_that_is_none_is_refused() -> None:
     """What DuckDB does not understand is a setting's error."""
-    with pytest.raises(ConfigError, match=r"\[engine\]: DuckDB refuses .*expected, say, memory_limit = '4GB'"):
+    with pytest.raises(ConfigError, match=r"\[engine\]: DuckDB refuses .*expected, say, memory_limit = '1GB'"):
         workspace(settings(engine={"memory_limit": "much"}), env=ENV).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("SELECT list(i) FROM range(20_000_000) rows(i)", r"raise \[engine\] memory_limit"),
+        (
+            "CREATE TEMP TABLE much AS SELECT hash(i) FROM range(20_000_000) rows(i)",
+            r"the disk of \[engine\] temp_folder",
+        ),
+    ],
+)
+def test_memory_that_duckdb_lacks_is_told_in_the_users_settings(tmp_path: Path, query: str, told: str) -> None:
+    """DuckDB's own words name settings of its own, which nobody can reach."""
+    chosen = settings(engine={"memory_limit": "32MB", "threads": 1, "temp_folder": tmp_path})
+
+    def run() -> None:
+        with workspace(chosen, env=ENV) as place:
+            place.con.con.execute("SET max_temp_directory_size = '8MB'")
+            place.con.con.execute(query).fetchall()
+
+    with pytest.raises(EngineError, match=told) as caught:
+        run()
+    assert "SET" not in str(caught.value)
 
 
 def test_a_temporary_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:

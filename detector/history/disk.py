@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from detector.errors import HistoryError
+from detector.errors import EngineError, HistoryError, out_of_memory
 
 Step = Callable[[str, Path], None]
 """Told the name and the path of each operation before it happens; one that raises stands for a fault at that place."""
@@ -102,13 +102,17 @@ def explained(task: str) -> Iterator[None]:
     except OSError as error:
         raise _failed(task, error) from error
     except Exception as error:
+        if type(error).__name__ == OUT_OF_MEMORY:
+            raise EngineError(f"{task} failed: {out_of_memory(error)}; what was committed before is intact") from error
         if type(error).__name__ not in _ENGINE_FAULTS:
             raise
         raise _failed(task, error) from error
 
 
-_ENGINE_FAULTS = ("IOException", "OutOfMemoryException", "FatalException")
-"""DuckDB's errors for a disk that is full, read-only or broken, or for spilled data that find no room."""
+_ENGINE_FAULTS = ("IOException", "FatalException")
+"""DuckDB's errors for a disk that is full, read-only or broken."""
+OUT_OF_MEMORY = "OutOfMemoryException"
+"""DuckDB's error for what fits neither into memory nor, spilled, on the disk."""
 
 
 def _failed(task: str, error: Exception) -> HistoryError:

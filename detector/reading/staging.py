@@ -120,6 +120,8 @@ def _stage(form: Format, source: Source, meaning: Meaning, target: Path) -> Part
         try:
             staged = sql.select(extra, sql.within(query), keep=True)
             _write(staged, target, source.con, in_order=not rows.numbered)
+        except duckdb.OutOfMemoryException:
+            raise
         except duckdb.Error as error:
             failure = _failure(source, error)
             continue

@@ -25,7 +25,7 @@ from detector.run.versions import mend
 from detector.run.watching import feeds_of, operator_rows, watch
 from detector.settings import Settings
 from detector.shipped import models_dir
-from detector.workspace import MODEL, SHIPPED, Workspace, workspace
+from detector.workspace import MODEL, SHIPPED, Workspace, within_limits, workspace
 
 Tell = Callable[[str], None]
 """Told what is being done."""
@@ -86,7 +86,8 @@ class _Run:
         number = begin_run(self.ledger, at=self.now)
         error: str | None = None
         try:
-            self._steps()
+            with within_limits():
+                self._steps()
         except Exception as caught:
             error = str(caught) if isinstance(caught, DetectorError) else f"{type(caught).__name__}: {caught}"
             if INTERRUPTED not in error:

@@ -27,7 +27,7 @@ folder = "history"               # what earlier days looked like; on a local dis
 #                                # DETECTOR_LEDGER_URL in the environment comes first and may hold a password
 
 [engine]
-# memory_limit = "4GB"
+# memory_limit = "1GB"             # of DuckDB; beyond it, work spills to temp_folder
 # threads = 2
 # temp_folder = "/var/tmp"
 
