@@ -9,9 +9,13 @@ its statistics), for a group, or for a distinct value.
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Columns
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from detector.reading import records, sql
 from detector.reading.conform import CONTENT, FACTS, LONGEST_TEXT, record_columns
@@ -27,6 +31,10 @@ _FEW_VALUES = ("service", "auth_mode", "user_agent", "profession", "organisation
 _MANY_VALUES = ("account", "ip", "session", "delegate")
 _WORDS = ("action", "outcome", "channel", "record_id_mode")
 _PRINT_EVERY = 64
+_PRINT = f"""
+    CASE WHEN hash("timestamp") % {_PRINT_EVERY} = 0 THEN hash("timestamp", account, action, record, ip) END
+"""
+"""SQL for the hash of a row, of some that are chosen by their time, so that repeated rows are chosen together."""
 _KINDS = {"int32": "INTEGER", "bool": "BOOLEAN"}
 
 
@@ -102,46 +110,67 @@ def check(path: str, shape: Shape, *, con: duckdb.DuckDBPyConnection) -> tuple[i
     Null if any row needs a change or is a reject, so that the file must be staged.
     """
     source = sql.within(_rows_sql([path], shape))
-    rows = _checked_words(source, con)
-    if rows is None or not _are_sound(source, shape, con):
+    found = _look_through(source, shape, con)
+    if found is None or not all(_is_sound(words) for words in found.drop_columns("prints").to_pylist()):
         return None
     if any(_hold_identifier(source, column, con) for column in _FEW_VALUES if shape.holds(column)):
         return None
-    prints = sql.select({"all": "count(*)", "distinct": "count(DISTINCT print)"}, sql.within(_prints(source)))
-    return rows, tuple(repetition(*con.execute(prints).fetchall()[0]))
+    prints = pc.list_flatten(found["prints"].combine_chunks())
+    return pc.sum(found["n"]).as_py() or 0, tuple(repetition(len(prints), len(prints.unique())))
 
 
-def _checked_words(source: str, con: duckdb.DuckDBPyConnection) -> int | None:
-    """The number of rows; null if a word is unknown, or an account missing that is needed."""
-    absent = "count(*) FILTER (account IS NULL)"
-    asked = sql.select({name: name for name in _WORDS} | {"n": "count(*)", "absent": absent}, source)
-    found = con.execute(f"{asked} GROUP BY {', '.join(_WORDS)}").fetchall()
-    for action, outcome, channel, mode, _, nameless in found:
-        known = action in ACTIONS and outcome in OUTCOMES and channel in CHANNELS and mode in (None, *RECORD_ID_MODES)
-        if not known or (nameless and (action, outcome) != ("login", "failure")):
-            return None
-    return int(sum(row[4] for row in found))
+def _look_through(source: str, shape: Shape, con: duckdb.DuckDBPyConnection) -> pa.Table | None:
+    """What is to be known of the rows, by their words, in one pass; null if a number does not fit.
+
+    Records that are tokens are told by their digits, which is soon done; where one is none, by patterns.
+    """
+    if not shape.holds("record") or shape.identifies:
+        return _look_once(source, shape, {}, con)
+    try:
+        found = _look_once(source, shape, records.digest_measures("record"), con)
+    except records.NO_DIGIT:
+        found = None
+    if found is not None and records.are_digests(pc.min(found["shortest"]).as_py()):
+        return found
+    faulty = f"{records.is_identifier(records.compact('record'))} OR {records.holds_identifier('record')}"
+    return _look_once(source, shape, {"faulty_records": f"count(*) FILTER ({faulty})"}, con)
 
 
-def _are_sound(source: str, shape: Shape, con: duckdb.DuckDBPyConnection) -> bool:
-    """Whether each time is a time, no number is negative, no record and no name an identifier."""
+def _look_once(
+    source: str, shape: Shape, of_records: Columns[str, str], con: duckdb.DuckDBPyConnection
+) -> pa.Table | None:
     faults = ['"timestamp" IS NULL', *(records.holds_identifier(name) for name in _MANY_VALUES if shape.holds(name))]
     if shape.identifies:
         faults += [_is_unkempt(name) for name in CONTENT if shape.holds(name) and duckdb_kind(name) == "VARCHAR"]
-    elif shape.holds("record") and not records.all_digests(source, "record", con=con):
-        faults.append(f"{records.is_identifier(records.compact('record'))} OR {records.holds_identifier('record')}")
     asked = {
+        **{name: name for name in _WORDS},
+        "n": "count(*)",
+        "absent": "count(*) FILTER (account IS NULL)",
         "faults": f"count(*) FILTER ({' OR '.join(faults)})",
         "first": 'year(min("timestamp"))',
         "last": 'year(max("timestamp"))',
         "least": "min(n_records)",
+        "prints": "list(print) FILTER (print IS NOT NULL)",
+        **of_records,
     }
+    query = sql.select(asked, sql.within(sql.select({"print": _PRINT}, source, keep=True)))
     try:
-        faulty, first, last, least = con.execute(sql.select(asked, source)).fetchall()[0]
+        return con.sql(f"{query} GROUP BY {', '.join(_WORDS)}").to_arrow_table()
     except duckdb.ConversionException:  # more records than a column of events holds
-        return False
-    in_time = first is None or (first >= FIRST_YEAR and last < LAST_YEAR)
-    return not faulty and in_time and (least is None or least >= 0)
+        return None
+
+
+def _is_sound(rows: Columns[str, Any]) -> bool:
+    """Whether words are known, no account is missing that is needed, each time is a time, and nothing is negative.
+
+    And no record and no name an identifier.
+    """
+    action, outcome, channel, mode = (rows[name] for name in _WORDS)
+    known = action in ACTIONS and outcome in OUTCOMES and channel in CHANNELS and mode in (None, *RECORD_ID_MODES)
+    is_named = not rows["absent"] or (action, outcome) == ("login", "failure")
+    in_time = rows["first"] is None or (rows["first"] >= FIRST_YEAR and rows["last"] < LAST_YEAR)
+    faulty = rows["faults"] or rows.get("faulty_records")
+    return known and is_named and in_time and not faulty and (rows["least"] is None or rows["least"] >= 0)
 
 
 def _is_unkempt(column: str) -> str:
@@ -155,12 +184,6 @@ def _hold_identifier(source: str, column: str, con: duckdb.DuckDBPyConnection) -
     distinct = sql.select({"value": sql.name(column)}, source) + f" GROUP BY {sql.name(column)}"
     held = f"count(*) FILTER ({records.holds_identifier('value')})"
     return bool(con.execute(sql.select({"held": held}, sql.within(distinct))).fetchall()[0][0])
-
-
-def _prints(source: str) -> str:
-    """The query for the hashes of some rows, chosen by their time, so that repeated rows are chosen together."""
-    whole = 'hash("timestamp", account, action, record, ip)'
-    return sql.select({"print": whole}, source, where=f'hash("timestamp") % {_PRINT_EVERY} = 0')
 
 
 def events_sql(paths: list[str], shape: Shape, *, with_codes: bool = False) -> str:

@@ -148,13 +148,17 @@ def holds_identifier(value: str) -> str:
     return sql.cases(spared, otherwise=f"NOT {sql.matches_whole(value, _SCIENTIFIC)}")
 
 
-def all_digests(source: str, column: str, *, con: duckdb.DuckDBPyConnection) -> bool:
-    """Whether all texts of a column are hexadecimal and so long that none holds an identifier: soon told of tokens."""
-    asked = {"shortest": f"min(strlen({column}))", "read": f"max(octet_length(unhex({column})))"}
-    try:
-        shortest, _read = con.execute(sql.select(asked, source)).fetchall()[0]
-    except (duckdb.InvalidInputException, UnicodeDecodeError):  # a digit that is none; the latter in the error's text
-        return False
+def digest_measures(column: str) -> dict[str, str]:
+    """SQL for what `are_digests` asks of a column of texts: soon told of tokens, and `NO_DIGIT` if a digit is none."""
+    return {"shortest": f"min(strlen({column}))", "read": f"max(octet_length(unhex({column})))"}
+
+
+NO_DIGIT = (duckdb.InvalidInputException, UnicodeDecodeError)
+"""DuckDB's error for a digit that is none, and Python's for the text of that error."""
+
+
+def are_digests(shortest: int | None) -> bool:
+    """Whether texts that are all hexadecimal are so long that none holds an identifier; their shortest is told."""
     return shortest is None or shortest >= _SHORTEST_OPAQUE
 
 
