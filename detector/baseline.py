@@ -140,10 +140,10 @@ class Sums:
 
     def __init__(self) -> None:
         signals, kinds = len(SIGNALS), len(KINDS_OF_DAY)
-        self.n = np.zeros((signals, kinds, 0), dtype=np.int16)
+        self.n = np.zeros((signals, kinds, 0), dtype=np.int8)
         self.totals = np.zeros((signals, kinds, 0), dtype=np.int64)
         self.squares = np.zeros((signals, 0), dtype=np.int64)
-        self.by_day = np.zeros((len(_BY_DAY), PAST_DAYS, 0))
+        self.by_day = np.zeros((len(_BY_DAY), PAST_DAYS, 0), dtype=np.float32)  # exact up to 16 million a day
         self.seen = np.zeros((PAST_DAYS, 0), dtype=bool)
         self.channels, self.professions, self.told_on = (np.zeros(0, dtype=np.int64) for _ in range(3))
 
@@ -265,7 +265,7 @@ class Sums:
         """Of each account the sum of the last days, that of the days before, and its largest day, scaled."""
         backs = np.arange(1, PAST_DAYS + 1)
         slots = (rows.day.toordinal() - backs) % PAST_DAYS
-        values = self.by_day[_BY_DAY.index(SIGNALS[signal])][:, groups.accounts]
+        values = self.by_day[_BY_DAY.index(SIGNALS[signal])][:, groups.accounts].astype(np.float64)
         values[~self.seen[:, groups.accounts]] = np.nan
         last, before = (np.nansum(values[slots[chosen]], axis=0) for chosen in (backs < WEEK, backs >= WEEK))
         return last, before, stabilise(np.fmax.reduce(values, axis=0))
