@@ -109,13 +109,14 @@ def fit_model(
     rows = rows.reset_index(drop=True)
     kinds = kind_of(rows, newcomer_days=settings.newcomer_days)
     honest = believed = ~_among(rows, set_aside)
-    fitted = _fit(X, honest, columns, seed=settings.seed)
-    # Twice: what an attack hides behind itself in the first fit stands out in the second.
+    # By the tail sums alone: chance has no part in what is left out. Twice: what an attack hides behind itself in the
+    # first fit stands out in the second.
     for _ in range(2):
-        before = honest
-        honest = believed & _looks_honest(fitted.strangeness, kinds, factor=settings.set_aside_factor)
-        if (honest != before).any():
-            fitted = _fit(X, honest, columns, seed=settings.seed)
+        plain = _fit(X, honest, ExtractionForest(families=families_of(columns), forest_weight=0.0))
+        before, honest = honest, believed & _looks_honest(plain.strangeness, kinds, factor=settings.set_aside_factor)
+        if (honest == before).all():
+            break
+    fitted = _fit(X, honest, ExtractionForest(families=families_of(columns), random_state=settings.seed))
     calibration = rows.loc[honest, ["day"]].assign(kind=kinds[honest], strangeness=fitted.strangeness[honest])
     described = _describe(rows, honest, settings) | (card or {})
     aside = rows.loc[~honest, ["account", "day"]].drop_duplicates()
@@ -165,8 +166,7 @@ class _Fitted(NamedTuple):
     strangeness: Floats
 
 
-def _fit(X: csr_array, honest: NDArray[np.bool_], columns: tuple[str, ...], *, seed: int) -> _Fitted:
-    estimator = ExtractionForest(families=families_of(columns), random_state=seed)
+def _fit(X: csr_array, honest: NDArray[np.bool_], estimator: ExtractionForest) -> _Fitted:
     strangeness = np.empty(X.shape[0])
     strangeness[honest] = -estimator.fit_score(X[honest])
     strangeness[~honest] = -estimator.score_samples(X[~honest])
