@@ -208,20 +208,34 @@ def find_thefts(past: pd.DataFrame) -> pd.DataFrame:
         `account` and `day`, each pair once.
     """
     rows = past[past["past_days"] >= MIN_PAST_DAYS]
-    rows = _with_age(with_contrasts(rows.assign(found=rows["lookups"] - rows["misses"])))
-    is_theft = pd.Series(False, index=rows.index)
+    left = rows = _with_age(with_contrasts(rows.assign(found=rows["lookups"] - rows["misses"], n=1)))
+    # Twice: what some thefts hide behind others stands out once these are gone. No oftener: where honest days have a
+    # tail, each time takes a part of it.
+    for _pass in range(2):
+        left = left[~_stands_out(left)]
+    return rows.loc[rows.index.difference(left.index), ["account", "day"]].drop_duplicates(ignore_index=True)
+
+
+def _stands_out(rows: pd.DataFrame) -> pd.Series:
+    """Whether the bulk of its group gives less than one of an account-day's sharpest counts."""
+    found = pd.Series(False, index=rows.index)
     for _group, of_group in rows.groupby(_GROUP):
         everybody = rows[rows["channel"] == of_group["channel"].iloc[0]]
         for name in SHARP:
-            told = [part[name].dropna().to_numpy(dtype=np.float64) for part in (of_group, everybody)]
+            told = [_repeated(part, name) for part in (of_group, everybody)]
             usual = next((values for values in told if len(values) >= MIN_STRANGEST), None)
             if usual is None:
                 continue
-            bulk = usual[usual <= np.quantile(usual, 1 - LARGEST)]
+            bulk = _with_one(usual[usual <= np.quantile(usual, 1 - LARGEST)])
             counts = of_group[name].fillna(0.0).to_numpy(dtype=np.float64)
             rare = surprise(fit_tails(bulk[:, None]), counts[:, None])[:, 0] >= math.log(len(usual))
-            is_theft[of_group.index] |= rare & (counts >= MIN_LIMIT)
-    return rows.loc[is_theft, ["account", "day"]].drop_duplicates(ignore_index=True)
+            found[of_group.index] |= rare & (counts >= MIN_LIMIT)
+    return found
+
+
+def _with_one(counts: Floats) -> Floats:
+    """Counts of account-days and, beside them, a count of one: never seen among so many, it is rare all the same."""
+    return np.append(counts, 1.0)
 
 
 SHARP = ("far_excess", "vain_lookups", "foreign_writes")
@@ -261,7 +275,7 @@ def _repeated(counted: pd.DataFrame, name: str) -> Floats:
 
 def _limit(pasts: list[Floats], *, n_tests: int, rate: float) -> float:
     """From the first past that is long enough; infinite without one."""
-    long_enough = next((values for values in pasts if len(values) >= MIN_STRANGEST), np.empty(0))
+    long_enough = next((_with_one(values) for values in pasts if len(values) >= MIN_STRANGEST), np.empty(0))
     found = alert_threshold(long_enough, n_tests=n_tests, rate=rate)
     return max(math.ceil(found), MIN_LIMIT) if math.isfinite(found) else found
 

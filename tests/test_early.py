@@ -255,6 +255,30 @@ def test_a_newcomers_theft_is_found_by_what_everybody_does() -> None:
     }
 
 
+def test_thefts_by_newcomers_do_not_hide_each_other() -> None:
+    """More of the newcomers' account-days are thefts than the largest that are left out to tell what is usual."""
+    robbed = {f"robbed{i}": 10.0 * 1.2**i for i in range(16)}
+    rows = past_with(robbed, signal="far_strangers")
+    is_new = rows["account"].isin([*robbed, *(f"a{i}" for i in range(100))])
+    found = find_thefts(rows.assign(active_days=np.where(is_new, 1, 20)))
+    assert set(found["account"]) == set(robbed)
+
+
+def test_a_long_tail_of_honest_days_stays() -> None:
+    """Where one account-day in a hundred has strangers by the dozen, most of these are what is usual there."""
+    rows = past_with({f"traveller{i}": value for i, value in enumerate(TAIL[1:40])}, signal="far_strangers").iloc[
+        :3_000
+    ]
+    assert len(find_thefts(rows)) < 25
+
+
+def test_what_was_never_seen_is_rare_all_the_same() -> None:
+    """Of three thousand account-days none had a stranger: a dozen are no usual day, nor is there need for a dozen."""
+    rows = past_with({"robbed": 9.0}, signal="far_strangers").assign(stranger_records=0.0)
+    assert find_thefts(rows.assign(stranger_records=rows["far_strangers"]))["account"].tolist() == ["robbed"]
+    assert limit(limits_of(past_days([0.0] * 3_000)), "far_excess") < 9
+
+
 def test_honest_bulk_work_is_no_theft() -> None:
     """A screening reads strangers by the hundred, all of its own area."""
     screened = {f"screening{i}": 300.0 + i for i in range(40)}

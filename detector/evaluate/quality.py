@@ -66,12 +66,21 @@ def show_alerts(quality: Quality) -> str:
     return "\n".join(f"## {title}\n\n{markdown_table(table)}" for title, table in parts)
 
 
-def plan_of(settings: StudySettings, *, alone: list[int], dear: list[int], extra: bool) -> Plan:
+def plan_of(settings: StudySettings, *, alone: list[int], past: list[int], dear: list[int], extra: bool) -> Plan:
     """Return the plan for this project's detector, with what each of its parts is compared with."""
     detector = ProjectDetector()
     other = detector.reseeded(detector.settings.train.seed + 1)
     parts = partial(study_parts, detector=detector)
-    return Plan(settings=settings, detector=detector, alone=alone, parts=parts, other=other, extra=extra, dear=dear)
+    return Plan(
+        settings=settings,
+        detector=detector,
+        alone=alone,
+        parts=parts,
+        other=other,
+        extra=extra,
+        past=past,
+        dear=dear,
+    )
 
 
 def provenance_of(seeds: list[int], *, settings: StudySettings) -> Provenance:
@@ -99,7 +108,10 @@ def main(
     alone: Annotated[
         int, typer.Option(help="Of these seeds, how many are scored with one scenario at a time too.")
     ] = 3,
-    dear: Annotated[int, typer.Option(help="Of these seeds, how many are learned anew without each column, …")] = 2,
+    past: Annotated[
+        int, typer.Option(help="Of these seeds, how many are learned anew with attacks in their past.")
+    ] = 4,
+    dear: Annotated[int, typer.Option(help="Of these seeds, how many are learned anew without each column.")] = 2,
     baselines: Annotated[bool, typer.Option(help="Only the simple detectors, and how hard the portal is.")] = False,
 ) -> None:
     """Measure the detector on simulated portals."""
@@ -112,7 +124,7 @@ def main(
     plan = (
         Plan(settings=settings)
         if baselines
-        else plan_of(settings, alone=chosen[:alone], dear=chosen[:dear], extra=not dev)
+        else plan_of(settings, alone=chosen[:alone], past=chosen[:past], dear=chosen[:dear], extra=not dev)
     )
     quality = measure_quality(chosen, plan=plan, scratch=scratch, jobs=jobs)
     sys.stdout.write(show_order(quality.order))

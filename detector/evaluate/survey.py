@@ -38,7 +38,8 @@ class Plan(NamedTuple):
     parts : measures the order by parts of the detector, on the same seeds.
     other : the detector with another random state.
     extra : measure local targets, large accounts and the other random state.
-    dear : seeds on which an attacked past and absent columns are measured.
+    past : seeds on which an attacked past is measured.
+    dear : seeds on which absent columns are measured.
     """
 
     settings: StudySettings
@@ -47,6 +48,7 @@ class Plan(NamedTuple):
     parts: Callable[[Bench], pd.DataFrame] | None = None
     other: Detector | None = None
     extra: bool = False
+    past: Sequence[int] = ()
     dear: Sequence[int] = ()
 
 
@@ -97,8 +99,11 @@ def _measure_seed(seed: int, *, plan: Plan, scratch: Path) -> Quality:
     alerts = _study_worlds(bench, detector=plan.detector, alone=seed in plan.alone)._asdict()
     parts = {"parts": plan.parts(bench)} if plan.parts and seed in plan.alone else {}
     extra = _study_extra(bench, detector=plan.detector, plan=plan, scratch=scratch) if plan.extra else {}
-    dear = _study_dear(bench, detector=plan.detector, plan=plan, scratch=scratch) if seed in plan.dear else {}
-    return Quality(**{**nothing, "order": study_order(bench, scored=scored), **alerts, **parts, **extra, **dear})
+    past = _study_past(bench, detector=plan.detector, plan=plan, scratch=scratch) if seed in plan.past else {}
+    dear = {"columns": study_columns(bench, detector=plan.detector)} if seed in plan.dear else {}
+    return Quality(
+        **{**nothing, "order": study_order(bench, scored=scored), **alerts, **parts, **extra, **past, **dear}
+    )
 
 
 def _study_worlds(bench: Bench, *, detector: Detector, alone: bool) -> AlertStudy:
@@ -118,10 +123,7 @@ def _study_extra(bench: Bench, *, detector: Detector, plan: Plan, scratch: Path)
     }
 
 
-def _study_dear(bench: Bench, *, detector: Detector, plan: Plan, scratch: Path) -> dict[str, pd.DataFrame]:
+def _study_past(bench: Bench, *, detector: Detector, plan: Plan, scratch: Path) -> dict[str, pd.DataFrame]:
     dirty = plan.settings.model_copy(update={"attacked_past": ATTACKED_PAST})
     past = make_bench(bench.seed, settings=dirty, scratch=scratch)
-    return {
-        "past": study_alerts(past, detector=detector, scenarios=past.scenarios, world=EVERYTHING).alerts,
-        "columns": study_columns(bench, detector=detector),
-    }
+    return {"past": study_alerts(past, detector=detector, scenarios=past.scenarios, world=EVERYTHING).alerts}

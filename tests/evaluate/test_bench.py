@@ -47,7 +47,14 @@ def survey(scratch: Path) -> Quality:
     """The same with local targets, an attacked past, absent columns, parts and another random state."""
     parts = partial(study_scores, detector=MostRecords(sign=-1), method="reversed")
     plan = Plan(
-        settings=SETTINGS, detector=MostRecords(), parts=parts, alone=[1], other=MostRecords(), extra=True, dear=[1]
+        settings=SETTINGS,
+        detector=MostRecords(),
+        parts=parts,
+        alone=[1],
+        other=MostRecords(),
+        extra=True,
+        past=[1],
+        dear=[1],
     )
     return measure_quality([1], plan=plan, scratch=scratch)
 
