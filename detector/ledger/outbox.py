@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 
-from sqlalchemy import func, select, update
+from sqlalchemy import RowMapping, func, select, update
 
 from detector.ledger.store import Ledger
 from detector.ledger.tables import DELIVERIES
@@ -77,12 +79,45 @@ def count_deliveries(ledger: Ledger) -> dict[tuple[str, str], int]:
         return {(receiver, state): int(n) for receiver, state, n in connection.execute(wanted)}
 
 
-def oldest_waiting(ledger: Ledger) -> datetime | None:
-    """When the oldest delivery that still waits was stored."""
-    wanted = select(func.min(DELIVERIES.c.stored_at)).where(DELIVERIES.c.state == WAITING)
+@dataclass(frozen=True)
+class Backlog:
+    """What waits for one receiver.
+
+    Attributes
+    ----------
+    n, since
+        How many deliveries, and when the oldest was stored.
+    tried_since
+        When the oldest was stored that was tried in vain; None: none was tried yet.
+    error
+        Why the latest attempt failed; None: none was made.
+    """
+
+    receiver: str
+    n: int
+    since: datetime
+    tried_since: datetime | None
+    error: str | None
+
+
+def backlogs(ledger: Ledger) -> list[Backlog]:
+    """What waits, by receiver; nothing of receivers for whom nothing does."""
+    columns = [DELIVERIES.c[name] for name in ("receiver", "stored_at", "attempts", "last_error")]
+    wanted = select(*columns).where(DELIVERIES.c.state == WAITING).order_by(DELIVERIES.c.receiver, DELIVERIES.c.next_at)
     with ledger.reading("counting deliveries") as connection:
-        found: datetime | None = connection.execute(wanted).scalar()
-    return found
+        rows = connection.execute(wanted).mappings().all()
+    return [_backlog(receiver, list(found)) for receiver, found in groupby(rows, key=itemgetter("receiver"))]
+
+
+def _backlog(receiver: str, rows: Sequence[RowMapping]) -> Backlog:
+    tried = [row for row in rows if row["attempts"]]
+    return Backlog(
+        receiver,
+        n=len(rows),
+        since=min(row["stored_at"] for row in rows),
+        tried_since=min((row["stored_at"] for row in tried), default=None),
+        error=tried[-1]["last_error"] if tried else None,
+    )
 
 
 def retry_given_up(ledger: Ledger, *, now: datetime) -> int:

@@ -9,15 +9,19 @@ from zoneinfo import ZoneInfo
 
 from detector.history import History
 from detector.ledger import Ledger
-from detector.ledger.outbox import GIVEN_UP, WAITING, count_deliveries, oldest_waiting
+from detector.ledger.outbox import GIVEN_UP, WAITING, Backlog, backlogs, count_deliveries
 from detector.ledger.runs import Run, list_runs
 from detector.ledger.store import EXTRACTION, OPERATOR
+from detector.output.table import counted
 from detector.settings import PortalSettings, holidays_of
 
 MEMORY = timedelta(days=8)
 LATE_FACTOR = 3
 SATURDAY = 5
+STUCK = timedelta(minutes=30)
+"""A notification that was tried in vain and waits so long: five or so attempts, so it is no hiccup of the receiver."""
 LONG_WAIT = timedelta(hours=1)
+"""A notification that nobody tried: the job does not run, or no longer knows the receiver."""
 DELIVERY = timedelta(hours=12)
 """A day's events have come by noon of the next, however rarely a portal delivers them."""
 
@@ -77,7 +81,7 @@ def status_of(
     runs = list_runs(ledger, since=now - MEMORY)
     good = [run for run in runs if run.ended_at is not None and run.error is None]
     deliveries = count_deliveries(ledger)
-    oldest = oldest_waiting(ledger)
+    waiting = backlogs(ledger)
     faults = [each for each in ledger.alerts(kind=OPERATOR, verdict="open") if now - each.changed_at < MEMORY]
     pending = set(history.pending)
     found = Status(
@@ -92,12 +96,13 @@ def status_of(
         open_faults=len(faults),
         waiting=sum(n for (_, state), n in deliveries.items() if state == WAITING),
         given_up=sum(n for (_, state), n in deliveries.items() if state == GIVEN_UP),
-        oldest_waiting=oldest,
+        oldest_waiting=min((each.since for each in waiting), default=None),
         bytes=_size(history.folder),
         troubles=(),
     )
     recent = [each.title for each in faults if now - each.changed_at < timedelta(hours=1)]
-    troubles = (*_troubles(found, now=now, every=every), *_silence(found, portal, now=now), *recent)
+    untold = _untold(waiting, deliveries, now=now)
+    troubles = (*_troubles(found, now=now, every=every), *untold, *_silence(found, portal, now=now), *recent)
     return Status(**{**vars(found), "troubles": troubles})
 
 
@@ -130,10 +135,23 @@ def _troubles(status: Status, *, now: datetime, every: timedelta) -> list[str]:
         found.append(f"no run has ended well since {status.last_good.started_at:%Y-%m-%d %H:%M} UTC")
     elif status.last_good is None and status.last_run is not None:
         found.append("no run has ended well in the last eight days")
-    if status.given_up:
-        found.append(f"{status.given_up} notifications were given up: `detector status --retry` tries them again")
-    if status.oldest_waiting is not None and now - status.oldest_waiting > LONG_WAIT:
-        found.append(f"a notification waits since {status.oldest_waiting:%Y-%m-%d %H:%M} UTC")
+    return found
+
+
+def _untold(waiting: list[Backlog], deliveries: dict[tuple[str, str], int], *, now: datetime) -> list[str]:
+    """Receivers that learn nothing, by name: an alert that nobody is told of might as well not have been raised."""
+    found = []
+    for each in waiting:
+        what = f"receiver {each.receiver}: {counted(each.n, 'notification')}"
+        told = f"{what} not delivered since {each.since:%Y-%m-%d %H:%M} UTC"
+        if each.tried_since is not None and now - each.tried_since > STUCK:
+            found.append(f"{told} ({(each.error or '').removeprefix(f'receiver {each.receiver}: ')})")
+        elif now - each.since > LONG_WAIT:
+            found.append(f"{told}, and not tried: does the job run, and is the receiver in its settings?")
+    for (receiver, state), n in sorted(deliveries.items()):
+        if state == GIVEN_UP:
+            given = f"receiver {receiver}: {counted(n, 'notification')} given up"
+            found.append(f"{given}; `detector status --retry` tries again")
     return found
 
 
