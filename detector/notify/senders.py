@@ -6,10 +6,13 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from detector.errors import NotifyError
@@ -18,6 +21,9 @@ from detector.ledger.outbox import Delivery
 from detector.notify.machines import to_json_line, to_syslog
 from detector.notify.messages import Language, Message, compose
 from detector.schedule import ReceiverSettings
+
+if TYPE_CHECKING:
+    import apprise
 
 Pair = tuple[Delivery, Alert]
 Arrived = Callable[[Sequence[Delivery]], None]
@@ -48,60 +54,113 @@ def _send_apprise(
 
 
 def _notify(receiver: ReceiverSettings, message: Message) -> None:
+    began = time.monotonic()
+    with _listening() as told:
+        target = target_of(receiver, options=_options(receiver, message))
+        kind = APPRISE_KINDS[message.severity]
+        if target.notify(title=message.title, body=message.body, notify_type=kind, body_format="text"):
+            return
+    if time.monotonic() - began >= receiver.timeout_s:
+        # Apprise calls this a connection error.
+        raise NotifyError(f"receiver {receiver.name}: no answer in {receiver.timeout_s:g} s")
+    raise NotifyError(f"receiver {receiver.name}: {'; '.join(told[-2:]) or 'it was not accepted'}")
+
+
+def target_of(receiver: ReceiverSettings, *, options: str = "") -> apprise.Apprise:
+    """What Apprise makes of a receiver's URL, with further options.
+
+    Raises
+    ------
+    NotifyError
+        If it knows no such URL. The message does not tell the URL, which may hold a password.
+    """
     import apprise
 
-    secret = receiver.url.get_secret_value() if receiver.url else ""
-    told: list[str] = []
+    url = receiver.url.get_secret_value() if receiver.url else ""
+    # One server after the other: threads of older versions do not inherit the context by which failures are told apart.
+    target = apprise.Apprise(asset=apprise.AppriseAsset(async_mode=False))
+    with _listening():
+        if not target.add(f"{url}{'&' if '?' in url else '?'}{options}" if options else url):
+            raise NotifyError(
+                f"receiver {receiver.name}: Apprise knows no such url; expected one such as "
+                "mailtos://USER:PASSWORD@HOST?to=ADDRESS or jsons://HOST/PATH"
+            )
+    return target
+
+
+def _options(receiver: ReceiverSettings, message: Message) -> str:
+    """Time limits and, for a webhook, the idempotency key as a header."""
+    options = f"cto={receiver.timeout_s}&rto={receiver.timeout_s}"
+    scheme = (receiver.url.get_secret_value() if receiver.url else "").partition(":")[0]
+    if scheme in WITH_HEADERS:
+        options += f"&%2BIdempotency-Key={quote(message.key, safe='')}"
+    return options
+
+
+@contextmanager
+def _listening() -> Iterator[list[str]]:
+    """What Apprise says of failures meanwhile, on the way to this receiver; its answers say only that there was one."""
+    keeper = _Keeper()
     log = logging.getLogger("apprise")
-    keeper = _Keeper(told)
     log.addHandler(keeper)
+    before = _LISTENER.set(keeper)
     try:
-        target = apprise.Apprise()
-        if not target.add(_with_options(secret, message, receiver.timeout_s)):
-            raise NotifyError(f"receiver {receiver.name}: its url is none that Apprise knows")
-        kind = APPRISE_KINDS[message.severity]
-        if not target.notify(title=message.title, body=message.body, notify_type=kind, body_format="text"):
-            raise NotifyError(f"receiver {receiver.name}: {'; '.join(told[-2:]) or 'it was not accepted'}")
+        yield keeper.told
     finally:
+        _LISTENER.reset(before)
         log.removeHandler(keeper)
 
 
-def _with_options(url: str, message: Message, timeout_s: float) -> str:
-    """The URL with time limits and, for a webhook, the idempotency key as a header."""
-    options = f"cto={timeout_s}&rto={timeout_s}"
-    if url.partition(":")[0] in WITH_HEADERS:
-        options += f"&%2BIdempotency-Key={quote(message.key, safe='')}"
-    return f"{url}{'&' if '?' in url else '?'}{options}"
-
-
 class _Keeper(logging.Handler):
-    """Keeps what Apprise says of a failure; it returns no more than that there was one."""
+    """Keeps what is said in its own context, which Apprise's threads inherit: other receivers' failures are theirs."""
 
-    def __init__(self, told: list[str]) -> None:
+    def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._told = told
+        self.told: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._told.append(record.getMessage())
+        if _LISTENER.get() is self:
+            self.told.append(record.getMessage())
+
+
+_LISTENER: ContextVar[_Keeper | None] = ContextVar("listener", default=None)
 
 
 def _send_syslog(
     receiver: ReceiverSettings, pairs: Sequence[Pair], _zone: str, _language: Language, arrived: Arrived
 ) -> None:
-    address = urlsplit(receiver.url.get_secret_value() if receiver.url else "")
-    if address.scheme not in SYSLOG_PORTS or not address.hostname:
-        raise NotifyError(f"receiver {receiver.name}: expected udp://HOST, tcp://HOST or tls://HOST")
-    place = (address.hostname, address.port or SYSLOG_PORTS[address.scheme])
+    scheme, place = place_of(receiver)
     try:
-        with _connected(address.scheme, place, receiver.timeout_s) as connection:
+        with _connected(scheme, place, receiver.timeout_s) as connection:
             for delivery, alert in pairs:
                 line = to_syslog(delivery, alert, now=datetime.now(UTC))
                 # On a stream, each message begins with its length (RFC 6587, octet counting; RFC 5425).
-                connection.sendall(line if address.scheme == "udp" else b"%d %b" % (len(line), line))
-            _end(connection, scheme=address.scheme)
+                connection.sendall(line if scheme == "udp" else b"%d %b" % (len(line), line))
+            _end(connection, scheme=scheme)
+    except TimeoutError as error:
+        raise NotifyError(f"receiver {receiver.name}: no answer in {receiver.timeout_s:g} s") from error
     except OSError as error:
-        raise NotifyError(f"receiver {receiver.name}: {address.scheme}://{place[0]}:{place[1]}: {error}") from error
+        raise NotifyError(f"receiver {receiver.name}: {scheme}://{place[0]}:{place[1]}: {error}") from error
     arrived([delivery for delivery, _ in pairs])
+
+
+def place_of(receiver: ReceiverSettings) -> tuple[str, tuple[str, int]]:
+    """Scheme, and host and port, of a syslog receiver's URL.
+
+    Raises
+    ------
+    NotifyError
+        If it is none.
+    """
+    wrong = f"receiver {receiver.name}: expected a url such as udp://HOST, tcp://HOST:601 or tls://HOST"
+    try:
+        address = urlsplit(receiver.url.get_secret_value() if receiver.url else "")
+        port = address.port
+    except ValueError as error:
+        raise NotifyError(f"{wrong} (the port is none)") from error
+    if address.scheme not in SYSLOG_PORTS or not address.hostname:
+        raise NotifyError(wrong)
+    return address.scheme, (address.hostname, port or SYSLOG_PORTS[address.scheme])
 
 
 def _end(connection: socket.socket, *, scheme: str) -> None:

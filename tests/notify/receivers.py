@@ -131,6 +131,13 @@ def _receive(server: socket.socket, kind: int, got: list[bytes]) -> None:
 
 
 @contextmanager
+def silent_server() -> Iterator[int]:
+    """One that takes connections and never says or ends anything: its port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@contextmanager
 def secured_syslog_server(certificate: Path, key: Path) -> Iterator[tuple[int, list[bytes]]]:
     """The same over TLS (RFC 5425): what arrived, one entry a connection, which both sides end in order."""
     got: list[bytes] = []

@@ -21,6 +21,7 @@ from tests.notify.receivers import (
     mail_server,
     make_certificate,
     secured_syslog_server,
+    silent_server,
     syslog_server,
     wait_for,
     web_server,
@@ -187,6 +188,25 @@ def test_a_receiver_that_is_down_slow_or_broken_holds_up_no_other(ledger: Ledger
         assert send(ledger, chosen, now=NOON + timedelta(seconds=61 + 121)).delivered == 1
     counts = count_deliveries(ledger)
     assert counts["siem", "delivered"] == counts["broken", "delivered"] == counts["down", "waiting"] == 1
+
+
+def test_a_receivers_error_is_its_own(ledger: Ledger) -> None:
+    """Others that fail meanwhile are told of themselves, and no answer is called that."""
+    with web_server(status=500) as broken, web_server(pause_s=30) as slow, silent_server() as silent:
+        chosen = settings(
+            {"name": "broken", "kind": "apprise", "url": f"json://127.0.0.1:{broken.port}"},
+            {"name": "mail", "kind": "apprise", "url": "mailto://127.0.0.1:1?from=a@example.org&to=b@example.org"},
+            {"name": "slow", "kind": "apprise", "url": f"json://127.0.0.1:{slow.port}", "timeout_s": 0.5},
+            {"name": "mute", "kind": "syslog", "url": f"tcp://127.0.0.1:{silent}", "timeout_s": 0.5},
+        )
+        record(ledger, chosen)
+        told = {error.split()[1].rstrip(":"): error for error in send(ledger, chosen).errors}
+    assert "500" in told["broken"]
+    assert "email" in told["mail"].lower()
+    assert not re.search("JSON", told["mail"])
+    assert not re.search("email", told["broken"], flags=re.IGNORECASE)
+    assert told["slow"] == "receiver slow: no answer in 0.5 s"
+    assert told["mute"] == "receiver mute: no answer in 0.5 s"
 
 
 def test_what_never_arrives_is_given_up_visibly(ledger: Ledger) -> None:
