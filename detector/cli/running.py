@@ -50,21 +50,42 @@ def run(
         Path | None,
         typer.Option(help="With --since: a list of addresses and networks; who used one alerts.", show_default=False),
     ] = None,
+    test_receivers: Annotated[
+        bool, typer.Option("--test-receivers", help="Only send each receiver a test message, and say what happened.")
+    ] = False,
 ) -> None:
     """Read what is new, judge it, raise each alert once, tell of it. A second run at the same time ends at once."""
+    from detector.run.checking import check_settings
     from detector.settings import load_settings
 
     settings = load_settings(config or CONFIG, over={"run": {"addresses_file": addresses}})
     if addresses is not None and since is None:
         raise ConfigError("--addresses goes with --since DATE: the list is looked for on past days")
-    if sum((once, every is not None, since is not None)) != 1:
-        raise ConfigError("say one of --once, --every 5m, or --since DATE")
-    if since is not None:
+    if sum((once, every is not None, since is not None, test_receivers)) != 1:
+        raise ConfigError("say one of --once, --every 5m, --since DATE, or --test-receivers")
+    if test_receivers:
+        _try(settings)
+    elif since is not None:
         _hunt(settings, since)
     elif every is not None:
-        _repeat(config or CONFIG, _seconds(every))
+        seconds = _seconds(every)
+        check_settings(settings)
+        _repeat(config or CONFIG, seconds)
     else:
         _run(settings)
+
+
+def _try(settings: Settings) -> None:
+    from detector.notify import check_receivers, try_receivers
+
+    check_receivers(settings.notify)
+    if not settings.notify.receivers:
+        raise ConfigError("there is no receiver: name one under [[notify.receivers]]")
+    found = try_receivers(settings.notify, now=datetime.now(UTC), zone=settings.portal.zone)
+    for name, error in found.items():
+        typer.echo(f"receiver {name}: the test message was delivered" if error is None else error)
+    if any(found.values()):
+        raise typer.Exit(UNHEALTHY)
 
 
 def _hunt(settings: Settings, since: datetime) -> None:
@@ -173,6 +194,7 @@ def status(
     from dataclasses import asdict, replace
 
     from detector.ledger.outbox import retry_given_up
+    from detector.notify import check_receivers
     from detector.output.rows import plain
     from detector.output.table import counted
     from detector.output.watched import say_watched
@@ -189,6 +211,10 @@ def status(
     try:
         warned = say_watched(watched(settings=settings))
     except DetectorError as error:  # a model that cannot be used must not hide how the rest is
+        found = replace(found, troubles=(*found.troubles, str(error)))
+    try:
+        check_receivers(settings.notify)
+    except ConfigError as error:
         found = replace(found, troubles=(*found.troubles, str(error)))
     if as_json:
         sys.stdout.write(json.dumps(plain(asdict(found) | {"early_warning": warned}), indent=1) + "\n")

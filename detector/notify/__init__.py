@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from detector.notify.delivering import Delivered, deliver
+from detector.notify.checking import check_receivers
+from detector.notify.delivering import Delivered, deliver, try_receivers
 
-__all__ = ["Delivered", "deliver"]
+__all__ = ["Delivered", "check_receivers", "deliver", "try_receivers"]

@@ -10,6 +10,7 @@ from datetime import datetime
 from detector.errors import DetectorError
 from detector.ledger import Ledger
 from detector.ledger.outbox import Delivery, due, mark_delivered, mark_failed
+from detector.notify.checking import trial
 from detector.notify.senders import Pair, send
 from detector.schedule import NotifySettings, ReceiverSettings
 
@@ -40,6 +41,22 @@ class _Work:
         """Note what has arrived."""
         with self.lock:
             self.arrived.extend(deliveries)
+
+    def outcome(self) -> tuple[set[str], list[Delivery]]:
+        """What has arrived, by its id, and what has not."""
+        with self.lock:
+            done = {delivery.delivery_id for delivery in self.arrived}
+        return done, [delivery for delivery, _ in self.pairs if delivery.delivery_id not in done]
+
+    def reason(self) -> str:
+        """Why something did not arrive."""
+        patience = self.receiver.timeout_s * PATIENCE
+        return self.error or f"receiver {self.receiver.name}: no answer in {patience:g} s"
+
+    def failure(self) -> str | None:
+        """The same; None: all of it did."""
+        _, left = self.outcome()
+        return self.reason() if left else None
 
     def run(self, *, zone: str, settings: NotifySettings) -> None:
         """Send all of it."""
@@ -73,6 +90,30 @@ def deliver(ledger: Ledger, settings: NotifySettings, *, now: datetime, zone: st
         If the ledger cannot be read or written.
     """
     work = [found for receiver in settings.receivers if (found := _of(ledger, receiver, now)).pairs]
+    _send_all(work, settings, zone=zone)
+    return _settle(ledger, work, settings, now=now)
+
+
+def try_receivers(settings: NotifySettings, *, now: datetime, zone: str) -> dict[str, str | None]:
+    """Send each receiver a test message, and return by name why it did not arrive; None: it did.
+
+    Nothing is recorded, and nothing of what waits is sent.
+
+    Parameters
+    ----------
+    settings
+        The receivers.
+    now
+        The time, with its zone.
+    zone
+        The portal's zone.
+    """
+    work = [_Work(receiver, [trial(receiver.name, now=now, zone=zone)]) for receiver in settings.receivers]
+    _send_all(work, settings, zone=zone)
+    return {each.receiver.name: each.failure() for each in work}
+
+
+def _send_all(work: Sequence[_Work], settings: NotifySettings, *, zone: str) -> None:
     threads = [
         threading.Thread(target=each.run, kwargs={"zone": zone, "settings": settings}, daemon=True) for each in work
     ]
@@ -80,7 +121,6 @@ def deliver(ledger: Ledger, settings: NotifySettings, *, now: datetime, zone: st
         thread.start()
     for each, thread in zip(work, threads, strict=True):
         thread.join(each.receiver.timeout_s * PATIENCE)
-    return _settle(ledger, work, settings, now=now)
 
 
 def _of(ledger: Ledger, receiver: ReceiverSettings, now: datetime) -> _Work:
@@ -92,16 +132,11 @@ def _of(ledger: Ledger, receiver: ReceiverSettings, now: datetime) -> _Work:
 def _settle(ledger: Ledger, work: Sequence[_Work], settings: NotifySettings, *, now: datetime) -> Delivered:
     delivered, failed, errors = 0, 0, []
     for each in work:
-        with each.lock:
-            arrived = list(each.arrived)
-        done = {delivery.delivery_id for delivery in arrived}
-        left = [delivery for delivery, _ in each.pairs if delivery.delivery_id not in done]
+        done, left = each.outcome()
         if done:
             mark_delivered(ledger, sorted(done), at=now)
         if left:
-            error = (
-                each.error or f"receiver {each.receiver.name}: no answer in {each.receiver.timeout_s * PATIENCE:.0f} s"
-            )
+            error = each.reason()
             errors.append(error)
             mark_failed(ledger, left, error=error, at=now, settings=settings)
         delivered, failed = delivered + len(done), failed + len(left)

@@ -11,6 +11,7 @@ import pandas as pd
 from detector.alerts import build_alerts
 from detector.errors import ConfigError, HistoryError
 from detector.ledger import Receiver, Recorded, excuse, to_rows
+from detector.notify import check_receivers
 from detector.run.addresses import find_users, load_addresses, with_checks
 from detector.run.lock import only_run
 from detector.schema import ACCOUNT_SOURCES
@@ -45,11 +46,13 @@ def hunt(settings: Settings, *, since: date, now: datetime, days: Sequence[date]
     Raises
     ------
     ConfigError, HistoryError
-        If there is no history, no closed day since, or the list of addresses is none.
+        If there is no history, no closed day since, a receiver's address can never work, or the list of addresses is
+        none.
     """
     folder = settings.history.folder
     if folder is None:
         raise ConfigError("no history: [history] folder in the settings names it")
+    check_receivers(settings.notify)
     listed = load_addresses(settings.run.addresses_file) if settings.run.addresses_file else None
     with only_run(folder), workspace(settings) as place:
         history, ledger = place.history(), place.ledger(create=True)

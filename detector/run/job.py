@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from detector.clock import day_start
-from detector.errors import ConfigError, DetectorError, ModelError, RunError
+from detector.errors import DetectorError, ModelError, RunError
 from detector.history import History
 from detector.history.days import close_days
 from detector.learning import Learned, learn
@@ -16,6 +16,7 @@ from detector.ledger.runs import begin_run, drop_runs, end_run, last_run
 from detector.model.kept import Model, load_model
 from detector.notify import deliver
 from detector.reading.dumps import is_present
+from detector.run.checking import check_settings
 from detector.run.judging import Judge
 from detector.run.lock import only_run
 from detector.run.metrics import write_metrics
@@ -57,12 +58,14 @@ def run_once(settings: Settings, *, now: datetime | None = None, tell: Tell = _s
     ------
     AlreadyRunningError
         If another run is at work on this history.
+    ConfigError
+        If the settings cannot work; nothing was done.
     DetectorError
         If the run cannot be done; it is recorded and told, as far as the ledger lets one.
     """
+    check_settings(settings)
     folder = settings.history.folder
-    if folder is None or not settings.input:
-        raise ConfigError("detector run needs [history] folder and at least one [[input]]; `detector init` writes both")
+    assert folder is not None, "it was looked at"  # noqa: S101
     start = now or datetime.now(UTC)
     with only_run(folder), workspace(settings) as place:
         history = place.history(create=True, inputs=settings.input)
