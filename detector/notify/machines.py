@@ -15,6 +15,7 @@ from detector import __version__
 from detector.ledger import Alert
 from detector.ledger.outbox import Delivery
 from detector.ledger.store import OPERATOR
+from detector.notify.traces import MOST_TOLD, span_of, traces_of
 from detector.output.ocsf import CLASS, TECHNIQUES, to_finding
 from detector.output.rows import plain
 
@@ -103,12 +104,14 @@ def to_json_line(form: str, delivery: Delivery, alert: Alert, *, zone: str) -> s
     return json.dumps(plain(FORMS[form](delivery, alert, zone=zone)), ensure_ascii=True, allow_nan=False)
 
 
-def to_syslog(delivery: Delivery, alert: Alert, *, now: datetime) -> bytes:
-    """One message of RFC 5424, in UTF-8: header, structured data, text."""
+def to_syslog(delivery: Delivery, alert: Alert, *, now: datetime, zone: str) -> bytes:
+    """One message of RFC 5424, in UTF-8: header, structured data, text; times of events in the portal's zone."""
     priority = FACILITY * 8 + SYSLOG_SEVERITIES[alert.severity]
     stamp = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     host = _PRINTABLE.sub("", socket.gethostname())[:255] or "-"
     kind = "OPERATOR" if alert.kind == OPERATOR else "UPDATE" if delivery.is_update else "ALERT"
+    addresses = [each.address for each in traces_of(alert, zone=zone)]
+    first, last = span_of(alert, zone=zone) or (None, None)
     told = {
         "key": delivery.delivery_id,
         "alert": alert.alert_id,
@@ -117,6 +120,10 @@ def to_syslog(delivery: Delivery, alert: Alert, *, now: datetime) -> bytes:
         "account": alert.account,
         "records": alert.records_exposed,
         "campaign": alert.campaign,
+        "addresses": " ".join(addresses[:MOST_TOLD]) or None,
+        "more_addresses": len(addresses) - MOST_TOLD if len(addresses) > MOST_TOLD else None,
+        "first": first and first.isoformat(timespec="seconds"),
+        "last": last and last.isoformat(timespec="seconds"),
     }
     data = "".join(f' {name}="{_escaped(str(value))}"' for name, value in told.items() if value is not None)
     text = " ".join(alert.title.split())

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from detector.alerts import SEVERITIES
 from detector.ledger import Alert
 from detector.ledger.outbox import Delivery
 from detector.ledger.store import OPERATOR
+from detector.notify.traces import MOST_TOLD, Trace, span_of, traces_of
 from detector.output.text import visible
 
 Language = Literal["en", "fr"]
@@ -23,16 +25,26 @@ _WORDS = {
         "medium": "medium",
         "high": "high",
         "critical": "critical",
-        "grown": "has grown",
+        "grown": ", more severe than before",
+        "thousands": ",",
         "operator": "The detector itself",
         "account": "Account",
         "portal": "The portal as a whole",
         "records": "records shown so far",
         "day": "Day",
-        "since": "clear since",
+        "between": "active between {first} and {last}",
+        "since": "Beyond the limit of early warning since {at}",
+        "part": "Part of campaign {campaign}",
+        "from": "From",
+        "lookups": "look-ups",
+        "writes": "writes",
+        "to": "to",
+        "others": "and {n} more",
+        "sum": "{n} records shown, summed over accounts",
+        "least": "at least {n} records shown, summed over accounts",
         "next": "Next: detector alerts {alert}, then detector verdict {alert} malicious|benign --note ...",
         "many": "{n} alerts",
-        "campaign": "campaign {campaign}: {n} accounts",
+        "campaign": "campaign {campaign}: {n} accounts, {records}",
         "more": "and {n} more: detector alerts",
         "key": "Reference",
     },
@@ -41,16 +53,26 @@ _WORDS = {
         "medium": "moyenne",
         "high": "haute",
         "critical": "critique",
-        "grown": "s'aggrave",
+        "grown": ", plus grave qu'avant",
+        "thousands": "\u202f",
         "operator": "Le détecteur lui-même",
         "account": "Compte",
         "portal": "Le portail dans son ensemble",
         "records": "dossiers affichés à ce stade",
         "day": "Jour",
-        "since": "établi à",
+        "between": "actif entre {first} et {last}",
+        "since": "Au-delà de la limite de l'alerte précoce depuis {at}",
+        "part": "Élément de la campagne {campaign}",
+        "from": "Depuis",
+        "lookups": "consultations",
+        "writes": "écritures",
+        "to": "à",
+        "others": "et {n} de plus",
+        "sum": "{n} dossiers affichés, somme des comptes",
+        "least": "au moins {n} dossiers affichés, somme des comptes",
         "next": "Suite : detector alerts {alert}, puis detector verdict {alert} malicious|benign --note ...",
         "many": "{n} alertes",
-        "campaign": "campagne {campaign} : {n} comptes",
+        "campaign": "campagne {campaign} : {n} comptes, {records}",
         "more": "et {n} de plus : detector alerts",
         "key": "Référence",
     },
@@ -68,21 +90,31 @@ class Message:
     severity: str
 
 
-def compose(pairs: Sequence[tuple[Delivery, Alert]], *, digest: int, language: Language = "en") -> list[Message]:
-    """Messages for deliveries with their alerts: one each, or one for all when there are more than `digest`."""
+def compose(
+    pairs: Sequence[tuple[Delivery, Alert]], *, digest: int, zone: str, language: Language = "en"
+) -> list[Message]:
+    """Messages for deliveries with their alerts: one each, or one for all when there are more than `digest`.
+
+    Times are those of the portal's zone.
+    """
     if len(pairs) > digest:
-        return [_digest(pairs, _WORDS[language])]
-    return [_single(delivery, alert, _WORDS[language]) for delivery, alert in pairs]
+        return [_digest(pairs, _WORDS[language], zone)]
+    return [_single(delivery, alert, _WORDS[language], zone) for delivery, alert in pairs]
 
 
-def _single(delivery: Delivery, alert: Alert, words: dict[str, str]) -> Message:
-    grown = f" {words['grown']}" if delivery.is_update else ""
-    title = f"[{words[alert.severity]}]{grown} {_subject(alert, words)}: {visible(alert.title)}"
-    lines = [title, "", f"{words['day']}: {alert.day}"]
+def _single(delivery: Delivery, alert: Alert, words: dict[str, str], zone: str) -> Message:
+    grown = words["grown"] if delivery.is_update else ""
+    title = f"[{words[alert.severity]}] {_subject(alert, words)}{grown}: {visible(alert.title)}"
+    lines = [title, "", f"{words['day']}: {alert.day} ({zone}){_span(alert, words, zone)}"]
     if alert.records_exposed is not None:
-        lines.append(f"{alert.records_exposed} {words['records']}")
+        lines.append(f"{_number(alert.records_exposed, words)} {words['records']}")
+    if traces := traces_of(alert, zone=zone):
+        told = [f"{visible(each.address)}{_doings(each, words)}" for each in traces]
+        lines.append(f"{words['from']} {_some(told, words)}")
+    if alert.campaign is not None:
+        lines.append(words["part"].format(campaign=alert.campaign))
     if alert.alert_at is not None:
-        lines.append(f"{words['since']} {alert.alert_at:%Y-%m-%d %H:%M} UTC")
+        lines.append(words["since"].format(at=f"{alert.alert_at.astimezone(ZoneInfo(zone)):%H:%M}"))
     lines += [f"- {visible(reason)}" for reason in alert.reasons[:REASONS_TOLD]]
     if alert.kind != OPERATOR:
         lines += ["", words["next"].format(alert=alert.alert_id[:8])]
@@ -90,24 +122,72 @@ def _single(delivery: Delivery, alert: Alert, words: dict[str, str]) -> Message:
     return Message(title, "\n".join(lines), delivery.delivery_id, (delivery,), alert.severity)
 
 
-def _digest(pairs: Sequence[tuple[Delivery, Alert]], words: dict[str, str]) -> Message:
+def _span(alert: Alert, words: dict[str, str], zone: str) -> str:
+    span = span_of(alert, zone=zone)
+    if span is None:
+        return ""
+    first, last = (f"{at:%H:%M}" for at in span)
+    return ", " + words["between"].format(first=first, last=last)
+
+
+def _doings(trace: Trace, words: dict[str, str]) -> str:
+    """What was done from an address, and from when to when."""
+    counts = (("lookups", trace.lookups), ("writes", trace.writes))
+    told = [f"{_number(n, words)} {words[name]}" for name, n in counts if n]
+    if trace.first_at is not None and trace.last_at is not None:
+        told.append(f"{trace.first_at:%H:%M} {words['to']} {trace.last_at:%H:%M}")
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _some(told: Sequence[str], words: dict[str, str]) -> str:
+    """The first few of a list, and how many more there are."""
+    left = [words["others"].format(n=len(told) - MOST_TOLD)] if len(told) > MOST_TOLD else []
+    return ", ".join([*told[:MOST_TOLD], *left])
+
+
+def _number(number: int, words: dict[str, str]) -> str:
+    return f"{number:,}".replace(",", words["thousands"])
+
+
+def _sum(alerts: Sequence[Alert], words: dict[str, str]) -> str | None:
+    """Records shown to these accounts, each counted for each account; without tokens nobody knows how many."""
+    known = [each.records_exposed for each in alerts if each.records_exposed is not None]
+    if not known:
+        return None
+    are_all = len(known) == len([each for each in alerts if each.account is not None])
+    return words["sum" if are_all else "least"].format(n=_number(sum(known), words))
+
+
+def _digest(pairs: Sequence[tuple[Delivery, Alert]], words: dict[str, str], zone: str) -> Message:
     """One message, the campaigns on top, then the severest."""
     alerts = sorted((alert for _, alert in pairs), key=lambda each: (-SEVERITIES.index(each.severity), each.alert_id))
     worst = alerts[0].severity
     lines = []
     campaigns = sorted({each.campaign for each in alerts if each.campaign is not None})
     for campaign in campaigns:
-        members = [visible(each.account or "") for each in alerts if each.campaign == campaign]
-        lines.append(words["campaign"].format(campaign=campaign, n=len(members)) + ": " + ", ".join(members))
+        members = [each for each in alerts if each.campaign == campaign]
+        named = ", ".join(visible(each.account or "") for each in members)
+        told = {"campaign": campaign, "n": len(members), "records": _sum(members, words) or "-"}
+        lines.append(f"{words['campaign'].format(**told)}: {named}")
     lines += [""] if campaigns else []
-    for each in alerts[:MOST_LISTED]:
-        lines.append(f"{each.alert_id[:8]} [{words[each.severity]}] {_subject(each, words)}: {visible(each.title)}")
+    lines += [_line(each, words, zone) for each in alerts[:MOST_LISTED]]
     if len(alerts) > MOST_LISTED:
         lines.append(words["more"].format(n=len(alerts) - MOST_LISTED))
     title = f"[{words[worst]}] {words['many'].format(n=len(alerts))}"
+    if total := _sum(alerts, words):
+        title += f", {total}"
     key = min(delivery.delivery_id for delivery, _ in pairs) + f"+{len(pairs) - 1}"
     body = "\n".join([title, "", *lines, "", f"{words['key']}: {key}"])
     return Message(title, body, key, tuple(delivery for delivery, _ in pairs), worst)
+
+
+def _line(alert: Alert, words: dict[str, str], zone: str) -> str:
+    """An alert in a digest."""
+    line = f"{alert.alert_id[:8]} [{words[alert.severity]}] {_subject(alert, words)}: {visible(alert.title)}"
+    addresses = [visible(each.address) for each in traces_of(alert, zone=zone)]
+    if not addresses:
+        return line
+    return f"{line}; {words['from'].lower()} {_some(addresses, words)}{_span(alert, words, zone)}"
 
 
 def _subject(alert: Alert, words: dict[str, str]) -> str:

@@ -46,9 +46,9 @@ def send(receiver: ReceiverSettings, pairs: Sequence[Pair], *, zone: str, langua
 
 
 def _send_apprise(
-    receiver: ReceiverSettings, pairs: Sequence[Pair], _zone: str, language: Language, arrived: Arrived
+    receiver: ReceiverSettings, pairs: Sequence[Pair], zone: str, language: Language, arrived: Arrived
 ) -> None:
-    for message in compose(pairs, digest=receiver.digest, language=language):
+    for message in compose(pairs, digest=receiver.digest, zone=zone, language=language):
         _notify(receiver, message)
         arrived(message.deliveries)
 
@@ -127,13 +127,13 @@ _LISTENER: ContextVar[_Keeper | None] = ContextVar("listener", default=None)
 
 
 def _send_syslog(
-    receiver: ReceiverSettings, pairs: Sequence[Pair], _zone: str, _language: Language, arrived: Arrived
+    receiver: ReceiverSettings, pairs: Sequence[Pair], zone: str, _language: Language, arrived: Arrived
 ) -> None:
     scheme, place = place_of(receiver)
     try:
         with _connected(scheme, place, receiver.timeout_s) as connection:
             for delivery, alert in pairs:
-                line = to_syslog(delivery, alert, now=datetime.now(UTC))
+                line = to_syslog(delivery, alert, now=datetime.now(UTC), zone=zone)
                 # On a stream, each message begins with its length (RFC 6587, octet counting; RFC 5425).
                 connection.sendall(line if scheme == "udp" else b"%d %b" % (len(line), line))
             _end(connection, scheme=scheme)

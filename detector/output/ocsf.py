@@ -165,8 +165,10 @@ def _number(value: float) -> str:
 
 def _evidences(alert: Mapping[Any, Any]) -> Iterator[dict[str, Any]]:
     for row in alert["evidence"] if alert["evidence"] is not None else ():
+        # Of an open day neither file nor line is kept.
+        named = row["source"] is not None and row["first_line"] is not None
         evidence: dict[str, Any] = {
-            "name": f"{row['source']}, lines {row['first_line']} to {row['last_line']}",
+            **({"name": f"{row['source']}, lines {row['first_line']} to {row['last_line']}"} if named else {}),
             "data": {name: value for name, value in row.items() if name not in ("ip", "user_agent")},
             "user": {"name": alert["account"], "uid": alert["account"]},
         }

@@ -1,0 +1,106 @@
+"""What people and machines are told of: from where, when by the portal's clock, how much, and no token."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector.ledger import Alert, Receiver, open_ledger
+from detector.ledger.outbox import Delivery, due
+from detector.notify.machines import to_ocsf, to_syslog
+from detector.notify.messages import compose
+from tests.ledger.made import DAY, NOON, row
+
+ZONE = "Europe/Paris"
+
+
+def seen(ip: str | None, lookups: int, hour: int, *, minutes: int = 30, **more: Any) -> dict[str, Any]:
+    """Evidence of an open day: an address, and look-ups from a full hour on, in UTC."""
+    times = [datetime(DAY.year, DAY.month, DAY.day, hour, minute, tzinfo=UTC) for minute in (0, minutes)]
+    instants = {"first_at": times[0].isoformat(), "last_at": times[1].isoformat()}
+    return {"ip": ip, "user_agent": "Firefox", "lookups": lookups, "writes": 0, **instants, **more}
+
+
+FOREIGN = "203.0.113.7"
+EVIDENCE = [
+    seen("192.0.2.1", 3, 6),
+    seen(FOREIGN, 500, 8),
+    seen(FOREIGN, 200, 9, user_agent="curl"),
+    seen("198.51.100.4", 9, 7, writes=2),
+    seen("192.0.2.2", 0, 5),
+    seen("192.0.2.3", 1, 7),
+]
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> list[tuple[Delivery, Alert]]:
+    """Two alerts of a campaign, one without records' tokens, and one that grew."""
+    ledger = open_ledger(history=tmp_path)
+    told = [Receiver("log")]
+    first = [
+        row("anna", records_exposed=1_700, evidence=EVIDENCE, campaign="C-1"),
+        row("berta", records_exposed=None, campaign="C-1", evidence=[seen(None, 3, 8)]),
+    ]
+    ledger.record(first, at=NOON, receivers=told)
+    ledger.record([row("anna", severity="high", evidence=EVIDENCE, campaign="C-1")], at=NOON, receivers=told)
+    found = [(each, ledger.alert(each.alert_id)) for each in due(ledger, receiver="log", now=NOON)]
+    return sorted(found, key=lambda pair: (str(pair[1].account), pair[0].is_update))
+
+
+def test_a_message_tells_from_where_and_when(pairs: list[tuple[Delivery, Alert]]) -> None:
+    """The addresses with most look-ups first, three at most; times in the portal's zone; the campaign."""
+    first, grown, other = (each.body.splitlines() for each in compose(pairs, digest=5, zone=ZONE))
+    more = "198.51.100.4 (9 look-ups, 2 writes, 08:00 to 08:30), 192.0.2.1 (3 look-ups, 07:00 to 07:30), and 2 more"
+    assert first[2:7] == [
+        "Day: 2026-03-12 (Europe/Paris), active between 07:00 and 10:30",
+        "1,700 records shown so far",
+        f"From {FOREIGN} (700 look-ups, 09:00 to 10:30), {more}",
+        "Part of campaign C-1",
+        "Beyond the limit of early warning since 10:00",
+    ]
+    assert grown[0] == "[high] Account anna, more severe than before: 400 records that nobody around knows"
+    assert not [line for line in other if line.startswith("From") or "records shown" in line]
+
+
+def test_a_digest_tells_sums_and_addresses(pairs: list[tuple[Delivery, Alert]]) -> None:
+    """Of all and of the campaign; where one account's records are not known, it is at least so many."""
+    (message,) = compose([pairs[0], pairs[2]], digest=1, zone=ZONE)
+    lines = message.body.splitlines()
+    assert lines[0] == "[high] 2 alerts, at least 1,700 records shown, summed over accounts"
+    assert lines[2].startswith("campaign C-1: 2 accounts, at least 1,700 records shown, summed over accounts: ")
+    (anna,) = [line for line in lines if "Account anna" in line]
+    assert anna.endswith(f"; from {FOREIGN}, 198.51.100.4, 192.0.2.1, and 2 more, active between 07:00 and 10:30")
+
+
+def test_messages_in_french_tell_the_same(pairs: list[tuple[Delivery, Alert]]) -> None:
+    """With its own words and thousands."""
+    text = compose(pairs, digest=5, zone=ZONE, language="fr")[0].body
+    assert "1\u202f700 dossiers affichés à ce stade" in text
+    assert f"Depuis {FOREIGN} (700 consultations, 09:00 à 10:30)" in text
+    assert "actif entre 07:00 et 10:30" in text
+    assert "et 2 de plus" in text
+
+
+def test_syslog_tells_from_where_and_when(pairs: list[tuple[Delivery, Alert]]) -> None:
+    """As parameters that a machine can read, with the offset of the portal's zone."""
+    text = to_syslog(*pairs[0], now=NOON, zone=ZONE).decode()
+    assert f'addresses="{FOREIGN} 198.51.100.4 192.0.2.1" more_addresses="2"' in text
+    assert 'first="2026-03-12T07:00:00+01:00" last="2026-03-12T10:30:00+01:00"' in text
+
+
+def closed(pair: tuple[Delivery, Alert]) -> tuple[Delivery, Alert]:
+    """The same of a day whose dumps were read again."""
+    return pair[0], replace(pair[1], evidence=[{"source": "portal.csv", "first_line": 7, "last_line": 900}])
+
+
+def test_evidence_of_an_open_day_names_no_file(pairs: list[tuple[Delivery, Alert]]) -> None:
+    """Neither file nor line is kept of it; what a closed day's dumps tell is named."""
+    found = to_ocsf(*pairs[0], zone=ZONE)["evidences"]
+    assert [each["src_endpoint"]["ip"] for each in found] == [each["ip"] for each in EVIDENCE]
+    assert not [each for each in found if "name" in each]
+    (told,) = to_ocsf(*closed(pairs[0]), zone=ZONE)["evidences"]
+    assert told["name"] == "portal.csv, lines 7 to 900"
