@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tomllib
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from detector.alerts import EXPOSED_TIERS
 from detector.run.template import TEMPLATE
 from detector.settings import Settings, load_settings
 
@@ -78,6 +80,51 @@ def test_all_ways_run_the_same_command(name: str) -> None:
     text = (DEPLOY / name).read_text().replace('", "', " ").replace('"', "")
     assert "run --" in text
     assert "--config /etc/detector/detector.toml" in text
+
+
+def test_cron_keeps_the_exit_code_and_what_was_said(tmp_path: Path) -> None:
+    """Of the run, not of the program that takes in its words; and cron reads no `%` as the end of a line."""
+    (line,) = [each for each in (DEPLOY / "detector.cron").read_text().splitlines() if " run --once " in each]
+    assert "%" not in line
+    for name, script in (("detector", "echo said; exit 3"), ("logger", f"cat > {tmp_path}/told")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o700)
+    command = line.split(" detector ", 1)[1].replace("/opt/detector/bin/detector", str(tmp_path / "detector"))
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(["/bin/sh", "-c", command], env=environment, check=False)
+    assert (done.returncode, (tmp_path / "told").read_text()) == (3, "said\n")
+
+
+def test_init_proposes_paths_at_which_the_unit_may_write() -> None:
+    """Metrics where others may read, all else in the folder of the state; the guide names the same."""
+    unit = dict(line.split("=", 1) for line in (DEPLOY / "detector.service").read_text().splitlines() if "=" in line)
+    writable = (f"/var/lib/{unit['StateDirectory']}/", f"/run/{unit['RuntimeDirectory']}/")
+    assert (unit["RuntimeDirectoryMode"], unit["RuntimeDirectoryPreserve"]) == ("0755", "yes")
+    proposed = re.findall(r'"(/[^"]+)"', TEMPLATE.replace('temp_folder = "/var/tmp"', ""))
+    assert len(proposed) == 3
+    assert not [path for path in proposed if not path.startswith(writable)]
+    guide = (ROOT / "docs" / "operations.md").read_text()
+    assert all(folder.rstrip("/") in guide for folder in writable)
+    assert f"-m {unit['ConfigurationDirectoryMode']} /etc/detector" in guide
+
+
+def test_the_unit_and_the_pod_have_room_for_twice_what_duckdb_takes() -> None:
+    """DuckDB's limit, and as much again for Python, by the same measure in both."""
+    unit = re.search(r"^MemoryMax=(\d+)G$", (DEPLOY / "detector.service").read_text(), flags=re.MULTILINE)
+    pod = re.search(r"limits: \{memory: (\d+)Gi\}", (DEPLOY / "cronjob.yaml").read_text())
+    assert unit is not None
+    assert pod is not None
+    assert unit[1] == pod[1]
+    assert int(unit[1]) > 2 * int(Settings().engine.memory_limit.removesuffix("GB"))
+
+
+@pytest.mark.parametrize("text", [TEMPLATE, (ROOT / "docs" / "operations.md").read_text()], ids=["init", "guide"])
+def test_tiers_of_severity_are_told_where_severity_is_set(text: str) -> None:
+    """As the code has them, and on-call is told from medium on."""
+    assert ", ".join(f"{name} from {least:,}" for least, name in reversed(EXPOSED_TIERS)) in " ".join(
+        text.replace("#", " ").split()
+    )
+    assert '# severity = "medium"' in TEMPLATE
 
 
 def test_the_configuration_of_init_is_the_defaults(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from detector.run.lock import only_run
 from detector.run.metrics import write_metrics
 from detector.run.report import Report
 from detector.run.retraining import retrain
+from detector.run.status import METRICS
 from detector.run.versions import mend
 from detector.run.watching import feeds_of, operator_rows, watch
 from detector.settings import Settings
@@ -103,8 +104,18 @@ class _Run:
             report = feeds_of(self.report, self.settings, now=self.now)
             end_run(self.ledger, number, at=self.now, report=report, error=error)
             self._deliver()
-            write_metrics(self.settings, self.ledger, self.history, now=self.now)
+            if unwritten := self._write_metrics():
+                end_run(self.ledger, number, at=self.now, report={**report, METRICS: unwritten}, error=error)
         return self.report
+
+    def _write_metrics(self) -> str | None:
+        """Write them, or say why that cannot be: a run that did its work has not failed for it."""
+        try:
+            write_metrics(self.settings, self.ledger, self.history, now=self.now)
+        except RunError as error:
+            self.report.notices = (*self.report.notices, str(error))
+            return str(error)
+        return None
 
     def _steps(self) -> None:
         self.tell("reading")

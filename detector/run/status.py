@@ -22,6 +22,8 @@ STUCK = timedelta(minutes=30)
 """A notification that was tried in vain and waits so long: five or so attempts, so it is no hiccup of the receiver."""
 LONG_WAIT = timedelta(hours=1)
 """A notification that nobody tried: the job does not run, or no longer knows the receiver."""
+METRICS = "metrics"
+"""In a run's report: why Prometheus' text file could not be written."""
 DELIVERY = timedelta(hours=12)
 """A day's events have come by noon of the next, however rarely a portal delivers them."""
 
@@ -101,7 +103,9 @@ def status_of(
         troubles=(),
     )
     recent = [each.title for each in faults if now - each.changed_at < timedelta(hours=1)]
-    untold = _untold(waiting, deliveries, now=now)
+    ended = [run for run in runs if run.ended_at is not None]
+    unwritten = [run.report[METRICS] for run in ended[-1:] if METRICS in run.report]
+    untold = [*_untold(waiting, deliveries, now=now), *unwritten]
     troubles = (*_troubles(found, now=now, every=every), *untold, *_silence(found, portal, now=now), *recent)
     return Status(**{**vars(found), "troubles": troubles})
 

@@ -18,7 +18,8 @@ country = "FR"                   # whose public holidays are days off
 # canaries_file = "canaries.txt" # the same, one a line, as identifiers or tokens
 
 [history]
-folder = "history"               # what earlier days looked like; on a local disk, written by one host only
+folder = "history"               # what earlier days looked like; on a local disk, written by one host only.
+#                                # With the unit of deploy/, which may write nowhere else: "/var/lib/detector/history"
 # key_file = "detector.key"      # the key of the record tokens; null: one is made beside the history
 # model = "model"                # null: the history's own, fitted on its schedule
 
@@ -34,7 +35,8 @@ folder = "history"               # what earlier days looked like; on a local dis
 [run]
 # close_after_s = 7200           # a day is judged as a whole so long after midnight
 # settle_s = 600                 # a file that nobody wrote to for so long is whole
-# metrics = "/var/lib/prometheus/node-exporter/detector.prom"
+# metrics = "/run/detector/detector.prom"     # the unit of deploy/ makes that folder, for Prometheus' node exporter:
+#                                # --collector.textfile.directory=/run/detector
 # json_logs = false
 # addresses_file = "known.txt"   # addresses of an attack, to look for on past days: `detector run --since DATE`
 
@@ -58,7 +60,9 @@ folder = "history"               # what earlier days looked like; on a local dis
 # name = "on-call"               # stays the same when its address changes
 # kind = "apprise"               # mail, chat, webhooks: https://github.com/caronc/apprise/wiki
 # url = "mailtos://user:password@mail.example?to=oncall@example.org"
-# severity = "high"              # the least that is worth a message
+# severity = "medium"            # the least that is worth a message. By the records shown to one account (or written
+#                                # by it) on one day: medium from 100, high from 1,000, critical from 10,000, low
+#                                # below that; a check may say more, a campaign's sum does not. Thefts often stay medium
 # digest = 5                     # more alerts in one run become one message
 
 # [[notify.receivers]]
@@ -69,7 +73,7 @@ folder = "history"               # what earlier days looked like; on a local dis
 # [[notify.receivers]]
 # name = "siem"
 # kind = "jsonl"
-# path = "alerts.jsonl"
+# path = "/var/lib/detector/alerts.jsonl"     # where the unit of deploy/ may write
 # form = "ocsf"                  # or "ecs"
 
 # What is read. Each file that matches is read once, by its content: rotated, compressed, growing or late ones too.

@@ -47,6 +47,21 @@ def test_a_receiver_that_is_down_is_trouble_within_the_hour(tmp_path: Path) -> N
     assert f"TROUBLE: {told[0]}" in result.stdout
 
 
+def test_metrics_that_cannot_be_written_fail_no_run(tmp_path: Path) -> None:
+    """The run warns, and has done its work; the status calls it trouble until they can be written."""
+    settings = configure(tmp_path, extra=f'[run]\nmetrics = "{tmp_path}/absent/detector.prom"\n')
+    now = datetime.now(UTC)
+    report = run_once(settings, now=now)
+    assert [each for each in report.notices if "[run] metrics" in each]
+    found = looked_at(settings, now)
+    assert found.last_good is not None
+    (told,) = [each for each in found.troubles if "metrics" in each]
+    assert told.endswith("absent/detector.prom: cannot be written (No such file or directory)")
+    (tmp_path / "absent").mkdir()
+    run_once(settings, now=now)
+    assert not [each for each in looked_at(settings, now).troubles if "metrics" in each]
+
+
 @pytest.mark.parametrize(("minutes", "expected"), [(59, 0), (61, 1)])
 def test_a_receiver_that_the_job_no_longer_knows_is_trouble(tmp_path: Path, minutes: int, expected: int) -> None:
     """What waits for it is tried by nobody, and the status says so."""
