@@ -154,7 +154,12 @@ def compared_days(past: ir.Table) -> pd.DataFrame:
 
 
 def limits_of(rows: pd.DataFrame, *, n_accounts: int, settings: AlertSettings) -> pd.DataFrame:
-    """`find_limits` of what `compared_days` found."""
+    """`find_limits` of what `compared_days` found.
+
+    What the bulk does not explain is no measure here either: one day of three hundred strangers, judged benign or never
+    noticed, would hide everything that is smaller from everybody.
+    """
+    rows = rows[~_stands_out(rows)]
     rate = settings.early_rate / len(WATCHED)
     found = {}
     for (channel, is_newcomer), of_group in rows.groupby(_GROUP):

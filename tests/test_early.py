@@ -147,6 +147,13 @@ def test_limits_lie_beyond_the_past() -> None:
     assert limits_of(unknown)["far_excess"].item() == np.inf
 
 
+def test_one_large_day_that_was_judged_benign_hides_nobody() -> None:
+    """Limits are drawn from what is usual, which a single account-day is not."""
+    usual = past_days([0.0] * 1_400)
+    excused = past_days([0.0] * 1_400 + [300.0])
+    assert limits_of(excused)["far_excess"].item() == limits_of(usual)["far_excess"].item() < 12
+
+
 def test_newcomers_have_limits_of_their_own() -> None:
     """That all is new to a new account raises no limit of the others; a few new ones are held to everybody's."""
     settled, new = past_days([0.0] * 3_000), past_days(TAIL, active_days=2)
