@@ -86,26 +86,33 @@ def find_campaigns(
     if len(near) < MIN_MEMBERS:
         return pd.DataFrame(columns=list(COLUMNS))
     at_once = near["alert"] | (near["p_value"] <= settings.near_at_once)
-    marks = pd.DataFrame({"account": near["account"].to_numpy(dtype=str), "at_once": at_once.to_numpy(dtype=bool)})
-    return join_accounts(near, shared_sources(sources, past_sources, ibis.memtable(marks), settings=settings))
+    marks = {"account": near["account"].to_numpy(dtype=str)}
+    marks |= {name: mark.to_numpy(dtype=bool) for name, mark in (("at_once", at_once), ("alerted", near["alert"]))}
+    shared = shared_sources(sources, past_sources, ibis.memtable(pd.DataFrame(marks)), settings=settings)
+    return join_accounts(near, shared)
 
 
 def shared_sources(sources: ir.Table, past: ir.Table, near: ir.Table, *, settings: CampaignSettings) -> pd.DataFrame:
     """What more of the accounts `near` share than honest life explains: `account`, `source` (moments among them).
 
-    `near` has one row per near-alert: `account`, and whether a moment can join it (`at_once`).
+    `near` has one row per near-alert: `account`, whether a moment can join it (`at_once`), and whether it `alerted`: of
+    two neighbours who both screen their patients neither does, and two that do are enough.
     """
     today = with_network(sources.filter(_.lookups + _.writes > 0))
     before = with_network(past.filter(_.lookups + _.writes > 0))
     before = before.select("account", "ip", "network", "user_agent").distinct()
-    counted = [_count_sources(today, before, near, rate=settings.near)]
+    alerted = near.filter(_.alerted)
+    counted = [
+        _count_sources(today, before, near, rate=settings.near),
+        _count_sources(today, before, alerted, rate=settings.near_at_once),
+    ]
     if "first_at" in sources.columns:
         counted.append(_count_moments(today, before, near.filter(_.at_once), rate=settings.near_at_once))
     parts = []
     for each in counted:
         found = ibis.memtable({"source": _unexplained(each.tested, settings)}, schema={"source": "string"})
         parts.append(to_frame(each.uses.semi_join(found, "source")))
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True).drop_duplicates(ignore_index=True)
 
 
 def _count_sources(today: ir.Table, before: ir.Table, marks: ir.Table, *, rate: float) -> _Counted:

@@ -75,6 +75,27 @@ def test_near_alerts_on_a_new_address_are_a_campaign() -> None:
     assert found["sources"].iloc[0] == ["address 203.0.113.9", "network 203.0.113"]
 
 
+def test_two_that_alert_on_a_new_address_are_a_campaign() -> None:
+    """Two are enough where both alert; where they are merely near, two neighbours may have had a busy day."""
+    others = [f"h{i}" for i in range(100)]
+    today = sources([*own_addresses(others), ("v0", "203.0.113.9"), ("v1", "203.0.113.9")])
+    p_values = {"v0": 1e-9, "v1": 1e-9} | dict(zip(others, np.linspace(0.01, 1, 100), strict=True))
+    before = sources(own_addresses(others), BEFORE)
+    assert find_campaigns(judged(p_values), today, before).empty
+    found = find_campaigns(judged(p_values, {"v0", "v1"}), today, before)
+    assert found["account"].tolist() == ["v0", "v1"]
+    assert found["sources"].iloc[0] == ["address 203.0.113.9", "network 203.0.113"]
+
+
+def test_two_alerts_behind_a_proxy_are_no_campaign() -> None:
+    """An address that a hundred accounts use is no sign, even if two of them alert."""
+    staff = [f"h{i}" for i in range(100)]
+    today = sources([(account, "192.0.2.8") for account in staff])
+    p_values = {"h0": 1e-9, "h1": 1e-9} | dict.fromkeys(staff[2:], 0.5)
+    found = find_campaigns(judged(p_values, {"h0", "h1"}), today, sources([("h0", "192.0.2.8")], BEFORE))
+    assert found.empty
+
+
 def test_hospital_proxy_joins_nobody() -> None:
     """A proxy with a hundred accounts, five of them near-alerts, joins none of them: it was there before."""
     staff = [f"h{i}" for i in range(100)]

@@ -178,8 +178,11 @@ def _add_campaigns(
     alerted = con.session.createDataFrame(pa.Table.from_pandas(marks.loc[marks["alert"], ["account"]], _ACCOUNTS))
     small = rows.filter(F.col("p_value") <= settings.campaigns.near)
     at_once = (F.col("p_value") <= settings.campaigns.near_at_once).alias("at_once")
-    both = small.select("account", at_once).union(alerted.withColumn("at_once", F.lit(True)))
-    near = con.held(both.groupBy("account").agg(F.max("at_once").alias("at_once")))
+    flags = ("at_once", "alerted")
+    both = small.select("account", at_once, F.lit(False).alias("alerted")).union(
+        alerted.withColumns(dict.fromkeys(flags, F.lit(True)))
+    )
+    near = con.held(both.groupBy("account").agg(*(F.max(flag).alias(flag) for flag in flags)))
     if near.count() < MIN_MEMBERS:
         return marks.assign(campaign=None, campaign_p_value=None)
     sources, past = timeline.sources(day), timeline.past(day).sources
