@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ _JUMPING_SHARE = 0.001  # of the events; with more, the file is merely not sorte
 _LONG = 1_000_000  # rows of a Parquet file; beyond, its statistics tell enough, and cost nothing
 _AHEAD = timedelta(days=1)  # of the file's own date, whatever the zones
 _HOUR = 60  # minutes between a zone's two offsets
+_FEW = 500  # look-ups or sign-ins; of so many, some are of the other kind wherever both are logged
+_SHORT_S = 6 * 3600  # what is absent for as long as this is worth a word, however few the events
 
 
 @dataclass
@@ -35,6 +38,9 @@ class Told:
     """By action and outcome."""
     present: Counter[str] = field(default_factory=Counter)
     """Values that are there, of each column of `MISSED`."""
+    first_s: float = math.inf
+    last_s: float = -math.inf
+    """When the first and the last event happened, in seconds since 1970."""
 
 
 def warnings_of(parts: list[Part], *, con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
@@ -45,7 +51,8 @@ def warnings_of(parts: list[Part], *, con: duckdb.DuckDBPyConnection) -> tuple[s
 
 
 def _told(part: Part, con: duckdb.DuckDBPyConnection) -> Told:
-    columns = {name: name for name in ("action", "outcome")} | {"n": "count(*)"}
+    at = 'epoch("timestamp")'
+    columns = {"action": "action", "outcome": "outcome", "n": "count(*)", "first": f"min({at})", "last": f"max({at})"}
     if part.staged:
         source, where = staged_rows([part.staged]), EVENT_ROW
         columns |= {name: f"count({name})" for name in MISSED}
@@ -53,8 +60,10 @@ def _told(part: Part, con: duckdb.DuckDBPyConnection) -> Told:
         source, where = _lying(part), ""
     found = con.execute(sql.select(columns, source, where=where) + " GROUP BY action, outcome").fetchall()
     told = Told(Counter({(action, outcome): n for action, outcome, n, *_ in found}))
+    for row in found:
+        told.first_s, told.last_s = min(told.first_s, row[3]), max(told.last_s, row[4])
     if part.staged:
-        told.present = Counter({name: sum(row[3 + place] for row in found) for place, name in enumerate(MISSED)})
+        told.present = Counter({name: sum(row[5 + place] for row in found) for place, name in enumerate(MISSED)})
     else:
         told.present = _present(part, con)
     return told
@@ -169,14 +178,15 @@ def _minutes(zone: str) -> int:
 
 
 def _of_inputs(parts: list[Part], numbers: dict[str, Told]) -> Iterator[str]:
-    by_input: dict[int, Counter[tuple[str, str]]] = {}
+    by_input: dict[int, list[Told]] = {}
     paths = {part.dump.position: part.dump.input.path for part in parts}
     for part in parts:
         if told := numbers.get(part.dump.path):
-            by_input.setdefault(part.dump.position, Counter()).update(told.events)
-    for position, events in by_input.items():
+            by_input.setdefault(part.dump.position, []).append(told)
+    for position, of_input in by_input.items():
+        events = sum((told.events for told in of_input), Counter[tuple[str, str]]())
         failed, succeeded = events["login", "failure"], events["login", "success"]
-        if failed and not succeeded:
+        if failed and not succeeded and not _is_short(of_input, failed):
             yield (
                 f"{paths[position]}: {failed} sign-ins failed and none succeeded; does it log those that succeed? "
                 "(Keycloak logs errors only, unless told otherwise)"
@@ -188,13 +198,20 @@ def _of_all(numbers: Iterable[Told]) -> Iterator[str]:
     events = sum((told.events for told in numbers), Counter[tuple[str, str]]())
     present = sum((told.present for told in numbers), Counter[str]())
     lookups = _of_action(events, "lookup")
-    if lookups and not _of_action(events, "login"):
+    if lookups and not _of_action(events, "login") and not _is_short(numbers, lookups):
         yield "look-ups and no sign-in: what depends on sign-ins stays unknown; is an input missing?"
     if events and not lookups:
         yield "no look-up at all: nothing here can tell extraction; is an input or a mapping missing?"
     absent = [name for name in MISSED if not present[name]]
     if events and absent:
         yield f"no event has {', '.join(absent)}: signals that need them stay unknown, which clears nobody"
+
+
+def _is_short(numbers: Iterable[Told], n: int) -> bool:
+    """Whether so few events in so short a time say nothing of what is absent: a slice of a quiet night."""
+    numbers = list(numbers)
+    span_s = max(told.last_s for told in numbers) - min(told.first_s for told in numbers)
+    return n < _FEW and span_s < _SHORT_S
 
 
 def _of_action(events: Counter[tuple[str, str]], action: str) -> int:

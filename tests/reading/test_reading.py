@@ -451,8 +451,11 @@ def test_a_sound_source_raises_no_warning(reads: Read) -> None:
 
 def test_missing_columns_and_sign_ins_are_told(reads: Read, tmp_path: Path) -> None:
     """Signals that cannot be had are named, once for all inputs together."""
-    warnings = reads(write(tmp_path, HEADER + row(1))).warnings
-    assert "look-ups and no sign-in: what depends on sign-ins stays unknown; is an input missing?" in warnings
+    told = "look-ups and no sign-in: what depends on sign-ins stays unknown; is an input missing?"
+    warnings = reads(write(tmp_path, HEADER + row(1) + row(2, timestamp="2026-03-01T19:00:00Z"))).warnings
+    assert told in warnings
+    assert told not in reads(write(tmp_path, HEADER + row(1), name="slice.csv")).warnings, "a slice of a quiet night"
+    assert told in reads(write(tmp_path, HEADER + row(1) * 500, name="busy.csv")).warnings
     assert any(warning.startswith("no event has ip, user_agent, profession, session") for warning in warnings)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.reading.reads import Read, balanced, column
 from tests.reading.samples import sample
 
@@ -41,8 +43,13 @@ def test_console_lines_without_quotes_are_read(reads: Read) -> None:
     ]
 
 
-def test_a_source_that_logs_errors_only_is_told(reads: Read) -> None:
-    """Keycloak logs no success by default: then the user is warned, and else is not."""
+def test_a_source_that_logs_errors_only_is_told(reads: Read, tmp_path: Path) -> None:
+    """Keycloak logs no success by default: then the user is warned, and else is not; nor of a second of a night."""
     told = "2 sign-ins failed and none succeeded"
-    assert any(told in warning for warning in reads(sample("keycloak-unquoted.log")).warnings)
+    a_second = sample("keycloak-unquoted.log")
+    text = Path(a_second.path).read_text(encoding="utf-8")
+    all_day = tmp_path / "keycloak.log"
+    all_day.write_text(text.replace("09:00:01", "19:00:01"), encoding="utf-8")
+    assert any(told in warning for warning in reads(a_second.model_copy(update={"path": str(all_day)})).warnings)
+    assert not any(told in warning for warning in reads(a_second).warnings)
     assert not any("none succeeded" in warning for warning in reads(sample("keycloak.jsonl")).warnings)
