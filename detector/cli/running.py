@@ -114,6 +114,8 @@ def _tell(report: Report, say: _Say) -> None:
     read = f"read {counted(sum(span.events for span in spans), 'event')} from {counted(len(spans), 'file')}"
     told = f"{counted(len(recorded.raised), 'new alert')}, {len(recorded.grown)} grown"
     say("info", f"{read}; {told}; {counted(report.delivered.delivered, 'notification')} delivered")
+    if report.handed_over:
+        say("info", f"{counted(len(report.handed_over), 'alert')} of the ledger that nobody was told of: told now")
     for day in report.closed:
         say("info", f"{day} is over, judged as a whole, and closed")
     if report.retrained is not None:

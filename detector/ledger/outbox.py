@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import RowMapping, func, or_, select, update
 
-from detector.ledger.store import Ledger
-from detector.ledger.tables import DELIVERIES
+from detector.ledger.store import BENIGN, EXTRACTION, Ledger, Receiver, store_deliveries, with_verdict
+from detector.ledger.tables import ALERTS, DELIVERIES, UPDATES, VERDICTS
 from detector.schedule import NotifySettings
 
 WAITING, DELIVERED, GIVEN_UP = "waiting", "delivered", "given_up"
@@ -28,6 +28,38 @@ class Delivery:
     is_update: bool
     attempts: int
     stored_at: datetime
+
+
+def hand_over(ledger: Ledger, *, receivers: Sequence[Receiver], since: datetime, at: datetime) -> tuple[str, ...]:
+    """Store what is to be told of alerts that nobody was told of as they stand, and return their ids.
+
+    `detector score` records alerts and tells nobody; this is how the job learns of them. Done again, nothing changes.
+
+    Parameters
+    ----------
+    ledger
+        The ledger.
+    receivers
+        Who is told.
+    since
+        Only alerts that were raised, or grew, from then on; with its zone.
+    at
+        The time, with its zone.
+    """
+    told = select(DELIVERIES.c.delivery_id).where(
+        DELIVERIES.c.alert_id == ALERTS.c.alert_id, DELIVERIES.c.severity == ALERTS.c.severity
+    )
+    changed = select(UPDATES.c.alert_id).where(UPDATES.c.at >= since)
+    untold = with_verdict().where(
+        ALERTS.c.kind == EXTRACTION,
+        ALERTS.c.alert_id.in_(changed),
+        ~told.exists(),
+        or_(VERDICTS.c.verdict.is_(None), VERDICTS.c.verdict != BENIGN),
+    )
+    with ledger.writing("storing deliveries") as connection:
+        found = connection.execute(untold.order_by(ALERTS.c.alert_id)).mappings().all()
+        stored = [row["alert_id"] for row in found if store_deliveries(connection, row, receivers=receivers, at=at)]
+    return tuple(stored)
 
 
 def due(ledger: Ledger, *, receiver: str, now: datetime) -> list[Delivery]:

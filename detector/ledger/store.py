@@ -146,7 +146,7 @@ class Ledger:
                 _write_alert(connection, row, before, at=at)
                 if before is None or _rank(row["severity"]) > _rank(before["severity"]):
                     _note_change(connection, row, before, at=at)
-                    _store_deliveries(connection, row, before, receivers=receivers, at=at)
+                    store_deliveries(connection, row, receivers=receivers, at=at)
         return outcome
 
     def alerts(
@@ -178,7 +178,7 @@ class Ledger:
             *([ALERTS.c.kind == kind] if kind else []),
         ]
         with self.reading("listing alerts") as connection:
-            found = [_to_alert(row) for row in connection.execute(_with_verdict().where(*conditions)).mappings()]
+            found = [_to_alert(row) for row in connection.execute(with_verdict().where(*conditions)).mappings()]
         wanted = None if verdict == "open" else verdict
         chosen = [each for each in found if verdict is None or each.verdict == wanted]
         return sorted(chosen, key=lambda each: (-each.day.toordinal(), -_rank(each.severity), each.alert_id))
@@ -193,7 +193,7 @@ class Ledger:
         """
         with self.reading("finding an alert") as connection:
             begins = func.substr(ALERTS.c.alert_id, 1, len(alert_id)) == alert_id
-            found = [_to_alert(row) for row in connection.execute(_with_verdict().where(begins)).mappings()]
+            found = [_to_alert(row) for row in connection.execute(with_verdict().where(begins)).mappings()]
         if len(found) == 1 and len(alert_id) >= SHORTEST_PREFIX:
             return found[0]
         what = f"{len(found)} alerts begin" if found else "no alert begins"
@@ -341,33 +341,43 @@ def _note_change(connection: Connection, row: Mapping[str, Any], before: RowMapp
     )
 
 
-def _store_deliveries(
-    connection: Connection,
-    row: Mapping[str, Any],
-    before: RowMapping | None,
-    *,
-    receivers: Sequence[Receiver],
-    at: datetime,
-) -> None:
-    for receiver in receivers:
-        if _rank(row["severity"]) < _rank(receiver.least):
-            continue
-        known = before is not None and _rank(before["severity"]) >= _rank(receiver.least)
+def store_deliveries(
+    connection: Connection, alert: Mapping[str, Any], *, receivers: Sequence[Receiver], at: datetime
+) -> int:
+    """Store what is to be told of an alert as it stands, and return to how many receivers.
+
+    Parameters
+    ----------
+    connection
+        Of a transaction that writes; the alert is in the ledger, and nobody was told of it at this severity.
+    alert
+        Its row: `alert_id` and `severity`.
+    receivers
+        Who is told, if it is severe enough for them.
+    at
+        The time, with its zone.
+    """
+    found = select(DELIVERIES.c.receiver).where(DELIVERIES.c.alert_id == alert["alert_id"])
+    knowing = set(connection.execute(found).scalars())
+    wanting = [each for each in receivers if _rank(alert["severity"]) >= _rank(each.least)]
+    for receiver in wanting:
         values = {
-            "delivery_id": f"{receiver.name}:{row['alert_id']}:{row['severity']}",
+            "delivery_id": f"{receiver.name}:{alert['alert_id']}:{alert['severity']}",
             "receiver": receiver.name,
-            "alert_id": row["alert_id"],
-            "severity": row["severity"],
-            "is_update": int(known),
+            "alert_id": alert["alert_id"],
+            "severity": alert["severity"],
+            "is_update": int(receiver.name in knowing),
             "state": "waiting",
             "attempts": 0,
             "stored_at": at,
             "next_at": at,
         }
         connection.execute(insert(DELIVERIES).values(values))
+    return len(wanting)
 
 
-def _with_verdict() -> Select[Any]:
+def with_verdict() -> Select[Any]:
+    """Alerts, each with its latest verdict."""
     latest = select(VERDICTS.c.alert_id, func.max(VERDICTS.c.verdict_id).label("newest"))
     newest = latest.group_by(VERDICTS.c.alert_id).subquery()
     joined = ALERTS.outerjoin(newest, newest.c.alert_id == ALERTS.c.alert_id).outerjoin(

@@ -12,6 +12,7 @@ from detector.history import History
 from detector.history.days import close_days
 from detector.learning import Learned, learn
 from detector.ledger import Ledger, Receiver, Recorded
+from detector.ledger.outbox import hand_over
 from detector.ledger.runs import begin_run, drop_runs, end_run, last_run
 from detector.model.kept import Model, load_model
 from detector.notify import deliver
@@ -32,6 +33,8 @@ from detector.workspace import MODEL, SHIPPED, Workspace, within_limits, workspa
 Tell = Callable[[str], None]
 """Told what is being done."""
 RUNS_KEPT = timedelta(days=60)
+UNTOLD = timedelta(days=7)
+"""How long an alert that `detector score` recorded, and nobody was told of, is still news: a job may rest so long."""
 INTERRUPTED = "Query interrupted"
 """What DuckDB says within a query once a signal has come: whoever stops a run need not be told that it ended."""
 
@@ -219,4 +222,5 @@ class _Run:
 
     def _deliver(self) -> None:
         self.tell("telling")
+        self.report.handed_over = hand_over(self.ledger, receivers=self.receivers, since=self.now - UNTOLD, at=self.now)
         self.report.delivered = deliver(self.ledger, self.settings.notify, now=self.now, zone=self.place.zone)

@@ -21,6 +21,8 @@ class Report:
         What was read.
     recorded
         What became of the alerts.
+    handed_over
+        Alerts in the ledger that nobody was told of before, as when `detector score` recorded them.
     judged, closed
         Days that were judged within, and days that were judged as a whole and closed.
     retrained
@@ -36,6 +38,7 @@ class Report:
     started_at: datetime
     learned: Learned = field(default_factory=Learned)
     recorded: Recorded = field(default_factory=Recorded)
+    handed_over: tuple[str, ...] = ()
     judged: tuple[date, ...] = ()
     closed: tuple[date, ...] = ()
     retrained: Retrained | None = None

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from detector.errors import ConfigError, LedgerError
 from detector.ledger import Ledger, Receiver, Robot, excuse, open_ledger
+from detector.ledger.outbox import due, hand_over
 from detector.ledger.tables import DELIVERIES, METADATA, UPDATES
 from tests.ledger.made import DAY, NOON, row
 from tests.ledger.servers import Postgres
@@ -55,6 +56,33 @@ def test_severity_and_records_grow_and_never_fall(ledger: Ledger) -> None:
     with ledger.reading("testing") as connection:
         told = connection.execute(select(UPDATES.c.before, UPDATES.c.after).order_by(UPDATES.c.at)).all()
     assert [tuple(each) for each in told] == [(None, "medium"), ("medium", "high")]
+
+
+def test_what_nobody_was_told_of_is_handed_over_once(ledger: Ledger) -> None:
+    """Raised or grown without receivers, as by `detector score`; not what is old, or was judged benign."""
+    team, night = Receiver("team"), Receiver("night", least="high")
+    told, silent, benign = row("told"), row("silent"), row("benign")
+    ledger.record([told], at=NOON, receivers=[team, night])
+    ledger.record([silent, benign, {**told, "severity": "high"}], at=NOON)
+    ledger.record([row("old")], at=NOON - timedelta(days=8))
+    ledger.judge(benign["alert_id"], "benign", author="ana", note="a screening day", at=NOON)
+
+    def handed() -> set[str]:
+        return {*hand_over(ledger, receivers=[team, night], since=NOON - timedelta(days=7), at=NOON)}
+
+    assert handed() == {told["alert_id"], silent["alert_id"]}
+    assert handed() == set()
+    waiting = {(each.alert_id, each.severity, each.is_update) for each in due(ledger, receiver="team", now=NOON)}
+    assert waiting == {
+        (told["alert_id"], "medium", False),
+        (told["alert_id"], "high", True),
+        (silent["alert_id"], "medium", False),
+    }
+    assert [(each.alert_id, each.is_update) for each in due(ledger, receiver="night", now=NOON)] == [
+        (told["alert_id"], False)
+    ]
+    assert ledger.record([silent], at=NOON, receivers=[team]).known == (silent["alert_id"],)
+    assert len(due(ledger, receiver="team", now=NOON)) == 3
 
 
 def test_a_failure_in_the_middle_records_nothing(ledger: Ledger) -> None:

@@ -35,6 +35,7 @@ from detector.run.judging import Judge
 from detector.run.status import status_of
 from detector.settings import Settings
 from detector.workspace import workspace
+from tests.ledger.made import row
 from tests.run.portal import CANARY, START, Line, configure, ledger_rows, lines_of, slices, write_slice
 
 TUESDAY = START + timedelta(days=1)
@@ -61,6 +62,21 @@ def test_an_alert_is_raised_once_and_told_once(tmp_path: Path) -> None:
     assert len((tmp_path / "alerts.jsonl").read_text().splitlines()) == 1
     assert len(ledger_rows(settings)["alerts"]) == 1
     assert not list((tmp_path / "history" / "judged").glob(f"{TUESDAY}*"))
+
+
+def test_an_alert_that_score_recorded_is_told_by_the_job_once(tmp_path: Path) -> None:
+    """Who looks by hand silences nothing: the next run tells what nobody was told of, and the one after does not."""
+    settings = configure(
+        tmp_path, extra=f'[[notify.receivers]]\nname = "siem"\nkind = "jsonl"\npath = "{tmp_path}/alerts.jsonl"\n'
+    )
+    (tmp_path / "history").mkdir()
+    ledger, now = open_ledger(history=settings.history.folder), deliver(tmp_path, TUESDAY)
+    (found,) = ledger.record([row("a1", day=TUESDAY, severity="critical")], at=now).raised
+    report = run_once(settings, now=now)
+    assert (report.recorded.raised, report.recorded.known, report.handed_over) == ((), (found,), (found,))
+    assert run_once(settings, now=now).handed_over == ()
+    (told,) = (tmp_path / "alerts.jsonl").read_text().splitlines()
+    assert json.loads(told)["finding_info"]["uid"] == found
 
 
 def test_the_newest_day_is_judged_whole_once_it_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
