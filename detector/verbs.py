@@ -324,14 +324,14 @@ def show(
     history, model
         As for `score`.
     day
-        The day to explain; None: the account's newest.
+        The day to explain; None: the newest closed one on which the account was active.
     settings
         None: the defaults.
 
     Raises
     ------
     HistoryError
-        If the history has no such day, or nothing of the account in the 28 days before it.
+        If the history has no such day, it is not closed, or there is nothing of the account in the 28 days before it.
     """
     chosen = _with_history(settings or Settings(), history)
     if model is not None:
@@ -339,7 +339,7 @@ def show(
     with workspace(chosen) as place:
         fitted = place.model()
         timeline = place.timeline(_required(place.history()), model=fitted)
-        return tell_story(timeline, fitted, account, day=day, settings=chosen.score)
+        return tell_story(timeline, fitted, account, day=day, settings=chosen.score, ledger=place.ledger())
 
 
 class _Source(NamedTuple):

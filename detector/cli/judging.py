@@ -135,7 +135,9 @@ def show(
     model: ModelFolder = None,
     day: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="The day to explain; else its newest.", show_default=False),
+        typer.Option(
+            formats=["%Y-%m-%d"], help="The day to explain; else its newest that is closed.", show_default=False
+        ),
     ] = None,
     form: Annotated[Told, typer.Option("--format", help="Of what is printed.")] = Told.TABLE,
     config: Config = None,

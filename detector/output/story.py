@@ -13,7 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from detector.explain import say_unremarkable
+from detector.ledger import Alert
+from detector.output.ledger import SHORT_ID
 from detector.output.rows import plain
+from detector.output.table import counted
 from detector.output.text import visible
 from detector.story import SHOWN, Story
 
@@ -37,6 +40,8 @@ BAR_WIDTH = 20
 MOST_TOLD = 0.995
 """Reasons that make up less of the tail sum than this are not all there is."""
 UNKNOWN = "–"
+ALERT = ("alert_id", "day", "severity", "records_exposed", "title", "verdict")
+"""What JSON holds of an alert; `detector alerts ID` tells all of it."""
 
 
 def to_json(story: Story) -> str:
@@ -47,8 +52,14 @@ def to_json(story: Story) -> str:
         "score": story.score,
         "compared": story.compared.to_dict("records"),
         "past": story.past.to_dict("records"),
+        "open_days": [each._asdict() for each in story.open_days],
+        "alerts": None if story.alerts is None else [_told(each) for each in story.alerts],
     }
     return json.dumps(plain(told), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _told(alert: Alert) -> dict[str, Any]:
+    return {name: getattr(alert, name) for name in ALERT}
 
 
 def render_story(story: Story) -> RenderableType:
@@ -60,6 +71,7 @@ def _parts(story: Story) -> Iterator[RenderableType]:
     professions = story.past["profession"].dropna()
     profession = f", {visible(professions.iloc[-1].replace('_', ' '))}" if len(professions) else ""
     yield Text.assemble((visible(story.account), "bold"), profession, f" on {story.day:%A} {_long(story.day)}")
+    yield from _not_told(story)
     yield from _verdict(story.score)
     yield Text("\nCompared with the 28 days before", style="bold")
     left_out = list(dict.fromkeys(story.past.loc[story.past["flagged"], "day"]))
@@ -68,6 +80,33 @@ def _parts(story: Story) -> Iterator[RenderableType]:
     yield _comparison(story.compared)
     yield Text("\nDay by day", style="bold")
     yield _days(story.past, story.day)
+
+
+def _not_told(story: Story) -> Iterator[Text]:
+    """What this page does not tell of, lest a quiet day read as an all-clear; and the alerts that the ledger holds."""
+    for each in story.open_days:
+        told = "nothing of it was read so far"
+        if each.last_at is not None:
+            told = (
+                f"{counted(each.lookups, 'look-up')} so far, {counted(each.records, 'record')} shown, "
+                f"the last event at {each.last_at:%H:%M}"
+            )
+        yield Text(f"NOT IN THIS PAGE: {each.day:%A} {_long(each.day)}, which is not closed: {told}.", style="bold red")
+    for alert in story.alerts or ():
+        records = "" if alert.records_exposed is None else f", {counted(alert.records_exposed, 'record')}"
+        yield Text(
+            f"Alert {alert.alert_id[:SHORT_ID]} of {alert.day}, {alert.severity}{records}, "
+            f"{alert.verdict or 'open'}: {visible(alert.title)}",
+            style="red",
+        )
+    if story.alerts:
+        yield Text("`detector alerts ID` tells all of an alert.")
+    elif story.open_days:
+        yield Text(
+            "No alert on it stands in the ledger, which is no all-clear: a day is judged as a whole once it is over."
+            if story.alerts is not None
+            else "There is no ledger here that could hold alerts on it: this is no all-clear."
+        )
 
 
 def _listed(days: Sequence[date]) -> str:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
 from rich.console import Console
 
 from detector.output.story import render_story
-from detector.story import SHOWN, Story
+from detector.story import SHOWN, OpenDay, Story
 from tests.output.made import reason, scores
 
 DAY = date(2026, 2, 12)
 
 
-def _printed(flagged: list[date], score: dict[str, Any] | None = None) -> str:
+def _printed(flagged: list[date], score: dict[str, Any] | None = None, **more: Any) -> str:
     days = [DAY - timedelta(days=back) for back in (9, 8, 2, 1, 0)]
     past = pd.DataFrame({"day": days, "channel": "portal", "profession": "nurse"} | dict.fromkeys(SHOWN, 9.0))
     compared = {"signal": ["records"], "value": 9.0, "usual": 4.5, "largest": 7.0, "week_before": None, "peers": 8.0}
-    story = Story("a", DAY, past.assign(flagged=past["day"].isin(flagged)), pd.DataFrame(compared), score)
+    story = Story("a", DAY, past.assign(flagged=past["day"].isin(flagged)), pd.DataFrame(compared), score, **more)
     console = Console(width=120, color_system=None)
     with console.capture() as printed:
         console.print(render_story(story))
@@ -50,3 +50,15 @@ def test_a_campaign_is_named_with_its_pooled_p_value_and_reasons_with_their_shar
     whole = _printed([], row | {"campaign": None, "reasons": [reason("records", "many", contribution=10.0)]})
     assert "lesser signs" not in whole
     assert "campaign" not in whole
+
+
+def test_days_that_go_on_are_named_before_anything_else() -> None:
+    """A quiet yesterday is no all-clear: what was read since, and that nothing is known yet, comes first."""
+    attacked = OpenDay(DAY + timedelta(days=1), 702, 698, datetime(2026, 2, 13, 3, 12, tzinfo=UTC))
+    text = _printed([], open_days=(attacked, OpenDay(DAY + timedelta(days=2), 0, 0, None)), alerts=())
+    told = "NOT IN THIS PAGE: Friday 13 February 2026, which is not closed: 702 look-ups so far, 698 records shown"
+    assert text.index(told) < text.index("It was not active that day.")
+    assert "Saturday 14 February 2026, which is not closed: nothing of it was read so far." in text
+    assert "No alert on it stands in the ledger, which is no all-clear" in text
+    assert "no ledger here" in _printed([], open_days=(attacked,))
+    assert "NOT IN THIS PAGE" not in _printed([])
