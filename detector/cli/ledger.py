@@ -5,10 +5,11 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -18,7 +19,7 @@ from detector.errors import ConfigError
 
 if TYPE_CHECKING:
     from detector.history import History
-    from detector.ledger import Ledger
+    from detector.ledger import Ledger, Robot
     from detector.settings import Settings
 
 Author: TypeAlias = Annotated[
@@ -64,25 +65,39 @@ def alerts(
     history: HistoryFolder = None,
     config: Config = None,
 ) -> None:
-    """List the alerts in the ledger, the newest day first."""
+    """List the alerts in the ledger, the newest day first; or tell all of one, by its id."""
     from detector.output import ledger as output
     from detector.output.terminal import terminal
 
-    held = _ledger(history, config)
+    settings = _settings(history, config)
+    held = _open(settings)
     if alert is not None:
-        found = [held.alert(alert)]
-    else:
-        found = held.alerts(
-            since=since.date() if since else None,
-            until=until.date() if until else None,
-            account=account,
-            severity=severity.value if severity else None,
-            verdict=verdict.value if verdict else None,
-        )
+        _tell_all(held, alert, form=form, zone=settings.portal.zone)
+        return
+    found = held.alerts(
+        since=since.date() if since else None,
+        until=until.date() if until else None,
+        account=account,
+        severity=severity.value if severity else None,
+        verdict=verdict.value if verdict else None,
+    )
     if form is Form.TABLE:
         terminal().print(output.render_alerts(found))
     else:
         sys.stdout.write(output.alerts_to_json(found) if form is Form.JSON else output.alerts_to_csv(found))
+
+
+def _tell_all(held: Ledger, alert: str, *, form: Form, zone: str) -> None:
+    from detector.ledger.told import whole_alert
+    from detector.output.alert import render_whole, whole_to_json
+    from detector.output.ledger import alerts_to_csv
+    from detector.output.terminal import terminal
+
+    whole = whole_alert(held, alert)
+    if form is Form.TABLE:
+        terminal().print(render_whole(whole, zone=zone))
+    else:
+        sys.stdout.write(whole_to_json(whole) if form is Form.JSON else alerts_to_csv([whole.alert]))
 
 
 def verdict(
@@ -123,30 +138,83 @@ def robots(
     config: Config = None,
 ) -> None:
     """List the robots that are known, or add one: with a reason, a ceiling and an end. Checks are never silenced."""
-    from detector.ledger import Robot
     from detector.output.ledger import render_robots
     from detector.output.terminal import terminal
 
-    held = _ledger(history, config)
+    settings = _settings(history, config)
+    held, now, author = _open(settings), datetime.now(UTC), by or getpass.getuser()
+    today = now.astimezone(ZoneInfo(settings.portal.zone)).date()
     if account is None:
-        terminal().print(render_robots(held.robots()))
+        terminal().print(render_robots(held.robots(), today=today))
     elif remove:
-        held.disallow(account)
+        if note is None:
+            raise ConfigError("--remove needs --note: why it is no known robot any more")
+        _disallow(settings, held, account, at=now, by=author, why=note)
     elif ceiling is None or until is None or note is None:
         raise ConfigError("a known robot needs --ceiling, --until and --note")
+    elif until.date() < today:
+        raise ConfigError(f"--until {until.date()}: that day is over, and nothing would be excused; it is {today}")
     else:
-        author = by or getpass.getuser()
-        held.allow(Robot(account, note, ceiling, until.date(), author, datetime.now(UTC)))
+        from detector.ledger import Robot
+
+        _allow(settings, held, Robot(account, note, ceiling, until.date(), author, now))
+
+
+def _allow(settings: Settings, held: Ledger, robot: Robot) -> None:
+    from detector.history import record_action, subject_of
+    from detector.output.text import visible
+
+    held.require_sound(robot)
+    if (place := _history(settings)) is not None:
+        if not _was_seen(place, robot.account):
+            typer.echo(
+                f"warning: {visible(robot.account)!r} has no day in the history; is it written as in the dumps?",
+                err=True,
+            )
+        record_action(
+            place,
+            verb="robot",
+            at=robot.at,
+            by=robot.author,
+            why=robot.reason,
+            subject=subject_of(robot.account),
+            ceiling=robot.ceiling,
+            until=str(robot.expires),
+        )
+    held.allow(robot)
+    typer.echo(
+        f"{visible(robot.account)}: excused up to {robot.ceiling:,} look-ups a day until {robot.expires}, "
+        f"says {visible(robot.author)}"
+    )
+
+
+def _disallow(settings: Settings, held: Ledger, account: str, *, at: datetime, by: str, why: str) -> None:
+    from detector.history import record_action, subject_of
+    from detector.output.text import visible
+
+    held.robot(account)
+    if (place := _history(settings)) is not None:
+        record_action(place, verb="robot_removed", at=at, by=by, why=why, subject=subject_of(account))
+    held.disallow(account)
+    typer.echo(f"{visible(account)}: no known robot any more, says {visible(by)}")
+
+
+def _was_seen(history: History, account: str) -> bool:
+    """Whether any day that is held has the account, closed or not."""
+    import duckdb
+
+    for table in ("account_days", "open_events"):
+        paths = history.paths(table, date.min, date.max)
+        asked = "SELECT 1 FROM read_parquet(?, union_by_name = true) WHERE account = ? LIMIT 1"
+        if paths and duckdb.execute(asked, [paths, account]).fetchone():
+            return True
+    return False
 
 
 def _settings(history: Path | None, config: Path | None) -> Settings:
     from detector.settings import load_settings
 
     return load_settings(config, over=changes(history=history))
-
-
-def _ledger(history: Path | None, config: Path | None) -> Ledger:
-    return _open(_settings(history, config))
 
 
 def _open(settings: Settings) -> Ledger:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detector.history.actions import record_action
+from detector.history.actions import record_action, subject_of
 from detector.history.disk import Disk
 from detector.history.erasure import forget
 from detector.history.retention import RetentionSettings, expire, hold, release, sweep
@@ -18,6 +18,7 @@ __all__ = [
     "hold",
     "record_action",
     "release",
+    "subject_of",
     "sweep",
     "transaction",
 ]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from detector.errors import HistoryError
 from detector.history.disk import explained
+from detector.history.manifest import digest_of
 from detector.history.store import History
 
 LOG = "actions.jsonl"
@@ -39,3 +40,8 @@ def record_action(history: History, *, verb: str, at: datetime, by: str, why: st
     line = json.dumps({"at": instant, "by": by, "verb": verb, "why": why, **details})
     with explained(f"writing {history.folder / LOG}"):
         history.disk.append(history.folder / LOG, line=line)
+
+
+def subject_of(name: str) -> str:
+    """An account or a record token as the log names it: whoever has the name finds it there, and nobody else."""
+    return digest_of((name,))

@@ -32,11 +32,11 @@ class Disk:
     def __init__(self, *, step: Step = _pass_by) -> None:
         self.step = step
 
-    def make_folder(self, path: Path) -> None:
-        """Make a folder, its parents included, unless it is there."""
+    def make_folder(self, path: Path, *, mode: int = 0o777) -> None:
+        """Make a folder, its parents included, unless it is there; `mode` is the folder's own, less the umask."""
         if not path.is_dir():
             self.step("make_folder", path)
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=mode, parents=True, exist_ok=True)
 
     def write(self, path: Path, *, content: bytes) -> None:
         """Write a file and have it reach the disk."""

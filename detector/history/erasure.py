@@ -13,8 +13,8 @@ from ibis.backends.duckdb import Backend
 
 from detector.aggregates import FACTS
 from detector.errors import HistoryError
-from detector.history.actions import record_action
-from detector.history.manifest import Stored, digest_of, references
+from detector.history.actions import record_action, subject_of
+from detector.history.manifest import Stored, references
 from detector.history.retention import sweep
 from detector.history.store import History
 from detector.history.tables import TABLES, read_rows
@@ -81,7 +81,7 @@ def forget(
         affected = list(_affected(change, subject))
         _refuse_held(change, [day for day, _, _ in affected])
         record_action(
-            history, verb="forget", at=at, by=by, why=why, kind=subject.kind, subject=digest_of((subject.name,))
+            history, verb="forget", at=at, by=by, why=why, kind=subject.kind, subject=subject_of(subject.name)
         )
         for day, table, _ in affected:
             _rewrite(change, day, table, subject)

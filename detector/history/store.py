@@ -225,7 +225,8 @@ class History:
 def _create(folder: Path, manifest: Manifest, *, disk: Disk) -> None:
     with explained(f"making a history in {folder}"):
         _refuse_orphans(folder)
-        disk.make_folder(folder)
+        # Who looked up what is nobody's business: the folder's owner alone may enter it.
+        disk.make_folder(folder, mode=0o700)
         _write_manifest(folder, manifest, disk=disk)
         disk.sync(folder)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from alembic import command
@@ -96,6 +97,7 @@ def upgrade(engine: Engine) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
     with explained(engine, "opening"):
+        _make_private(engine)
         with engine.connect() as connection:
             if MigrationContext.configure(connection).get_current_revision() == scripts.get_current_head():
                 return
@@ -104,6 +106,15 @@ def upgrade(engine: Engine) -> None:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+
+def _make_private(engine: Engine) -> None:
+    """Make an SQLite file that its owner alone may read; SQLite gives its log beside it the same mode."""
+    name = engine.url.database
+    if engine.dialect.name != "sqlite" or name is None or name == ":memory:" or Path(name).exists():
+        return
+    with suppress(OSError):  # SQLite says better what is wrong
+        os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 @contextmanager

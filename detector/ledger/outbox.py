@@ -58,8 +58,11 @@ def hand_over(ledger: Ledger, *, receivers: Sequence[Receiver], since: datetime,
     )
     with ledger.writing("storing deliveries") as connection:
         found = connection.execute(untold.order_by(ALERTS.c.alert_id)).mappings().all()
-        stored = [row["alert_id"] for row in found if store_deliveries(connection, row, receivers=receivers, at=at)]
-    return tuple(stored)
+        return tuple(
+            row["alert_id"]
+            for row in found
+            if store_deliveries(connection, row["alert_id"], row["severity"], receivers=receivers, at=at)
+        )
 
 
 def due(ledger: Ledger, *, receiver: str, now: datetime) -> list[Delivery]:

@@ -146,7 +146,7 @@ class Ledger:
                 _write_alert(connection, row, before, at=at)
                 if before is None or _rank(row["severity"]) > _rank(before["severity"]):
                     _note_change(connection, row, before, at=at)
-                    store_deliveries(connection, row, receivers=receivers, at=at)
+                    store_deliveries(connection, row["alert_id"], row["severity"], receivers=receivers, at=at)
         return outcome
 
     def alerts(
@@ -238,12 +238,35 @@ class Ledger:
         LedgerError
             If reason, author or a ceiling above zero is missing.
         """
-        if not robot.reason.strip() or not robot.author.strip() or robot.ceiling <= 0:
-            raise LedgerError("a known robot needs a reason, who says so, and a ceiling of look-ups a day above zero")
+        self.require_sound(robot)
         values = {each.name: getattr(robot, each.name) for each in fields(Robot)}
         with self.writing("recording a robot") as connection:
             connection.execute(delete(ROBOTS).where(ROBOTS.c.account == robot.account))
             connection.execute(insert(ROBOTS).values(values))
+
+    def require_sound(self, robot: Robot) -> None:
+        """Refuse an entry that says too little.
+
+        Raises
+        ------
+        LedgerError
+            If reason, author or a ceiling above zero is missing.
+        """
+        if not robot.reason.strip() or not robot.author.strip() or robot.ceiling <= 0:
+            raise LedgerError("a known robot needs a reason, who says so, and a ceiling of look-ups a day above zero")
+
+    def robot(self, account: str) -> Robot:
+        """The entry of a known robot.
+
+        Raises
+        ------
+        LedgerError
+            If it is not on the list.
+        """
+        found = next((each for each in self.robots() if each.account == account), None)
+        if found is None:
+            raise LedgerError(f"{account!r} is no known robot: `detector robots` lists them")
+        return found
 
     def disallow(self, account: str) -> None:
         """Take an account off the list of known robots.
@@ -342,7 +365,7 @@ def _note_change(connection: Connection, row: Mapping[str, Any], before: RowMapp
 
 
 def store_deliveries(
-    connection: Connection, alert: Mapping[str, Any], *, receivers: Sequence[Receiver], at: datetime
+    connection: Connection, alert_id: str, severity: str, *, receivers: Sequence[Receiver], at: datetime
 ) -> int:
     """Store what is to be told of an alert as it stands, and return to how many receivers.
 
@@ -350,22 +373,22 @@ def store_deliveries(
     ----------
     connection
         Of a transaction that writes; the alert is in the ledger, and nobody was told of it at this severity.
-    alert
-        Its row: `alert_id` and `severity`.
+    alert_id, severity
+        Of the alert.
     receivers
         Who is told, if it is severe enough for them.
     at
         The time, with its zone.
     """
-    found = select(DELIVERIES.c.receiver).where(DELIVERIES.c.alert_id == alert["alert_id"])
+    found = select(DELIVERIES.c.receiver).where(DELIVERIES.c.alert_id == alert_id)
     knowing = set(connection.execute(found).scalars())
-    wanting = [each for each in receivers if _rank(alert["severity"]) >= _rank(each.least)]
+    wanting = [each for each in receivers if _rank(severity) >= _rank(each.least)]
     for receiver in wanting:
         values = {
-            "delivery_id": f"{receiver.name}:{alert['alert_id']}:{alert['severity']}",
+            "delivery_id": f"{receiver.name}:{alert_id}:{severity}",
             "receiver": receiver.name,
-            "alert_id": alert["alert_id"],
-            "severity": alert["severity"],
+            "alert_id": alert_id,
+            "severity": severity,
             "is_update": int(receiver.name in knowing),
             "state": "waiting",
             "attempts": 0,

@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -80,6 +80,8 @@ def render_alerts(alerts: Sequence[Alert]) -> RenderableType:
         table.add_column(name, no_wrap=True)
     table.add_column("records", justify="right")
     table.add_column("verdict")
+    if any(each.campaign for each in alerts):
+        table.add_column("campaign", no_wrap=True)
     table.add_column("why", overflow="fold")
     for each in alerts:
         table.add_row(
@@ -89,14 +91,15 @@ def render_alerts(alerts: Sequence[Alert]) -> RenderableType:
             visible(each.account) if each.account is not None else UNKNOWN,
             UNKNOWN if each.records_exposed is None else f"{each.records_exposed:,}",
             each.verdict or "open",
+            *([visible(each.campaign or "")] if any(one.campaign for one in alerts) else []),
             Text(visible(each.title)),
         )
     unjudged = sum(each.verdict is None for each in alerts)
     return Group(table, Text(f"\n{counted(len(alerts), 'alert')}, {unjudged} of them open"))
 
 
-def render_robots(robots: Sequence[Robot]) -> RenderableType:
-    """A line a known robot."""
+def render_robots(robots: Sequence[Robot], *, today: date) -> RenderableType:
+    """A line a known robot; whose end is past is judged as anybody, and marked."""
     if not robots:
         return Text("no known robot")
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -104,6 +107,10 @@ def render_robots(robots: Sequence[Robot]) -> RenderableType:
         table.add_column(name, justify="right" if name == "ceiling" else "left")
     for each in robots:
         table.add_row(
-            visible(each.account), f"{each.ceiling:,}", str(each.expires), visible(each.author), visible(each.reason)
+            visible(each.account),
+            f"{each.ceiling:,}",
+            f"{each.expires}{' (expired)' if each.expires < today else ''}",
+            visible(each.author),
+            visible(each.reason),
         )
     return table

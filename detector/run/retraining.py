@@ -143,7 +143,9 @@ def _last_tried(folder: Path) -> date | None:
 
 def _compare(place: Workspace, history: History, challenger: Model, champion: Model | None) -> Retrained:
     if champion is None:
-        return Retrained(challenger.version, in_use=True, why="no other model can be used")
+        first = _last_tried(history.folder) is None
+        why = "it is the first one here" if first else "none of those fitted before can be used"
+        return Retrained(challenger.version, in_use=True, why=why)
     timeline = place.timeline(history, model=champion)
     days = [day for day in history.days if not history.is_open(day)][-CALIBRATION_DAYS:]
     rows = pd.concat([to_frame(timeline.deviations(day)) for day in days], ignore_index=True)

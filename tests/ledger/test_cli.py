@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ from typer.testing import CliRunner
 from detector.cli import app
 from detector.errors import ConfigError, LedgerError
 from detector.history import History
-from detector.ledger import open_ledger
+from detector.ledger import Receiver, Robot, open_ledger
+from detector.run.lock import only_run
 from tests.ledger.made import NOON, row
 
 
@@ -60,16 +63,102 @@ def test_an_alert_is_judged(history: Path) -> None:
     assert "anna" not in line
 
 
+def test_an_alert_is_told_in_full(history: Path) -> None:
+    """What somebody needs at three in the morning: from where, when, why, with whom, and who knows; nothing acts."""
+    ledger = open_ledger(history=history)
+    place = {"source": None, "ip": "203.0.113.9", "user_agent": "curl\x1b[2J", "lookups": 400, "writes": 7}
+    place |= {"first_at": "2026-03-12T02:10:00+00:00", "last_at": "2026-03-12T11:00:00+00:00"}
+    told = row("berta", campaign="C-1", evidence=[place], reasons=["first\x1b[2J", "second"])
+    ledger.record([told, row("carla", campaign="C-1")], at=NOON, receivers=[Receiver("night\x1b")])
+    ledger.record([told | {"severity": "high", "records_exposed": 1200}], at=NOON)
+    for verdict in ("unknown", "malicious"):
+        ledger.judge(told["alert_id"], verdict, author="ana", note="asked the practice", at=NOON)
+    page = run(history, "alerts", told["alert_id"][:8])
+    for text in (
+        told["alert_id"],
+        "berta",
+        "Thursday 2026-03-12",
+        "HIGH",
+        "1,200",
+        "2026-03-12 09:00:00 CET",
+        "203.0.113.9",
+        r"curl\x1b[2J",
+        "03:10:00",
+        r"first\x1b[2J",
+        "second",
+        "campaign C-1",
+        "carla, medium, 400 records",
+        "raised as medium",
+        "from medium to high",
+        "unknown, says ana: asked the practice",
+        "malicious, says ana",
+        r"night\x1b: medium, waiting",
+    ):
+        assert text in page, text
+    assert "\x1b" not in page
+    (whole,) = json.loads(run(history, "alerts", told["alert_id"], "--format", "json"))
+    assert (whole["account"], len(whole["updates"]), len(whole["verdicts"])) == ("berta", 2, 2)
+    assert (whole["deliveries"][0]["receiver"], whole["members"][0]["account"]) == ("night\x1b", "carla")
+    table = run(history, "alerts")
+    assert "C-1" in table
+    assert max(map(len, table.splitlines())) <= 100
+
+
 def test_a_robot_is_added_and_removed(history: Path) -> None:
-    """With reason, ceiling and end; without them it is refused, and so is one that is not there."""
+    """With reason, ceiling and end; each change is told, and logged without the account's name."""
     with pytest.raises(ConfigError, match="--ceiling, --until and --note"):
         run(history, "robots", "batch", "--ceiling", "500")
-    run(history, "robots", "batch", "--ceiling", "500", "--until", "2026-12-31", "--note", "nightly rights check")
-    assert "2026-12-31" in run(history, "robots")
-    run(history, "robots", "batch", "--remove")
+    entry = ("--ceiling", "500", "--note", "nightly rights check", "--by", "ana")
+    with pytest.raises(ConfigError, match="that day is over"):
+        run(history, "robots", "batch", *entry, "--until", "2020-12-31")
+    said = run(history, "robots", "batch", *entry, "--until", "2999-12-31")
+    assert said == "batch: excused up to 500 look-ups a day until 2999-12-31, says ana\n"
+    assert "2999-12-31" in run(history, "robots")
+    assert "expired" not in run(history, "robots")
+    with pytest.raises(ConfigError, match="--remove needs --note"):
+        run(history, "robots", "batch", "--remove")
+    assert "no known robot any more, says ana" in run(
+        history, "robots", "batch", "--remove", "--note", "switched off", "--by", "ana"
+    )
     assert run(history, "robots") == "no known robot\n"
     with pytest.raises(LedgerError, match="no known robot"):
-        run(history, "robots", "batch", "--remove")
+        run(history, "robots", "batch", "--remove", "--note", "again")
+    text = (history / "actions.jsonl").read_text()
+    added, removed = map(json.loads, text.splitlines())
+    assert (added["verb"], added["by"], added["why"], added["ceiling"], added["until"]) == (
+        "robot",
+        "ana",
+        "nightly rights check",
+        500,
+        "2999-12-31",
+    )
+    assert (removed["verb"], removed["by"], removed["why"]) == ("robot_removed", "ana", "switched off")
+    assert added["subject"] == removed["subject"]
+    assert "batch" not in text
+
+
+def test_a_robot_that_was_never_seen_is_warned_of_and_an_expired_one_is_marked(history: Path) -> None:
+    """A name written otherwise than in the dumps would excuse nobody."""
+    entry = ["robots", "bacth", "--ceiling", "5", "--until", "2999-12-31", "--note", "x", "--history", str(history)]
+    assert "'bacth' has no day in the history" in CliRunner().invoke(app, entry, catch_exceptions=False).stderr
+    robot = Robot("old", "x", 5, date(2020, 1, 1), "ana", NOON)
+    open_ledger(history=history).allow(robot)
+    (line,) = (line for line in run(history, "robots").splitlines() if line.startswith("old"))
+    assert "expired" in line
+
+
+def test_what_is_made_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Whatever the umask: by hand and from cron it is usually 022."""
+    before = os.umask(0o022)
+    try:
+        History.open(tmp_path / "history", zone="Europe/Paris", key_id="", create=True)
+        open_ledger(history=tmp_path / "history")
+        with only_run(tmp_path / "other"):
+            pass
+    finally:
+        os.umask(before)
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("history", "other", "history/ledger.sqlite")]
+    assert modes == [0o700, 0o700, 0o600]
 
 
 def test_without_a_ledger_the_next_step_is_told(tmp_path: Path) -> None:
