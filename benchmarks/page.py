@@ -174,15 +174,15 @@ What limits it:
   without a past, is sorted as one number an event, which hardly counts beside it.
 - With a past, and in learning, sums by account and record are nearly as many as events: grouping gains nothing there,
   and takes as long as sorting. Learning writes them in one order, compressed, which takes as long again.
-- With a past, 28 days of accounts and records are read to tell what is new and foreign: some 25 times the day's own.
+- With a past, who touched which record in 28 days is read twice, in numbers: once for the day's records, once to put
+  each account's beside the others' (some 25 times as many as the day's own). That is a third of the processors' time.
 - Text (CSV, JSON) is conformed to Parquet in the temporary folder first, CSV in one thread; then that is scored.
 - Records that are identifiers in Parquet are checked, and told apart without their tokens where there is no past: those
   who are looked at closely get one. Elsewhere each takes a microsecond (four blocks of SHA-256 in DuckDB, nearly all of
   them different from record to record on a real day).
 - Starting Python with scikit-learn, pandas and Ibis takes three seconds of one processor, which a small day feels most.
-- DuckDB takes what `[engine] memory_limit` allows (4 GB unless told otherwise) before it spills; Python comes on top.
-  With `memory_limit = "1GB"` the day of 15 million events takes 2.1 GB rather than 2.8 in the same time, and learning
-  it 1.8 GB rather than 4.7 in a fifth more.
+- DuckDB takes what `[engine] memory_limit` allows (1 GB) before it spills; Python takes as much: half of it libraries
+  and the model, the rest the frame of all accounts. With 0.7 GB the day of 15 million events takes half as long again.
 - The targets are for a day of 15 million events; what was measured on smaller days only is mostly that starting.
 - The day of 150 million events needs 20 GB of disk (`--events 150000000 --only "score, Parquet" --runs 1`). A history
   of 250,000 accounts has not been measured: `--history-events 15000000` builds one of 28 days, which needs as much.
