@@ -181,8 +181,13 @@ What limits it:
   who are looked at closely get one. Elsewhere each takes a microsecond (four blocks of SHA-256 in DuckDB, nearly all of
   them different from record to record on a real day).
 - Starting Python with scikit-learn, pandas and Ibis takes three seconds of one processor, which a small day feels most.
+- Other work kept both processors busy when the cases at 1.5 million events with a history, and `score, Parquet` at 15
+  million, were measured last, and added up to a third to their processors' time: side by side on a quieter machine the
+  code before took 31.1 s and today's 29.0 (28 days of history), and 47.3 and 44.9 s (15 million events, none).
 - DuckDB takes what `[engine] memory_limit` allows (1 GB) before it spills; Python takes as much: half of it libraries
   and the model, the rest the frame of all accounts. With 0.7 GB the day of 15 million events takes half as long again.
+  Days of 15 million events as CSV, to be hashed or learned, and that of 150 million, are from when DuckDB took 4 GB.
+  With 1 GB the latter took 2.7 GB and 522 s of the processors, and spilled 16 GB (one run, without a limit beside it).
 - The targets are for a day of 15 million events; what was measured on smaller days only is mostly that starting.
 - The day of 150 million events needs 20 GB of disk (`--events 150000000 --only "score, Parquet" --runs 1`). A history
   of 250,000 accounts has not been measured: `--history-events 15000000` builds one of 28 days, which needs as much.
