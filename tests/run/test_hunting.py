@@ -21,6 +21,7 @@ from tests.run.test_job import TUESDAY, deliver
 def test_a_listed_address_alerts_on_past_days_once(tmp_path: Path) -> None:
     """Whoever used it is told of, on each day; where an alert stood already it is none anew, and nobody else alerts."""
     settings = configure(tmp_path, extra='[run]\naddresses_file = "known.txt"\n')
+    (tmp_path / "known.txt").write_text("203.0.113.77\n")
     run_once(settings, now=deliver(tmp_path, START, TUESDAY))
     now = deliver(tmp_path, TUESDAY + timedelta(days=1))
     run_once(settings, now=now)
