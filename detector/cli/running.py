@@ -250,7 +250,7 @@ def models(
 ) -> None:
     """List the models that were fitted, or use an earlier one again."""
     from detector.history import record_action
-    from detector.run.versions import list_versions, roll_back
+    from detector.run.versions import list_versions, roll_back, version_like
     from detector.workspace import MODEL
 
     settings = _settings(config, history)
@@ -266,9 +266,9 @@ def models(
     elif action != "rollback" or version is None or note is None:
         raise ConfigError("expected `detector models list`, or `detector models rollback VERSION --note WHY`")
     else:
-        author = by or getpass.getuser()
-        record_action(held, verb="rollback", at=datetime.now(UTC), by=author, why=note, version=version)
-        typer.echo(f"{roll_back(version, held.folder, model_folder=folder).version} is in use")
+        author, chosen = by or getpass.getuser(), version_like(version, held.folder, model_folder=folder).version
+        record_action(held, verb="rollback", at=datetime.now(UTC), by=author, why=note, version=chosen)
+        typer.echo(f"{roll_back(chosen, held.folder, model_folder=folder).version} is in use")
 
 
 def forget(

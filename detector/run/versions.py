@@ -52,20 +52,31 @@ def list_versions(history: Path, *, model_folder: Path) -> list[Version]:
     return sorted(found, key=lambda each: (each.about.get("last_day", ""), each.version), reverse=True)
 
 
+def version_like(prefix: str, history: Path, *, model_folder: Path) -> Version:
+    """The one kept version that begins like that.
+
+    Raises
+    ------
+    ModelError
+        If no kept version, or several, begin like that.
+    """
+    kept = list_versions(history, model_folder=model_folder)
+    found = [each for each in kept if each.version.startswith(prefix)]
+    if len(found) != 1 or len(prefix) < LEAST_PREFIX:
+        known = ", ".join(each.version for each in kept) or "none"
+        raise ModelError(f"{prefix!r} is not one kept model; kept are {known}: `detector models` lists them")
+    return found[0]
+
+
 def roll_back(version: str, history: Path, *, model_folder: Path) -> Model:
     """Use an earlier model again.
 
     Raises
     ------
     ModelError
-        If no kept version, or several, begin like that, or its files were changed.
+        As `version_like`, or if its files were changed.
     """
-    kept = list_versions(history, model_folder=model_folder)
-    found = [each for each in kept if each.version.startswith(version)]
-    if len(found) != 1 or len(version) < LEAST_PREFIX:
-        known = ", ".join(each.version for each in kept) or "none"
-        raise ModelError(f"{version!r} is not one kept model; kept are {known}: `detector models` lists them")
-    model = load_model(found[0].folder)
+    model = load_model(version_like(version, history, model_folder=model_folder).folder)
     put_in_use(model, history, model_folder=model_folder)
     return model
 

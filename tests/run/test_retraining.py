@@ -84,6 +84,10 @@ def test_a_rollback_names_one_model_and_a_reason(history: Path) -> None:
         roll_back("ffff0000", history, model_folder=history / "model")
     with pytest.raises(ConfigError, match="--note WHY"):
         CliRunner().invoke(app, ["models", "rollback", "ffff", "--history", str(history)], catch_exceptions=False)
+    unknown = ["models", "rollback", "ffff0000", "--note", "too many", "--history", str(history)]
+    with pytest.raises(ModelError, match="not one kept model; kept are"):
+        CliRunner().invoke(app, unknown, catch_exceptions=False)
+    assert not (history / "actions.jsonl").exists(), "what was not done is not logged"
 
 
 def test_a_model_that_was_changed_is_not_rolled_back_to(history: Path) -> None:
