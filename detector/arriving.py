@@ -305,7 +305,7 @@ def restore(reading: Reading, snapshots: Mapping[str, Snapshot]) -> Reading:
         *names, source=_.file.fill_null(_.source), line=(_.line + _.shift.fill_null(0)).cast("int64")
     ).select(*reading.events.columns)
     files = tuple(_restored(file, by_copy.get(file.path)) for file in reading.files)
-    warnings = tuple(_named(text, by_copy) for text in reading.warnings)
+    warnings = tuple(name_files(text, snapshots) for text in reading.warnings)
     return Reading(events, _restored_rejects(reading.rejects, by_copy), files, warnings)
 
 
@@ -335,9 +335,11 @@ def _restored_rejects(rejects: pa.Table, by_copy: Mapping[str, Snapshot]) -> pa.
     return pa.Table.from_pylist(rows, schema=rejects.schema)
 
 
-def _named(text: str, by_copy: Mapping[str, Snapshot]) -> str:
-    for copy, snapshot in by_copy.items():
-        text = text.replace(copy, snapshot.path)
+def name_files(text: str, snapshots: Mapping[str, Snapshot]) -> str:
+    """A sentence on copies as one on the files that they are of."""
+    for each in snapshots.values():
+        if each.copy is not None:
+            text = text.replace(str(each.copy), each.path)
     return text
 
 

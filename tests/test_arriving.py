@@ -169,6 +169,15 @@ def test_one_bad_file_keeps_no_other(inbox: Inbox) -> None:
     assert len(inbox.take().faults) == 1
 
 
+def test_a_bad_file_that_grows_is_told_by_its_own_name(inbox: Inbox) -> None:
+    """What is read is a copy in the scratch folder; its path says nothing, and makes each run's fault a new one."""
+    spoilt = HEADER + lines(0, 30) + "no,line\n" * 10
+    for text in (spoilt, spoilt + lines(30, 40) + "no,line\n" * 10):
+        path = inbox.put("portal.csv", text)
+        (fault,) = inbox.take().faults
+        assert fault.partition(":")[0] == str(path)
+
+
 def test_a_slice_in_which_nothing_happened_is_no_fault(inbox: Inbox) -> None:
     """A header alone, or an empty file, is a quiet night."""
     inbox.put("a.csv", HEADER)
