@@ -27,7 +27,18 @@ from detector.ledger.opening import LEDGER
 from detector.ledger.store import BENIGN, EXTRACTION
 from detector.model.kept import Model, load_model
 from detector.novelty import Past
-from detector.reading import Input, LoadedKey, Mapping, Reading, key_id, load_key, load_mapping, read
+from detector.reading import (
+    Input,
+    LoadedKey,
+    Mapping,
+    Reading,
+    find_key,
+    key_id,
+    key_path,
+    load_key,
+    load_mapping,
+    read,
+)
 from detector.reading.records import RECORD_DOMAIN, token
 from detector.settings import EngineSettings, Settings, holidays_of
 from detector.shipped import models_dir
@@ -219,8 +230,19 @@ def ledger_of(settings: Settings, *, env: Environment[str, str], create: bool = 
 
 def key_beside(history: Path | None) -> Path | None:
     """The key that stands beside a history, if there is one."""
-    path = history.with_name(history.resolve().name + ".key") if history else None
+    path = key_path(history) if history else None
     return path if path is not None and path.is_file() else None
+
+
+def log_key(settings: Settings, *, env: Environment[str, str]) -> bytes | None:
+    """The key under which the log of actions names accounts; None where there is none, and none is made.
+
+    Raises
+    ------
+    ConfigError
+        If a key is named and cannot be read.
+    """
+    return find_key(settings.history.key_file, env=env, history_dir=settings.history.folder)
 
 
 def needs_key(inputs: Sequence[Input]) -> bool:

@@ -163,6 +163,7 @@ def robots(
 def _allow(settings: Settings, held: Ledger, robot: Robot) -> None:
     from detector.history import record_action, subject_of
     from detector.output.text import visible
+    from detector.workspace import log_key
 
     held.require_sound(robot)
     if (place := _history(settings)) is not None:
@@ -177,9 +178,9 @@ def _allow(settings: Settings, held: Ledger, robot: Robot) -> None:
             at=robot.at,
             by=robot.author,
             why=robot.reason,
-            subject=subject_of(robot.account),
             ceiling=robot.ceiling,
             until=str(robot.expires),
+            **subject_of(robot.account, key=log_key(settings, env=os.environ)),
         )
     held.allow(robot)
     typer.echo(
@@ -191,10 +192,12 @@ def _allow(settings: Settings, held: Ledger, robot: Robot) -> None:
 def _disallow(settings: Settings, held: Ledger, account: str, *, at: datetime, by: str, why: str) -> None:
     from detector.history import record_action, subject_of
     from detector.output.text import visible
+    from detector.workspace import log_key
 
     held.robot(account)
     if (place := _history(settings)) is not None:
-        record_action(place, verb="robot_removed", at=at, by=by, why=why, subject=subject_of(account))
+        named = subject_of(account, key=log_key(settings, env=os.environ))
+        record_action(place, verb="robot_removed", at=at, by=by, why=why, **named)
     held.disallow(account)
     typer.echo(f"{visible(account)}: no known robot any more, says {visible(by)}")
 

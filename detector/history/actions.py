@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from datetime import UTC, datetime
 
 from detector.errors import HistoryError
 from detector.history.disk import explained
-from detector.history.manifest import digest_of
 from detector.history.store import History
 
 LOG = "actions.jsonl"
+DOMAIN = b"subject:"
+"""What the key makes of a name here is the token of no record."""
 
 
 def record_action(history: History, *, verb: str, at: datetime, by: str, why: str, **details: str | int) -> None:
@@ -42,6 +45,12 @@ def record_action(history: History, *, verb: str, at: datetime, by: str, why: st
         history.disk.append(history.folder / LOG, line=line)
 
 
-def subject_of(name: str) -> str:
-    """An account or a record token as the log names it: whoever has the name finds it there, and nobody else."""
-    return digest_of((name,))
+def subject_of(name: str, *, key: bytes | None) -> dict[str, str]:
+    """An account or a record token as the log names it: a detail for `record_action`, none without a key.
+
+    HMAC-SHA-256 under the history's key, in hexadecimal. Accounts are short numbers, of which a hash without a key
+    tells each: all of them are soon tried.
+    """
+    if key is None:
+        return {}
+    return {"subject": hmac.new(key, DOMAIN + name.encode(), hashlib.sha256).hexdigest()}

@@ -52,13 +52,15 @@ def forget(
     why: str,
     account: str | None = None,
     record: str | None = None,
+    key: bytes | None = None,
 ) -> int:
     """Remove what is held on an account or on a record, and return how many rows that were.
 
-    Who asked, when and why goes to the append-only log first; the subject stands there as a hash only. Figures that
-    were computed with the rows, of this account's neighbours or on this record, stay as they are. The dumps are not
-    touched, and a model that was fitted before keeps what it learned. Files that held the subject are gone at the end,
-    those that were out of use already included; where that is cut short, asking again removes them.
+    Who asked, when and why goes to the append-only log first; the subject stands there as a hash under the key
+    only, and without a key not at all. Figures that were computed with the rows, of this account's neighbours or on
+    this record, stay as they are. The dumps are not touched, and a model that was fitted before keeps what it learned.
+    Files that held the subject are gone at the end, those that were out of use already included; where that is cut
+    short, asking again removes them.
 
     Parameters
     ----------
@@ -70,6 +72,8 @@ def forget(
         When, who asks for it, and the reason.
     account, record
         The account, or the record's token: one of them.
+    key
+        The history's key.
 
     Raises
     ------
@@ -80,9 +84,8 @@ def forget(
     with transaction(history, con=con) as change:
         affected = list(_affected(change, subject))
         _refuse_held(change, [day for day, _, _ in affected])
-        record_action(
-            history, verb="forget", at=at, by=by, why=why, kind=subject.kind, subject=subject_of(subject.name)
-        )
+        named = subject_of(subject.name, key=key)
+        record_action(history, verb="forget", at=at, by=by, why=why, kind=subject.kind, **named)
         for day, table, _ in affected:
             _rewrite(change, day, table, subject)
     sweep(history)

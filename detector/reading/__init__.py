@@ -1,7 +1,7 @@
 """Reading dumps: any log format to events, with each line accounted for and no identifier left in them."""
 
 from detector.reading.counts import FileCount
-from detector.reading.keys import LoadedKey, key_id, load_key
+from detector.reading.keys import LoadedKey, find_key, key_id, key_path, load_key
 from detector.reading.mapping import Input, Mapping, load_mapping
 from detector.reading.reading import Progress, Reading, read
 from detector.reading.records import token
@@ -13,7 +13,9 @@ __all__ = [
     "Mapping",
     "Progress",
     "Reading",
+    "find_key",
     "key_id",
+    "key_path",
     "load_key",
     "load_mapping",
     "read",

@@ -61,6 +61,25 @@ def load_key(key_file: Path | None, *, env: Mapping[str, str], history_dir: Path
     return _beside(history_dir)
 
 
+def find_key(key_file: Path | None, *, env: Mapping[str, str], history_dir: Path | None) -> bytes | None:
+    """Return the key that `load_key` would, and None where it would make one.
+
+    Raises
+    ------
+    ConfigError
+        If a key that was named, or the one beside the history, is absent, unreadable or of another length.
+    """
+    named = key_file is not None or any(env.get(name) for name in (KEY_FILE_VARIABLE, KEY_VARIABLE))
+    if not named and (history_dir is None or not key_path(history_dir).exists()):
+        return None
+    return load_key(key_file, env=env, history_dir=history_dir).key
+
+
+def key_path(history_dir: Path) -> Path:
+    """Where the key beside a history stands."""
+    return history_dir.with_name(history_dir.resolve().name + ".key")
+
+
 def _from_file(path: Path, *, origin: str) -> LoadedKey:
     try:
         content = path.read_bytes()
@@ -87,7 +106,7 @@ def _parse(content: bytes, *, origin: str) -> bytes:
 
 
 def _beside(history_dir: Path) -> LoadedKey:
-    path = history_dir.with_name(history_dir.resolve().name + ".key")
+    path = key_path(history_dir)
     if path.exists():
         return _from_file(path, origin="the history's key")
     path.parent.mkdir(parents=True, exist_ok=True)

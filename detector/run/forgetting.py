@@ -10,7 +10,7 @@ from detector.history import forget
 from detector.run.judging import JUDGED
 from detector.run.lock import only_run
 from detector.settings import Settings
-from detector.workspace import ledger_of, workspace
+from detector.workspace import ledger_of, log_key, workspace
 
 
 def forget_subject(
@@ -18,7 +18,7 @@ def forget_subject(
 ) -> tuple[int, int]:
     """Remove what is held on an account or a record; return rows of the history and alerts of the ledger removed.
 
-    Who asked, when and why goes to the append-only log first, the subject as a hash only.
+    Who asked, when and why goes to the append-only log first, the subject as a hash under the key only.
 
     Raises
     ------
@@ -34,7 +34,8 @@ def forget_subject(
         history = place.history()
         assert history is not None, "its folder is named"  # noqa: S101 - for the type checker
         with only_run(folder):
-            rows = forget(history, con=place.con, at=at, by=by, why=why, account=account, record=record)
+            key = log_key(settings, env=place.env)
+            rows = forget(history, con=place.con, at=at, by=by, why=why, account=account, record=record, key=key)
             # What was judged is counted by account; without it, the day's accounts are judged once more.
             for path in (folder / JUDGED).glob("*.parquet"):
                 path.unlink()

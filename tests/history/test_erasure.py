@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import ibis
 import pyarrow as pa
@@ -13,15 +15,16 @@ import pytest
 from ibis.backends.duckdb import Backend
 
 from detector.errors import HistoryError
-from detector.history import History, forget, hold, transaction
+from detector.history import History, forget, hold, subject_of, transaction
 from detector.history.tables import OPEN_EVENTS
 from tests.history.made import FIRST, FailingDisk, Killed, add_day, day_number, fingerprint, open_history, record_rows
 
 AT = datetime(2026, 11, 24, 3, 0, tzinfo=timezone(timedelta(hours=1)))
+KEY = bytes(range(32))
 
 
 def _forget(history: History, con: Backend, **subject: str) -> int:
-    return forget(history, con=con, at=AT, by="dpo", why="art. 17 request 12", **subject)
+    return forget(history, con=con, at=AT, by="dpo", why="art. 17 request 12", key=KEY, **subject)
 
 
 def _filled(folder: Path, con: Backend, *, days: int = 3) -> History:
@@ -102,7 +105,7 @@ def test_unknown_subject_changes_nothing_but_the_log(tmp_path: Path, con: Backen
 
 
 def test_log_tells_who_when_and_why_but_not_whom(tmp_path: Path, con: Backend) -> None:
-    """The log is appended to, in UTC, and holds a hash of the subject only."""
+    """The log is appended to, in UTC, and holds a hash of the subject only, which nobody finds without the key."""
     history = _filled(tmp_path, con)
     _forget(history, con, record="r1")
     _forget(history, con, record="r2")
@@ -112,7 +115,15 @@ def test_log_tells_who_when_and_why_but_not_whom(tmp_path: Path, con: Backend) -
     assert (first["at"], first["by"], first["why"]) == ("2026-11-24T02:00:00+00:00", "dpo", "art. 17 request 12")
     assert first["kind"] == "record"
     assert "r1" not in first.values()
-    assert len({line["subject"] for line in lines}) == 2
+    assert [line["subject"] for line in lines] == [subject_of(name, key=KEY)["subject"] for name in ("r1", "r2")]
+    assert subject_of("r1", key=bytes(32))["subject"] not in first.values()
+    assert hashlib.sha256(b"r1").hexdigest() not in first.values()
+
+
+def test_without_a_key_the_log_names_nobody(tmp_path: Path, con: Backend) -> None:
+    """A hash of a short number would name it: all of them are soon tried."""
+    forget(_filled(tmp_path, con), con=con, at=AT, by="dpo", why="request", account="a")
+    assert "subject" not in json.loads((tmp_path / "actions.jsonl").read_text())
 
 
 @pytest.mark.parametrize("missing", ["by", "why"])
@@ -120,7 +131,7 @@ def test_nameless_request_is_refused(tmp_path: Path, con: Backend, missing: str)
     """Without a name or a reason nothing is removed."""
     history = _filled(tmp_path, con)
     before = fingerprint(tmp_path)
-    arguments = {"by": "dpo", "why": "request", missing: " "}
+    arguments: dict[str, Any] = {"by": "dpo", "why": "request", missing: " "}
     with pytest.raises(HistoryError, match="who asks for it and why"):
         forget(history, con=con, at=AT, account="a", **arguments)
     assert fingerprint(tmp_path) == before

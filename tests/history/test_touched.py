@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import ibis
 import pytest
@@ -128,7 +129,7 @@ def test_what_retention_drops_leaves_no_numbers(tmp_path: Path, con: Backend) ->
 
 
 @pytest.mark.parametrize("subject", [{"account": "a"}, {"record": "r3"}])
-def test_what_is_forgotten_is_in_no_number(tmp_path: Path, con: Backend, subject: dict[str, str]) -> None:
+def test_what_is_forgotten_is_in_no_number(tmp_path: Path, con: Backend, subject: dict[str, Any]) -> None:
     """Files with the account's or the record's number go at once; then texts are read until the next `learn`."""
     history = _filled(tmp_path, con)
     _keep(history, con)

@@ -12,10 +12,13 @@ from typer.testing import CliRunner
 
 from detector.cli import app
 from detector.errors import ConfigError, LedgerError
-from detector.history import History
+from detector.history import History, subject_of
 from detector.ledger import Receiver, Robot, open_ledger
+from detector.reading import key_path
 from detector.run.lock import only_run
 from tests.ledger.made import NOON, row
+
+KEY = bytes(range(32))
 
 
 @pytest.fixture
@@ -105,7 +108,8 @@ def test_an_alert_is_told_in_full(history: Path) -> None:
 
 
 def test_a_robot_is_added_and_removed(history: Path) -> None:
-    """With reason, ceiling and end; each change is told, and logged without the account's name."""
+    """With reason, ceiling and end; each change is told, and logged with the account's name under the key alone."""
+    key_path(history).write_bytes(KEY)
     with pytest.raises(ConfigError, match="--ceiling, --until and --note"):
         run(history, "robots", "batch", "--ceiling", "500")
     entry = ("--ceiling", "500", "--note", "nightly rights check", "--by", "ana")
@@ -133,7 +137,7 @@ def test_a_robot_is_added_and_removed(history: Path) -> None:
         "2999-12-31",
     )
     assert (removed["verb"], removed["by"], removed["why"]) == ("robot_removed", "ana", "switched off")
-    assert added["subject"] == removed["subject"]
+    assert added["subject"] == removed["subject"] == subject_of("batch", key=KEY)["subject"]
     assert "batch" not in text
 
 

@@ -23,13 +23,14 @@ from typer.testing import CliRunner
 from detector import verbs
 from detector.cli import app
 from detector.errors import ConfigError, DetectorError, HistoryError, RunError
-from detector.history import History
+from detector.history import History, subject_of
 from detector.history.manifest import Part
 from detector.history.transactions import Transaction
 from detector.ledger import open_ledger
 from detector.ledger.runs import last_run
 from detector.ledger.store import OPERATOR
 from detector.output.story import to_json
+from detector.reading import key_path
 from detector.run import AlreadyRunningError, run_once
 from detector.run.forgetting import forget_subject
 from detector.run.hunting import hunt
@@ -419,6 +420,8 @@ def test_an_account_is_forgotten_everywhere(tmp_path: Path) -> None:
     log = (tmp_path / "history" / "actions.jsonl").read_text()
     assert '"verb": "forget"' in log
     assert f'"{alert.account}"' not in log
+    key = key_path(tmp_path / "history")
+    assert subject_of(str(alert.account), key=bytes.fromhex(key.read_text()))["subject"] in log
     assert str(alert.account).encode() not in (tmp_path / "history" / "ledger.sqlite").read_bytes()
     assert run_once(settings, now=now).recorded.raised == ()
 
