@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import ibis
 import ibis.expr.types as ir
@@ -18,8 +18,8 @@ from detector.schema import CHANNELS, INSTANT, QUEUES, Column, Table
 
 SEVERITIES = ("low", "medium", "high", "critical")
 EXPOSED_TIERS = ((10_000, "critical"), (1_000, "high"), (100, "medium"))
-"""Records shown to the account on the day, and how severe that is: above 1,000 persons a breach is seldom `unlikely to
-result in a risk` (GDPR art. 33), and the case of 2022 lost 26,800 per account."""
+"""Records shown to the account, or to its campaign in all, on the day, and how severe that is: above 1,000 persons a
+breach is seldom `unlikely to result in a risk` (GDPR art. 33), and the case of 2022 lost 26,800 per account."""
 
 EVIDENCE = pa.struct(
     [
@@ -49,7 +49,8 @@ ALERTS = Table(
         Column(
             "severity",
             pa.string(),
-            "from the records exposed, what was written, and the checks that fired",
+            "from the records exposed and what was written, by the account or by its campaign in all, and the checks "
+            "that fired",
             values=SEVERITIES,
         ),
         Column("records_exposed", pa.int64(), "records shown to the account that day", "no tokens"),
@@ -111,14 +112,19 @@ def build_alerts(scores: pd.DataFrame, fired: pd.DataFrame, evidence: pd.DataFra
     Returns
     -------
     pd.DataFrame
-        `ALERTS`, by day and rank; what concerns the portal as a whole comes first.
+        `ALERTS`, by day and rank; what concerns the portal as a whole comes first. Each alert of a campaign is as
+        severe as all that was shown to the campaign's accounts on the day, or written by them.
     """
     scores, fired, evidence = (_with_dates(table) for table in (scores, fired, evidence))
     lines = dict(iter(evidence.groupby(["account", "day"]))) if len(evidence) else {}
     rows = [_of_portal(row) for row in fired[fired["account"].isna()].to_dict("records")] if len(fired) else []
+    alerted = scores[scores["alert"]].to_dict("records")
+    own = [lines.get((row["account"], row["day"])) for row in alerted]
+    exposures = [_exposure(row, found) for row, found in zip(alerted, own, strict=True)]
+    in_all = _sum_campaigns(alerted, exposures)
     rows += [
-        _of_account(row, _fired_on(fired, row), lines.get((row["account"], row["day"])))
-        for row in scores[scores["alert"]].to_dict("records")
+        _of_account(row, _fired_on(fired, row), found, in_all.get(_campaign_of(row), exposure))
+        for row, found, exposure in zip(alerted, own, exposures, strict=True)
     ]
     ordered = sorted(rows, key=lambda row: row["day"])
     checked: pd.DataFrame = ALERTS.check(pa.Table.from_pylist(ordered, schema=ALERTS.arrow)).to_pandas()
@@ -159,21 +165,62 @@ def _of_portal(row: Mapping[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _of_account(row: Mapping[Any, Any], fired: pd.DataFrame, lines: pd.DataFrame | None) -> dict[str, Any]:
+class Exposure(NamedTuple):
+    """What was shown to an account, or to several together, and written by them: records, each counted per account."""
+
+    shown: int
+    written: int
+
+    @property
+    def severity(self) -> str:
+        """How severe that is; a forged prescription is no smaller matter than a record that was read."""
+        most = max(self)
+        return next((name for least, name in EXPOSED_TIERS if most >= least), SEVERITIES[0])
+
+
+def add_exposures(exposures: Iterable[Exposure]) -> Exposure:
+    """The sum over accounts: a campaign of many, or a patient one, stays small for each."""
+    shown, written = zip(*exposures, strict=True)
+    return Exposure(sum(shown), sum(written))
+
+
+def severest(severities: Iterable[str]) -> str:
+    """The highest of severities."""
+    return max(severities, key=SEVERITIES.index)
+
+
+def _exposure(row: Mapping[Any, Any], lines: pd.DataFrame | None) -> Exposure:
+    """Of one account; without tokens nobody knows how many records, and each look-up may have shown one."""
+    shown = row["lookups"] if pd.isna(row["records"]) else row["records"]
+    return Exposure(0 if pd.isna(shown) else int(shown), 0 if lines is None else int(lines["writes"].sum()))
+
+
+def _campaign_of(row: Mapping[Any, Any]) -> tuple[date, str] | None:
+    return None if pd.isna(row["campaign"]) else (row["day"], row["campaign"])
+
+
+def _sum_campaigns(
+    rows: Sequence[Mapping[Any, Any]], exposures: Sequence[Exposure]
+) -> dict[tuple[date, str] | None, Exposure]:
+    by_campaign: dict[tuple[date, str] | None, list[Exposure]] = {}
+    for row, exposure in zip(rows, exposures, strict=True):
+        if (campaign := _campaign_of(row)) is not None:
+            by_campaign.setdefault(campaign, []).append(exposure)
+    return {campaign: add_exposures(members) for campaign, members in by_campaign.items()}
+
+
+def _of_account(
+    row: Mapping[Any, Any], fired: pd.DataFrame, lines: pd.DataFrame | None, exposure: Exposure
+) -> dict[str, Any]:
+    """An alert; `exposure` is that of the account, or of its campaign."""
     records = row["records"] if pd.isna(row["records"]) else int(row["records"])
-    # A forged prescription is no smaller matter than a record that was read.
-    written = 0.0 if lines is None else float(lines["writes"].sum())
     return {
         "alert_id": alert_id(row["account"], row["day"]),
         "account": row["account"],
         "day": row["day"],
         "channel": row["channel"],
         "queue": row["queue"],
-        # Without tokens nobody knows how many records; each look-up may have shown one.
-        "severity": max(
-            [_tier(row["lookups"] if pd.isna(records) else records), _tier(written), *fired["severity"]],
-            key=SEVERITIES.index,
-        ),
+        "severity": severest([exposure.severity, *fired["severity"]]),
         "records_exposed": None if pd.isna(records) else records,
         "title": next(_titles(row, fired), "unusual activity"),
         "checks": sorted(set(fired["check"])) or None,
@@ -181,10 +228,6 @@ def _of_account(row: Mapping[Any, Any], fired: pd.DataFrame, lines: pd.DataFrame
         "last_at": None if lines is None else lines["last_at"].max(),
         "evidence": None if lines is None else list(_evidence(lines)),
     }
-
-
-def _tier(records: float | None) -> str:
-    return next((name for least, name in EXPOSED_TIERS if records is not None and records >= least), "low")
 
 
 def _titles(row: Mapping[Any, Any], fired: pd.DataFrame) -> Iterator[str]:

@@ -80,6 +80,34 @@ def test_without_tokens_look_ups_stand_for_records() -> None:
     assert found["records_exposed"].isna().all()
 
 
+@pytest.mark.parametrize(("each", "severity"), [((700, 700), "high"), ((499, 500), "medium"), ((9_999, 1), "critical")])
+def test_a_campaign_is_as_severe_as_the_sum_of_its_accounts(each: tuple[int, int], severity: str) -> None:
+    """Each of its alerts; what each account got stays its own. Neither another campaign nor another day counts."""
+    together, other = ALERTED | {"campaign": "C-1"}, ALERTED | {"campaign": "C-2", "records": 100}
+    first, second = each
+    made = scores(
+        together | {"records": first},
+        together | {"account": "b", "records": second},
+        other | {"account": "c"},
+        ALERTED | {"account": "d", "records": 5_000},
+        together | {"account": "e", "records": 150, "day": date(2026, 2, 13)},
+        together | {"account": "f", "records": 50_000, "alert": False},
+    )
+    found = build_alerts(made, fired(), NOTHING)
+    assert found["severity"].tolist() == [severity, severity, "medium", "high", "medium"]
+    assert found["records_exposed"].tolist() == [first, second, 100, 5_000, 150]
+
+
+def test_what_a_campaign_wrote_is_summed_up_too_and_look_ups_stand_for_records() -> None:
+    """Sixty forged writes by each of two accounts, or sixty look-ups without tokens, are a hundred and twenty."""
+    together = [ALERTED | {"account": account, "campaign": "C-1", "records": 0, "lookups": 60} for account in "ab"]
+    made = [{"action": "write", "account": account} for account in "ab" for _ in range(60)]
+    evidence = find_evidence(events(*made), ["a", "b"]).assign(day=DAY)
+    assert build_alerts(scores(*together), fired(), evidence)["severity"].tolist() == ["medium", "medium"]
+    unknown = scores(*together).assign(records=None)
+    assert build_alerts(unknown, fired(), NOTHING)["severity"].tolist() == ["medium", "medium"]
+
+
 def test_a_check_can_only_raise_the_severity() -> None:
     """Few records looked up after a reset are as severe as the check says; many stay what they are."""
     found = build_alerts(

@@ -27,7 +27,7 @@ from detector.novelty import Past
 from detector.run.narrowing import named, narrow, own_records
 from detector.run.screening import BOUNDED_SIGNALS, Screen, new_to_them
 from detector.run.sums import Sums, add_up, load_sums, rows_of, save_sums, with_rows_of
-from detector.run.together import name_campaigns
+from detector.run.together import name_campaigns, share_severity
 from detector.scoring import EVENT_CHECKS, SCORES, Scored, is_warm, score_days, score_running
 from detector.timeline import Timeline
 from detector.workspace import Workspace
@@ -106,15 +106,17 @@ class Judge:
         # No count of early warning exceeds the day's own of which it is made.
         bounds = {name: CONTRASTS.get(name, name) for name in BOUNDED_SIGNALS}
         screen.spare(to_frame(timeline.account_days(day).select("account", "channel", **bounds)))
+        earlier = self.ledger.alerts(since=day, until=day, kind=EXTRACTION)
         together = name_campaigns(
             found.scores,
-            self.ledger.alerts(since=day, until=day, kind=EXTRACTION),
+            earlier,
             sums=sums.rows,
             past=past,
             day=day,
             settings=self.place.settings.score.campaigns,
         )
-        return [*self._rows(events, found._replace(scores=together.scores), day), *together.earlier], screen.sums
+        rows = self._rows(events, found._replace(scores=together.scores), day)
+        return share_severity(rows, together.earlier, earlier), screen.sums
 
     def _limits(self, past: Timeline, day: date, *, n_accounts: int) -> pd.DataFrame:
         """Early warning's limits, found once a run; empty where nobody can be warned of early."""

@@ -1,8 +1,11 @@
-"""Accounts told of on a day that goes on, and driven together: their alerts name the campaign as soon as it shows."""
+"""Accounts told of on a day that goes on, and driven together: their alerts name the campaign as soon as it shows.
+
+They are as severe as all that the campaign got, as on a whole day (`detector.alerts`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -12,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 from ibis import _
 
+from detector.alerts import Exposure, add_exposures, severest
 from detector.campaigns import COLUMNS, CampaignSettings, find_campaigns
 from detector.ledger import Alert
 from detector.ledger.store import BENIGN
@@ -45,7 +49,7 @@ _ROW = (
 
 
 class Together(NamedTuple):
-    """Scores with their campaigns, and rows for the ledger of alerts raised earlier that belong to one."""
+    """Scores with their campaigns, and alerts raised earlier that belong to one, as rows of the ledger."""
 
     scores: pd.DataFrame
     earlier: list[dict[str, Any]]
@@ -82,12 +86,58 @@ def name_campaigns(
     found = _find(accounts, sums=sums.to_pandas(), past=past, day=day, settings=settings)
     campaigns = dict(zip(found["account"], found["campaign"], strict=True))
     now = set(scores["account"])
-    changed = [
-        {**{name: getattr(each, name) for name in _ROW}, "campaign": campaigns[account]}
+    joined = [
+        {**_row(each), "campaign": campaigns[account]}
         for account, each in sorted(known.items())
-        if account in campaigns and account not in now and each.campaign != campaigns[account]
+        if account in campaigns and account not in now
     ]
-    return Together(scores.assign(campaign=scores["account"].map(campaigns).astype(object)), changed)
+    return Together(scores.assign(campaign=scores["account"].map(campaigns).astype(object)), joined)
+
+
+def share_severity(
+    rows: Sequence[dict[str, Any]], joined: Sequence[dict[str, Any]], earlier: Sequence[Alert]
+) -> list[dict[str, Any]]:
+    """Make each alert of a campaign as severe as the sum over its accounts.
+
+    Parameters
+    ----------
+    rows
+        Of those who alert now, for the ledger.
+    joined
+        `Together.earlier`.
+    earlier
+        The day's alerts so far.
+
+    Returns
+    -------
+    list of dict
+        The rows, and of `joined` those whose campaign or severity is no longer that of the ledger.
+    """
+    by_campaign: dict[str, list[Exposure]] = {}
+    for row in (*rows, *joined):
+        if row["campaign"] is not None:
+            by_campaign.setdefault(row["campaign"], []).append(_exposure(row))
+    in_all = {name: add_exposures(members).severity for name, members in by_campaign.items()}
+    raised, told = (
+        [
+            each | {"severity": severest([each["severity"], in_all.get(each["campaign"], each["severity"])])}
+            for each in of
+        ]
+        for of in (rows, joined)
+    )
+    before = {each.alert_id: (each.campaign, each.severity) for each in earlier}
+    changed = [each for each in told if before[each["alert_id"]] != (each["campaign"], each["severity"])]
+    return [*raised, *changed]
+
+
+def _row(alert: Alert) -> dict[str, Any]:
+    return {name: getattr(alert, name) for name in _ROW}
+
+
+def _exposure(row: Mapping[str, Any]) -> Exposure:
+    """What was shown and written, as an alert holds it; without tokens its look-ups stand for records."""
+    lookups, writes = (sum(each.get(name) or 0 for each in row["evidence"]) for name in ("lookups", "writes"))
+    return Exposure(lookups if row["records_exposed"] is None else row["records_exposed"], writes)
 
 
 def _find(

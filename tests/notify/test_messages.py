@@ -59,7 +59,7 @@ def test_a_message_tells_from_where_and_when(pairs: list[tuple[Delivery, Alert]]
         "Day: 2026-03-12 (Europe/Paris), active between 07:00 and 10:30",
         "1,700 records shown so far",
         f"From {FOREIGN} (700 look-ups, 09:00 to 10:30), {more}",
-        "Part of campaign C-1",
+        "Part of campaign C-1, and as severe as all that its accounts got",
         "Beyond the limit of early warning since 10:00",
     ]
     assert grown[0] == "[high] Account anna, more severe than before: 400 records that nobody around knows"
