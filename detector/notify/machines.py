@@ -16,14 +16,13 @@ from detector.ledger import Alert
 from detector.ledger.outbox import Delivery
 from detector.ledger.store import OPERATOR
 from detector.notify.traces import MOST_TOLD, span_of, traces_of
-from detector.output.ocsf import CLASS, TECHNIQUES, to_finding
+from detector.output.ocsf import CLASS, RISK_SCORES, TECHNIQUES, to_finding
 from detector.output.rows import plain
 
 ECS_VERSION = "8.17.0"
+EXTENSION = "detector"
 UPDATE = 2
 LEARNING = 4
-ECS_SEVERITIES = {"low": 21, "medium": 47, "high": 73, "critical": 99}
-"""As Elastic Security has them."""
 FACILITY = 13
 """Log audit (RFC 5424, table 1)."""
 SYSLOG_SEVERITIES = {"low": 5, "medium": 4, "high": 3, "critical": 2}
@@ -54,9 +53,8 @@ def to_ocsf(delivery: Delivery, alert: Alert, *, zone: str) -> dict[str, Any]:
         finding["resources"] = [{"name": alert.account, "uid": alert.account, "type": "Account"}]
     if delivery.is_update:
         finding |= {"activity_id": UPDATE, "activity_name": "Update", "type_uid": CLASS * 100 + UPDATE}
-    if alert.score is not None:
-        finding["risk_score"] = round(100 * alert.score)
-    finding["unmapped"] |= {"campaign": alert.campaign, "checks": alert.checks, "delivery_id": delivery.delivery_id}
+    known = {"campaign": alert.campaign, "checks": alert.checks, "score": alert.score}
+    finding["unmapped"] |= known | {"delivery_id": delivery.delivery_id}
     return finding
 
 
@@ -76,16 +74,18 @@ def to_ecs(delivery: Delivery, alert: Alert, *, zone: str) -> dict[str, Any]:  #
             "kind": "alert",
             "category": ["iam"] if alert.kind != OPERATOR else ["process"],
             "type": ["change"] if delivery.is_update else ["info"],
-            "severity": ECS_SEVERITIES[alert.severity],
+            "severity": RISK_SCORES[alert.severity],
             "start": alert.first_at,
             "end": alert.last_at,
             "created": alert.raised_at,
             "module": "extraction-detector",
-            "risk_score": None if alert.score is None else round(100 * alert.score),
+            "risk_score": RISK_SCORES[alert.severity],
             "reason": "; ".join(dict.fromkeys([alert.title, *alert.reasons])),
         },
         "message": alert.title,
         "rule": {"id": alert.alert_id, "name": ", ".join(alert.checks) or "ExtractionForest", "version": __version__},
+        # What ECS has no field for stands under a name of its own: values of labels are text.
+        EXTENSION: {"severity": alert.severity, "records_exposed": alert.records_exposed, "score": alert.score},
         "labels": {"queue": alert.queue, "campaign": alert.campaign, "day": str(alert.day), "kind": alert.kind},
     }
     if alert.account is not None:

@@ -16,6 +16,9 @@ from detector.output.rows import plain
 OCSF_VERSION = "1.8.0"
 CLASS, CATEGORY, CREATE = 2004, 2, 1
 SEVERITY_IDS = {"low": 2, "medium": 3, "high": 4, "critical": 5}
+RISK_SCORES = {"low": 21, "medium": 47, "high": 73, "critical": 99}
+"""Of 100, by severity, as Elastic Security has them. How strange an account-day is orders nothing here: what a check
+found may be no stranger than others."""
 RULE, LEARNING = 1, 4
 """Kinds of analytic: a deterministic check, or the model."""
 USER = "User"
@@ -66,6 +69,7 @@ def to_finding(alert: Mapping[Any, Any], score: Mapping[Any, Any] | None, *, zon
         "type_uid": CLASS * 100 + CREATE,
         "severity_id": SEVERITY_IDS[alert["severity"]],
         "severity": alert["severity"].capitalize(),
+        "risk_score": RISK_SCORES[alert["severity"]],
         "status_id": 1,
         "status": "New",
         "is_alert": True,
@@ -81,7 +85,6 @@ def to_finding(alert: Mapping[Any, Any], score: Mapping[Any, Any] | None, *, zon
     if score is not None:
         finding["anomaly_analyses"] = [_analysis(score)]
         finding["resources"] = [_resource(alert)]
-        finding["risk_score"] = round(100 * score["score"])
     return finding
 
 

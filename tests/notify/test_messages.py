@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from detector.ledger import Alert, Receiver, open_ledger
 from detector.ledger.outbox import Delivery, due
-from detector.notify.machines import to_ocsf, to_syslog
+from detector.notify.machines import to_ecs, to_json_line, to_ocsf, to_syslog
 from detector.notify.messages import compose
 from tests.ledger.made import DAY, NOON, row
 
@@ -104,3 +105,18 @@ def test_evidence_of_an_open_day_names_no_file(pairs: list[tuple[Delivery, Alert
     assert not [each for each in found if "name" in each]
     (told,) = to_ocsf(*closed(pairs[0]), zone=ZONE)["evidences"]
     assert told["name"] == "portal.csv, lines 7 to 900"
+
+
+@pytest.mark.parametrize(("severity", "risk"), [("medium", 47), ("critical", 99)])
+def test_risk_follows_severity_and_machines_are_told_how_many_records(
+    pairs: list[tuple[Delivery, Alert]], severity: str, risk: int
+) -> None:
+    """Of what a check found as of a model's alert, whose score stands beside it; what nobody counted is null."""
+    delivery, alert = pairs[0]
+    check = replace(alert, severity=severity, queue="check", checks=["canary"], score=0.0)
+    ecs, ocsf = (form(delivery, check, zone=ZONE) for form in (to_ecs, to_ocsf))
+    assert (ecs["event"]["risk_score"], ocsf["risk_score"]) == (risk, risk)
+    assert ecs["detector"] == {"severity": severity, "records_exposed": 1_700, "score": 0.0}
+    assert (ocsf["unmapped"]["records_exposed"], ocsf["unmapped"]["score"]) == (1_700, 0.0)
+    unknown = to_json_line("ecs", delivery, replace(check, records_exposed=None, score=None), zone=ZONE)
+    assert json.loads(unknown)["detector"] == {"severity": severity, "records_exposed": None, "score": None}

@@ -55,6 +55,7 @@ def test_each_alert_is_a_detection_finding_with_what_the_class_requires() -> Non
         assert finding["metadata"]["product"]["name"]
         assert finding["finding_info"]["uid"] == finding["metadata"]["uid"]
         assert finding["start_time"] <= finding["time"]
+        assert finding["risk_score"] == {3: 47, 4: 73}.get(finding["severity_id"], 21)
 
 
 def test_times_are_those_of_the_portals_day_where_no_event_is_held() -> None:
