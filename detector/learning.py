@@ -33,7 +33,7 @@ from detector.history import History, RetentionSettings, expire, sweep, transact
 from detector.history.days import add_events, append_events, settle
 from detector.history.inputs import Known, recognise
 from detector.history.manifest import is_frozen
-from detector.news import News, by_content, count_days, record_input, unseen
+from detector.news import Found, News, by_content, find_days, find_replaced, record_input, unseen
 from detector.reading import FileCount, Input, Progress, Reading, read
 from detector.reading.dumps import Dump, expand
 from detector.schema import REJECTS
@@ -106,8 +106,10 @@ class Learned:
         Paths of inputs with nothing whole in them yet.
     spans
         What each input that is still being written had in it, for those who watch over it.
+    replaced
+        Paths of inputs that were not added: another content of the same path and time is held.
     faults
-        What is wrong with inputs that could not be read; the others were learned.
+        What is wrong with inputs that were not learned; the others were.
     files, rejects, warnings
         As reading tells them.
     """
@@ -121,6 +123,7 @@ class Learned:
     left_out: tuple[LeftOut, ...] = ()
     waiting: tuple[str, ...] = ()
     spans: tuple[Span, ...] = ()
+    replaced: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     files: tuple[FileCount, ...] = ()
     rejects: pa.Table = field(default_factory=REJECTS.empty)
@@ -282,7 +285,8 @@ class _Learner:
             added = self._commit(unseen(reading.events, news), news, is_last=is_last)
         again = [file.path for file in files if file not in (each.file for each in news)]
         warnings = (*reading.warnings, *added.warnings)
-        return replace(added, skipped=(*held, *again), files=reading.files, rejects=reading.rejects, warnings=warnings)
+        read = tuple(file for file in reading.files if file.path not in added.replaced)
+        return replace(added, skipped=(*held, *again), files=read, rejects=reading.rejects, warnings=warnings)
 
     def _add_arriving(self, given: list[Input], batch: list[Dump]) -> Learned:
         """The same of files that are still being written; one that cannot be read does not keep the others."""
@@ -302,11 +306,8 @@ class _Learner:
                 return _merge([taken.report, *(self._add_arriving(given, [dump]) for dump in fresh)])
             added = self._commit_arriving(reading, taken.news)
         last = {span.path: span.last_at for span in added.spans}
-        refused = {fault.partition(" was replaced")[0] for fault in added.faults}
         for path, snapshot in taken.news.items():
-            if path in refused:
-                self.seen.keep(path)
-            else:
+            if path not in added.replaced:
                 self.seen.note(path, sha256=snapshot.sha256, stamp=taken.stamps[path], last_at=last.get(path))
         return _merge([taken.report, added])
 
@@ -365,21 +366,14 @@ class _Learner:
         if reading is None:
             with transaction(self.history, con=self.con) as change:
                 for each in news:
-                    record_input(change, each, days=set())
+                    record_input(change, each)
             return Learned(files=tuple(each.file for each in news))
-        spans = tuple(spans_of(unseen(reading.events, news)))
-        replaced = [
-            span.path
-            for span in spans
-            if self.seen.was_replaced(span.path, known=snapshots[span.path].known, first_at=span.first_at)
-        ]
-        news = [each for each in news if each.file.path not in replaced]
-        spans = tuple(span for span in spans if span.path not in replaced)
-        added = self._commit(unseen(reading.events, news), news)
+        events = unseen(reading.events, news)
+        added = self._commit(events, news)
+        spans = tuple(span for span in spans_of(events) if span.path not in added.replaced)
         warnings = (*reading.warnings, *added.warnings)
-        faults = tuple(f"{path} {REPLACED}" for path in replaced)
-        files = tuple(file for file in reading.files if file.path not in replaced)
-        return replace(added, files=files, rejects=reading.rejects, warnings=warnings, spans=spans, faults=faults)
+        files = tuple(file for file in reading.files if file.path not in added.replaced)
+        return replace(added, files=files, rejects=reading.rejects, warnings=warnings, spans=spans)
 
     def _contents(self, batch: list[Dump]) -> dict[str, Snapshot]:
         """What the compressed files hold, decompressed: they are known by that, as the same files are uncompressed."""
@@ -419,8 +413,17 @@ class _Learner:
             seen.add(file.sha256)
 
     def _commit(self, events: ir.Table, news: list[News], *, is_last: bool = False) -> Learned:
+        """Add what does not count already; a file that replaced another one would count twice."""
+        found = find_days(events, zone=self.zone)
+        replaced = [] if self.settings.replace else find_replaced(news, found.times, history=self.history)
+        kept = [each for each in news if each.file.path not in replaced]
+        events = events.filter(events.source.notin(replaced)) if replaced else events
+        added = self._add_days(events, kept, found.without(replaced), is_last=is_last)
+        return replace(added, replaced=tuple(replaced), faults=tuple(f"{path} {REPLACED}" for path in replaced))
+
+    def _add_days(self, events: ir.Table, news: list[News], new: Found, *, is_last: bool) -> Learned:
         """Add each day's events to it, and record the inputs, all at once; of the last ones, close what is over."""
-        found = count_days(events, zone=self.zone)
+        found = new.days
         left_out = [LeftOut(day, found[day].total(), why) for day in sorted(found) if (why := self._unfit(day))]
         days = sorted(found.keys() - {each.day for each in left_out})
         hashes = {each.file.path: each.file.sha256 for each in news}
@@ -442,7 +445,7 @@ class _Learner:
                         is_over=day in over,
                     )
             for each in news:
-                record_input(change, each, days={day for day in found if each.file.path in found[day]})
+                record_input(change, each, new)
         closed = tuple(day for day in days if day not in amended and not self.history.is_open(day))
         self.rebuilt.update(days)
         warnings = (*_warnings(left_out, amended), *self._shrunk(before))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import NamedTuple
 
 import ibis.expr.types as ir
@@ -14,6 +17,7 @@ from detector.arriving import Snapshot
 from detector.clock import epoch_us, local_days
 from detector.history.inputs import Known
 from detector.history.manifest import Input as Held
+from detector.history.store import History
 from detector.history.transactions import Transaction
 from detector.reading import FileCount
 
@@ -30,6 +34,31 @@ class News(NamedTuple):
         return self.known.lines if self.known else 0
 
 
+class Times(NamedTuple):
+    """The first and the last event of a file, in UTC."""
+
+    first: datetime
+    last: datetime
+
+
+class Found(NamedTuple):
+    """What new events there are: how many on each day, by file; and when each file's happened."""
+
+    days: Mapping[date, Counter[str]]
+    times: Mapping[str, Times]
+
+    def without(self, paths: Collection[str]) -> Found:
+        """The same without some files."""
+        days = {
+            day: Counter({path: n for path, n in counts.items() if path not in paths})
+            for day, counts in self.days.items()
+        }
+        return Found(
+            {day: counts for day, counts in days.items() if counts},
+            {path: times for path, times in self.times.items() if path not in paths},
+        )
+
+
 def by_content(file: FileCount, content: Snapshot | None) -> FileCount:
     """A file as it is known to the history: a compressed one by what it holds, so that it is known uncompressed too."""
     return replace(file, sha256=content.sha256, size=content.size) if content else file
@@ -44,24 +73,72 @@ def unseen(events: ir.Table, news: list[News]) -> ir.Table:
     return unseen
 
 
-def count_days(events: ir.Table, *, zone: str) -> dict[date, Counter[str]]:
-    """Events of each day, by file."""
+def find_days(events: ir.Table, *, zone: str) -> Found:
+    """Which days the events are of, and when those of each file happened."""
     day_of = local_days(events.timestamp, zone=zone)
-    counts = events.group_by(day=day_of(epoch_us(events.timestamp)), source=events.source).aggregate(n=_.count())
-    found: dict[date, Counter[str]] = {}
+    counts = events.group_by(day=day_of(epoch_us(events.timestamp)), source=events.source).aggregate(
+        n=_.count(), first=_.timestamp.min(), last=_.timestamp.max()
+    )
+    days: dict[date, Counter[str]] = {}
+    times: dict[str, Times] = {}
     for row in counts.to_pyarrow().to_pylist():
-        found.setdefault(row["day"], Counter())[row["source"]] += row["n"]
-    return found
+        path = row["source"]
+        days.setdefault(row["day"], Counter())[path] += row["n"]
+        first, last = (row[name].astimezone(UTC) for name in ("first", "last"))
+        known = times.get(path, Times(first, last))
+        times[path] = Times(min(first, known.first), max(last, known.last))
+    return Found(days, times)
 
 
-def record_input(change: Transaction, news: News, *, days: set[date]) -> None:
-    """Remember an input; one that grew takes the place of what it was."""
-    before = news.known.sha256 if news.known else None
+def find_replaced(news: Collection[News], times: Mapping[str, Times], *, history: History) -> list[str]:
+    """Paths of files that do not begin with what was read of them, and tell of the same time again.
+
+    A log that was rotated begins anew as well, but later than the old one ended.
+
+    Parameters
+    ----------
+    news
+        Files with something new.
+    times
+        When their new events happened.
+    history
+        What was read by which name.
+    """
+    inputs, last = history.manifest.inputs, dict[str, datetime]()
+    for held in inputs.values():
+        for name, at in held.paths.items():
+            last[name] = max(at, last.get(name, at))
+    return [
+        each.file.path
+        for each in news
+        if each.file.path in times
+        and (name := _name_of(each.file.path, folder=history.folder)) in last
+        # Whoever begins with what was read by this path grew; with what was read by another, as a header alone, not.
+        and not (each.known and name in inputs[each.known.sha256].paths)
+        and times[each.file.path].first <= last[name]
+    ]
+
+
+def _name_of(path: str, *, folder: Path) -> str:
+    """A file's path from the history's folder; empty for what can be read only once, and is another each time."""
+    return os.path.relpath(path, folder) if Path(path).is_file() else ""
+
+
+def record_input(change: Transaction, news: News, found: Found | None = None) -> None:
+    """Remember an input, and what new events it has, if any; one that grew takes the place of what it was."""
+    path, before = news.file.path, news.known.sha256 if news.known else None
+    days = {day for day, counts in found.days.items() if path in counts} if found else set()
+    held = change.manifest.inputs.get(before or news.file.sha256)
+    paths = dict(held.paths) if held else {}
+    name = _name_of(path, folder=change.history.folder)
+    if name and found and path in found.times:
+        last = found.times[path].last
+        paths[name] = max(last, paths.get(name, last))
     if before is not None:
         days = days | set(change.manifest.inputs[before].days)
         for day, entry in change.manifest.days.items():
             if before in entry.inputs:
                 change.set_day(day, inputs=tuple(sorted({*entry.inputs, news.file.sha256} - {before})))
         change.manifest = change.manifest.without_inputs(frozenset((before,)))
-    held = Held(bytes=news.file.size, lines=news.file.lines, days=tuple(sorted(days)))
-    change.manifest = change.manifest.with_input(news.file.sha256, held)
+    known = Held(bytes=news.file.size, lines=news.file.lines, days=tuple(sorted(days)), paths=paths)
+    change.manifest = change.manifest.with_input(news.file.sha256, known)

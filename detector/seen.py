@@ -58,21 +58,6 @@ class Seen:
             told = last_at.astimezone(UTC).isoformat() if last_at else before.last_at if before else ""
             self._found[path] = replace(stamp, sha256=sha256, last_at=told)
 
-    def keep(self, path: str) -> None:
-        """Remember of a file what was known before."""
-        if path in self._stamps:
-            self._found[path] = self._stamps[path]
-
-    def was_replaced(self, path: str, *, known: str | None, first_at: datetime) -> bool:
-        """Whether a file no longer begins with what was read of it, and tells of the same time again.
-
-        A log that was rotated begins anew as well, but later than the old one ended.
-        """
-        before = self._stamps.get(path)
-        if before is None or known is not None or not before.last_at:
-            return False
-        return first_at <= datetime.fromisoformat(before.last_at)
-
     def save(self) -> None:
         """Keep what was found, and nothing on files that are gone."""
         draft = self._path.with_suffix(".new")

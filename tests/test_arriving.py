@@ -225,13 +225,17 @@ def test_what_was_learned_is_known_to_the_job_and_the_other_way_round(inbox: Inb
 
 
 def test_a_file_replaced_by_a_corrected_one_is_told_and_not_added(inbox: Inbox) -> None:
-    """It would count twice: a person rebuilds the day, and then all is well; a log that begins anew is learned."""
+    """It would count twice, by hand as well; the manifest alone tells, without the short cut.
+
+    A person rebuilds the day, and then all is well; a log that begins anew is learned.
+    """
     inbox.put("day.csv", HEADER + lines(0, 30))
     inbox.take()
     corrected = HEADER + lines(0, 30).replace("192.0.2.1", "192.0.2.9")
     path = inbox.put("day.csv", corrected, age_s=30)
-    for _ in range(2):
-        (fault,) = inbox.take().faults
+    for arriving in (True, False, True):
+        (inbox.folder / "history" / "seen.json").unlink(missing_ok=True)
+        (fault,) = inbox.take(arriving=arriving).faults
         assert "day.csv was replaced by another file of the same time" in fault
         assert inbox.numbers() == list(range(30))
     learn(
@@ -247,6 +251,31 @@ def test_a_file_replaced_by_a_corrected_one_is_told_and_not_added(inbox: Inbox) 
     inbox.put("day.csv", HEADER + lines(30, 40))
     assert inbox.take().faults == ()
     assert inbox.numbers() == list(range(40))
+
+
+def test_a_file_that_was_learned_by_hand_and_replaced_is_told_by_the_job(inbox: Inbox) -> None:
+    """Whoever read it, what was read of it stands in the manifest; a file that went and comes back corrected, too."""
+    inbox.put("day.csv", HEADER + lines(0, 30))
+    inbox.take(arriving=False)
+    inbox.put("other.csv", HEADER)
+    (inbox.incoming / "day.csv").unlink()
+    inbox.take()
+    inbox.put("day.csv", HEADER + lines(0, 30).replace("192.0.2.1", "192.0.2.9"))
+    report = inbox.take()
+    assert report.replaced == (str(inbox.incoming / "day.csv"),)
+    assert report.files == ()
+    assert inbox.numbers() == list(range(30))
+
+
+def test_what_can_be_read_only_once_replaces_nothing(inbox: Inbox) -> None:
+    """A pipe has a name, and other lines of the same time each time."""
+    for part in (lines(0, 10), lines(10, 20).replace("08:", "07:")):
+        reader, writer = os.pipe()
+        os.write(writer, (HEADER + part).encode())
+        os.close(writer)
+        assert inbox.take(arriving=False, paths=[Path(f"/dev/fd/{reader}")]).faults == ()
+        os.close(reader)
+    assert inbox.numbers() == list(range(20))
 
 
 def test_parquet_that_is_not_whole_waits(inbox: Inbox) -> None:

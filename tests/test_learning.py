@@ -387,7 +387,9 @@ def test_a_dump_both_plain_and_compressed_counts_once(desk: Desk) -> None:
     packed.write_bytes(gzip.compress(plain.read_bytes()))
     for n, runs in enumerate(([[plain], [packed]], [[packed], [plain]], [[plain, packed]])):
         report = [desk.learn(*run, history=desk.history(f"{n}")) for run in runs][-1]
-        assert len(report.skipped) == 1 and fingerprint(desk.folder / f"{n}") == fingerprint(desk.folder / "0")  # noqa: PT018
+        assert len(report.skipped) == 1
+        assert desk.tables(f"{n}") == desk.tables("0")
+        assert set(desk.history(f"{n}").manifest.inputs) == set(desk.history("0").manifest.inputs)
 
 
 @quick

@@ -51,8 +51,10 @@ def learn(
         # Without any, the history's own days are computed anew.
         inputs = to_inputs(dumps, settings=settings, mapping=mapping, form=input_format) if dumps else ()
         learned = verbs.learn(inputs, settings=settings, progress=tell)
-    warn(learned.warnings)
+    warn((*learned.warnings, *learned.faults))
     _tell_learned(learned)
+    if learned.faults:
+        raise typer.Exit(1)
 
 
 def _tell_learned(learned: Learned) -> None:

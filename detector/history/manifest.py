@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from detector.account_days import ACCOUNT_DAYS
 from detector.errors import HistoryError
@@ -65,12 +65,15 @@ class Input(Entry):
     """An input that was learned, by the SHA-256 of its first `bytes` bytes, which held `lines` lines.
 
     A file that grew begins with an input that is held. `days` are those it has events of, whether they still come from
-    it (`Day.inputs`) or were rebuilt from others since: it is not added again either way.
+    it (`Day.inputs`) or were rebuilt from others since: it is not added again either way. `paths` tell by which name it
+    was read, from the history's folder, and the newest event read by that name: what lies there now and tells of the
+    same time replaced it.
     """
 
     bytes: int
     lines: int
     days: tuple[date, ...]
+    paths: Mapping[str, AwareDatetime] = Field(default_factory=dict)
 
 
 class Hold(Entry):

@@ -6,7 +6,6 @@ import fcntl
 import importlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -271,28 +270,6 @@ def test_a_clock_that_was_set_back_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="it was set back"):
         run_once(settings, now=now - timedelta(days=2))
     assert run_once(settings, now=later).learned.files
-
-
-@pytest.mark.parametrize("fault", ["missing", "changed"])
-def test_a_model_that_cannot_be_used_leaves_the_checks_and_is_told(tmp_path: Path, fault: str) -> None:
-    """A missing or tampered file: checks alert, and the operator has an alert of its own kind."""
-    settings = configure(tmp_path)
-    run_once(settings, now=datetime(2026, 3, 2, tzinfo=UTC))
-    from detector import models_dir
-
-    model = tmp_path / "history" / "model"
-    shutil.copytree(models_dir() / "default", model)
-    if fault == "missing":
-        (model / "model.skops").unlink()
-    else:
-        (model / "model.skops").write_bytes(b"nothing")
-    report = run_once(settings, now=deliver(tmp_path, TUESDAY))
-    assert len(report.faults) == 1
-    alerts = open_ledger(history=tmp_path / "history").alerts()
-    assert sorted((each.kind, each.checks[0]) for each in alerts) == [
-        ("extraction", "canary_record"),
-        ("operator", "model"),
-    ]
 
 
 @pytest.mark.parametrize(
