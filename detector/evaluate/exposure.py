@@ -14,7 +14,6 @@ ATTACK = ["scenario", "campaign", "account"]
 """One account's part in one campaign."""
 
 READS = ("lookup", "export")
-MINUTE = pd.Timedelta(minutes=1)
 DAY = pd.Timedelta(days=1)
 
 
@@ -29,13 +28,13 @@ def first_alerts(
     """Return when each attacked account was first told of, by the end of a day and by the minute.
 
     Only attacked days count. An account-day that alerts, or stands in a queue that notifies, is known when its day ends
-    in the portal's zone; one in `early` is known when the minute `alert_at` ends, unless its first malicious event
-    comes after that minute: such an alert was about something else.
+    in the portal's zone; one in `early` is known at `alert_at`, unless its first malicious event comes later: such an
+    alert was about something else.
 
     Parameters
     ----------
     scores : frame with one row per scored account-day: account, day, alert, queue.
-    early : frame with one row per account-day that alerted inside the day: account, day, alert_at.
+    early : frame with one row per account-day alerted within: account, day, alert_at (a minute's end).
     events : frame with one row per malicious event: scenario, campaign, account, day, timestamp, action, outcome.
 
     Returns
@@ -48,7 +47,7 @@ def first_alerts(
     told = scores.loc[scores["alert"].astype(bool) | scores["queue"].isin(list(queues)), ACCOUNT_DAY]
     ends = (days["day"] + DAY).dt.tz_localize(zone).dt.tz_convert("UTC").astype(days["first_at"].dtype)
     by_day = ends.where(_among(days, told))
-    known = days.merge(early[[*ACCOUNT_DAY, "alert_at"]], on=ACCOUNT_DAY, how="left")["alert_at"] + MINUTE
+    known = days.merge(early[[*ACCOUNT_DAY, "alert_at"]], on=ACCOUNT_DAY, how="left")["alert_at"]
     inside = known.astype(days["first_at"].dtype).where(known > days["first_at"])
     times = days.assign(by_day=by_day, by_minute=pd.concat([by_day, inside], axis=1).min(axis=1))
     accounts = times.groupby("account", as_index=False, observed=True)

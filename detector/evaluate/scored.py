@@ -14,7 +14,7 @@ class Scored(NamedTuple):
 
     scores : one row per scored account-day: account, day, score, alert, queue, and any other column that orders
         account-days.
-    early : one row per account-day that alerted inside the day: account, day, alert_at (UTC minute).
+    early : one row per account-day that alerted inside the day: account, day, alert_at (UTC, the end of that minute).
     """
 
     scores: pd.DataFrame

@@ -33,9 +33,9 @@ def test_an_alert_at_the_end_of_the_day_saves_the_next_day() -> None:
 
 
 def test_an_alert_inside_the_day_saves_what_comes_after_its_minute() -> None:
-    """What happens in the minute of the alert is gone; what comes later is not."""
+    """The alert comes at the end of its minute: what happened in that minute is gone; what comes later is not."""
     malicious = events(*reads("a", f"{D1}T09:00:10", f"{D1}T09:30:59", f"{D1}T09:31:01", f"{D1}T10:00"))
-    found = gone(malicious, scores(("a", D1, True, "main")), early(("a", f"{D1}T09:30")))
+    found = gone(malicious, scores(("a", D1, True, "main")), early(("a", f"{D1}T09:31")))
     assert found[["gone_by_day", "gone_by_minute"]].to_numpy().tolist() == [[1.0, 0.5]]
     assert found["hours_by_minute"].iloc[0] == pytest.approx((30 * 60 + 50) / 3600)
 
