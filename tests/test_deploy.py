@@ -82,17 +82,57 @@ def test_all_ways_run_the_same_command(name: str) -> None:
     assert "--config /etc/detector/detector.toml" in text
 
 
+def crontab() -> tuple[str, str]:
+    """The two lines of cron: the run, and the monitor; cron would read a `%` as the end of a line."""
+    text = (DEPLOY / "detector.cron").read_text()
+    run, monitor = (each.split(" detector ", 1)[1] for each in text.splitlines() if "* * * detector " in each)
+    assert "%" not in run + monitor
+    return run, monitor
+
+
+def by_cron(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a line as cron does: by `sh`, with next to no environment; its paths are those of a folder."""
+    for path in ("/opt/detector/bin/detector", "/etc/detector/environment", "/var/lib/detector/status.txt"):
+        command = command.replace(path, str(folder / Path(path).name))
+    environment = {"PATH": f"{folder}:/usr/bin:/bin"}
+    return subprocess.run(["/bin/sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
+
+
+def program(path: Path, script: str) -> None:
+    """A program of the shell."""
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o700)
+
+
 def test_cron_keeps_the_exit_code_and_what_was_said(tmp_path: Path) -> None:
-    """Of the run, not of the program that takes in its words; and cron reads no `%` as the end of a line."""
-    (line,) = [each for each in (DEPLOY / "detector.cron").read_text().splitlines() if " run --once " in each]
-    assert "%" not in line
-    for name, script in (("detector", "echo said; exit 3"), ("logger", f"cat > {tmp_path}/told")):
-        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
-        (tmp_path / name).chmod(0o700)
-    command = line.split(" detector ", 1)[1].replace("/opt/detector/bin/detector", str(tmp_path / "detector"))
-    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    done = subprocess.run(["/bin/sh", "-c", command], env=environment, check=False)
+    """Of the run, not of the program that takes in its words."""
+    program(tmp_path / "detector", "echo said; exit 3")
+    program(tmp_path / "logger", f"cat > {tmp_path}/told")
+    done = by_cron(crontab()[0], tmp_path)
     assert (done.returncode, (tmp_path / "told").read_text()) == (3, "said\n")
+
+
+@pytest.mark.parametrize("line", [0, 1], ids=["run", "monitor"])
+def test_cron_reads_the_environment_file_of_the_unit(tmp_path: Path, line: int) -> None:
+    """Without it, run and monitor would look at another ledger than the unit; a URL's `&` in quotes is read by both."""
+    url = "postgresql://detector:se$cret@db/detector?sslmode=require&connect_timeout=9"
+    (tmp_path / "environment").write_text(f"# of the unit\nDETECTOR_LEDGER_URL='{url}'\n")
+    program(tmp_path / "detector", f'printf %s "$DETECTOR_LEDGER_URL" > {tmp_path}/seen')
+    program(tmp_path / "logger", "cat > /dev/null")
+    assert by_cron(crontab()[line], tmp_path).returncode == 0
+    assert (tmp_path / "seen").read_text() == url
+    (tmp_path / "environment").unlink()
+    assert by_cron(crontab()[line], tmp_path).returncode == 0
+    assert (tmp_path / "seen").read_text() == ""
+    assert "EnvironmentFile=-/etc/detector/environment" in (DEPLOY / "detector.service").read_text()
+
+
+def test_crons_monitor_prints_only_what_is_wrong(tmp_path: Path) -> None:
+    """Since cron mails what is printed; an error of the settings is wrong too."""
+    for code, said in ((0, ""), (1, "TROUBLE\nerror\n")):
+        program(tmp_path / "detector", f"echo TROUBLE; echo error >&2; exit {code}")
+        done = by_cron(crontab()[1], tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
 
 
 def test_init_proposes_paths_at_which_the_unit_may_write() -> None:

@@ -188,7 +188,9 @@ def status(
     *,
     config: Config = None,
     history: HistoryFolder = None,
-    every: Annotated[str, typer.Option(help="How often the job should run.")] = "5m",
+    every: Annotated[
+        str | None, typer.Option(help="How often the job should run; else as it usually did.", show_default=False)
+    ] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try given-up notifications again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
@@ -208,7 +210,8 @@ def status(
     held, ledger = _history(settings), _ledger(settings)
     if retry:
         typer.echo(f"{retry_given_up(ledger, now=now)} notifications are tried again")
-    found = status_of(held, ledger, settings.portal, now=now, every=timedelta(seconds=_seconds(every)))
+    expected = None if every is None else timedelta(seconds=_seconds(every))
+    found = status_of(held, ledger, settings.portal, now=now, every=expected)
     warned: list[str] = []
     try:
         warned = say_watched(watched(settings=settings))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import accumulate, pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -16,7 +18,12 @@ from detector.output.table import counted
 from detector.settings import PortalSettings, holidays_of
 
 MEMORY = timedelta(days=8)
-LATE_FACTOR = 3
+LATE_FACTOR = 1.5
+LATE_LEAST = timedelta(minutes=15)
+"""A run of a few minutes, or a restart, holds up the next ones."""
+FEWEST_PAUSES = 12
+"""Between runs: an hour of a run every five minutes. Fewer say something only if they make up a day."""
+DAY = timedelta(days=1)
 SATURDAY = 5
 STUCK = timedelta(minutes=30)
 """A notification that was tried in vain and waits so long: five or so attempts, so it is no hiccup of the receiver."""
@@ -67,7 +74,7 @@ class Status:
 
 
 def status_of(
-    history: History, ledger: Ledger, portal: PortalSettings, *, now: datetime, every: timedelta = timedelta(minutes=5)
+    history: History, ledger: Ledger, portal: PortalSettings, *, now: datetime, every: timedelta | None = None
 ) -> Status:
     """Look at history and ledger.
 
@@ -78,7 +85,7 @@ def status_of(
     now
         The time, with its zone.
     every
-        How often the job should run.
+        How often the job should run; None: as usual (`usual_pause`).
     """
     runs = list_runs(ledger, since=now - MEMORY)
     good = [run for run in runs if run.ended_at is not None and run.error is None]
@@ -106,8 +113,24 @@ def status_of(
     ended = [run for run in runs if run.ended_at is not None]
     unwritten = [run.report[METRICS] for run in ended[-1:] if METRICS in run.report]
     untold = [*_untold(waiting, deliveries, now=now), *unwritten]
-    troubles = (*_troubles(found, now=now, every=every), *untold, *_silence(found, portal, now=now), *recent)
+    due = every or usual_pause([run.started_at for run in runs])
+    troubles = (*_troubles(found, now=now, every=due), *untold, *_silence(found, portal, now=now), *recent)
     return Status(**{**vars(found), "troubles": troubles})
+
+
+def usual_pause(starts: Sequence[datetime]) -> timedelta:
+    """How often the job usually runs, a day at most, by the beginnings of its runs in order.
+
+    The pause in which most of the time lies, half of it in pauses at least so long: a job that runs once a night does
+    so still when somebody runs it by hand a dozen times. Where too little is known, a day.
+    """
+    pauses = sorted(after - before for before, after in pairwise(starts))
+    whole = sum(pauses, timedelta())
+    if len(pauses) < FEWEST_PAUSES and whole < DAY:
+        return DAY
+    upto = list(accumulate(pauses))
+    usual = next(pause for pause, passed in zip(pauses, upto, strict=True) if 2 * passed >= whole)
+    return min(usual, DAY)
 
 
 def _newest_event(runs: list[Run]) -> datetime | None:
@@ -135,11 +158,17 @@ def _troubles(status: Status, *, now: datetime, every: timedelta) -> list[str]:
         found.append("no run in the last eight days")
     elif status.last_run.error is not None:
         found.append(f"the last run failed: {status.last_run.error}")
-    if status.last_good is not None and now - status.last_good.started_at > LATE_FACTOR * every:
-        found.append(f"no run has ended well since {status.last_good.started_at:%Y-%m-%d %H:%M} UTC")
+    if status.last_good is not None and now - status.last_good.started_at > max(LATE_FACTOR * every, LATE_LEAST):
+        since = f"{status.last_good.started_at:%Y-%m-%d %H:%M} UTC"
+        found.append(f"no run has ended well since {since}, where one begins every {_span(every)}")
     elif status.last_good is None and status.last_run is not None:
         found.append("no run has ended well in the last eight days")
     return found
+
+
+def _span(every: timedelta) -> str:
+    minutes = round(every.total_seconds() / 60)
+    return f"{minutes // 60} h" if minutes and minutes % 60 == 0 else f"{minutes} min"
 
 
 def _untold(waiting: list[Backlog], deliveries: dict[tuple[str, str], int], *, now: datetime) -> list[str]:

@@ -411,7 +411,8 @@ def test_the_status_tells_what_is_wrong(tmp_path: Path) -> None:
     history, ledger = History.open(tmp_path / "history"), open_ledger(history=tmp_path / "history")
     fresh = status_of(history, ledger, settings.portal, now=now + timedelta(minutes=1))
     assert (fresh.troubles, fresh.open_alerts, fresh.newest_day) == ((), 1, str(TUESDAY))
-    late = status_of(history, ledger, settings.portal, now=now + timedelta(minutes=16))
+    often = timedelta(minutes=5)
+    late = status_of(history, ledger, settings.portal, now=now + timedelta(minutes=16), every=often)
     assert "no run has ended well since" in late.troubles[0]
     text = (tmp_path / "detector.prom").read_text()
     assert "# TYPE detector_alerts_open gauge\ndetector_alerts_open 1\n" in text

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 from detector.cli import app
 from detector.history import History
 from detector.ledger import Receiver, open_ledger
+from detector.ledger.runs import begin_run, end_run
 from detector.run import run_once
-from detector.run.status import Status, status_of
+from detector.run.status import DAY, Status, status_of, usual_pause
 from detector.settings import Settings
 from tests.ledger.made import row
 from tests.run.portal import configure
@@ -73,3 +74,55 @@ def test_a_receiver_that_the_job_no_longer_knows_is_trouble(tmp_path: Path, minu
     told = [each for each in looked_at(settings, now).troubles if "receiver left" in each]
     assert len(told) == expected
     assert all("is the receiver in its settings?" in each for each in told)
+
+
+NIGHT = datetime(2026, 3, 2, 2, tzinfo=UTC)
+FIVE = timedelta(minutes=5)
+
+
+def every(pause: timedelta, n: int, *, since: datetime = NIGHT) -> list[datetime]:
+    """Beginnings of runs."""
+    return [since + k * pause for k in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("starts", "expected"),
+    [
+        ([], DAY),
+        (every(FIVE, 12), DAY),
+        (every(FIVE, 13), FIVE),
+        (every(DAY, 2), DAY),
+        (every(timedelta(hours=6), 9), timedelta(hours=6)),
+        (sorted([*every(DAY, 5), *every(timedelta(minutes=1), 14, since=NIGHT + timedelta(hours=50))]), DAY),
+        ([*every(FIVE, 300), *every(FIVE, 300, since=NIGHT + timedelta(days=2))], FIVE),
+        (every(timedelta(days=3), 3), DAY),
+    ],
+    ids=["none", "an hour less one", "an hour", "nightly", "four a day", "by hand too", "a day away", "a day at most"],
+)
+def test_how_often_the_job_runs_is_learned_from_its_runs(starts: list[datetime], expected: timedelta) -> None:
+    """Neither an outage nor a person who runs it by hand changes what is usual; of too few runs, nothing is said."""
+    assert usual_pause(starts) == expected
+
+
+@pytest.mark.parametrize(
+    ("pause", "n", "well", "late"),
+    [(FIVE, 20, timedelta(minutes=15), timedelta(minutes=16)), (DAY, 3, timedelta(hours=35), timedelta(hours=37))],
+    ids=["every five minutes", "once a night"],
+)
+def test_a_run_is_overdue_by_what_is_usual(
+    tmp_path: Path, pause: timedelta, n: int, well: timedelta, late: timedelta
+) -> None:
+    """After half as long again, fifteen minutes at least; the sentence says how often one begins."""
+    settings = configure(tmp_path)
+    starts = every(pause, n)
+    run_once(settings, now=starts[0])
+    ledger = open_ledger(history=tmp_path / "history")
+    for at in starts[1:]:
+        end_run(ledger, begin_run(ledger, at=at), at=at, report={})
+
+    def overdue(after: timedelta) -> list[str]:
+        return [each for each in looked_at(settings, starts[-1] + after).troubles if "no run has ended well" in each]
+
+    assert overdue(well) == []
+    (told,) = overdue(late)
+    assert told.endswith("where one begins every 5 min" if pause == FIVE else "where one begins every 24 h")
