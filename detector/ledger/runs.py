@@ -54,6 +54,14 @@ def last_run(ledger: Ledger) -> Run | None:
     return None if row is None else Run(**row)
 
 
+def last_model(ledger: Ledger) -> str | None:
+    """Version of the trained model that the newest run with one judged with; None: no run had one."""
+    version = RUNS.c.report["model"].as_string()
+    wanted = select(version).where(version.is_not(None)).order_by(RUNS.c.run_id.desc()).limit(1)
+    with ledger.reading("finding the model in use") as connection:
+        return connection.execute(wanted).scalar()
+
+
 def drop_runs(ledger: Ledger, *, before: datetime) -> None:
     """Forget runs that nobody compares with any more."""
     with ledger.writing("dropping old runs") as connection:

@@ -7,28 +7,28 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from detector.clock import day_start
-from detector.errors import DetectorError, ModelError, RunError
-from detector.history import History
+from detector.errors import DetectorError, RunError
+from detector.history import History, record_action
 from detector.history.days import close_days
 from detector.learning import Learned, learn
 from detector.ledger import Ledger, Receiver, Recorded
 from detector.ledger.outbox import hand_over
 from detector.ledger.runs import begin_run, drop_runs, end_run, last_run
-from detector.model.kept import Model, load_model
+from detector.model.kept import Model
 from detector.notify import deliver
 from detector.reading.dumps import is_present
 from detector.run.checking import check_settings
 from detector.run.judging import Judge
 from detector.run.lock import only_run
+from detector.run.lost import find_model
 from detector.run.metrics import write_metrics
 from detector.run.report import Report
-from detector.run.retraining import retrain
+from detector.run.retraining import AUTHOR, retrain
 from detector.run.status import METRICS
-from detector.run.versions import mend
+from detector.run.versions import put_in_use
 from detector.run.watching import feeds_of, operator_rows, watch
 from detector.settings import Settings
-from detector.shipped import models_dir
-from detector.workspace import MODEL, SHIPPED, Workspace, within_limits, workspace
+from detector.workspace import MODEL, Workspace, within_limits, workspace
 
 Tell = Callable[[str], None]
 """Told what is being done."""
@@ -167,13 +167,16 @@ class _Run:
         )
 
     def _model(self) -> Model:
-        """The model; without a usable one the shipped one, with which only checks alert, and an operator is told."""
-        mend(self.settings.history.model or self.history.folder / MODEL)
-        try:
-            return self.place.model()
-        except ModelError as error:
-            self._record_faults([("model", f"{error} Until then only checks alert.")])
-            return load_model(models_dir() / SHIPPED)
+        """The model in use; where it was lost an operator is told, before a kept one takes its place."""
+        found = find_model(self.place, self.history, self.ledger)
+        if found.lost:
+            self._record_faults([("model", found.sentence)])
+        if found.is_kept and self.settings.history.model is None:
+            folder, version = self.history.folder, found.model.version
+            record_action(self.history, verb="model", at=self.now, by=AUTHOR, why=found.lost, version=version)
+            put_in_use(found.model, folder, model_folder=folder / MODEL)
+        self.report.model = found.model.version if found.is_kept or not found.model.cold else None
+        return found.model
 
     def _open_days(self) -> list[date]:
         return [day for day in self.history.days if self.history.is_open(day)]

@@ -25,6 +25,8 @@ class Report:
         Alerts in the ledger that nobody was told of before, as when `detector score` recorded them.
     judged, closed
         Days that were judged within, and days that were judged as a whole and closed.
+    model
+        Version of the trained model that it judged with; None: the shipped one.
     retrained
         The model that was fitted, if it was time.
     notices
@@ -41,6 +43,7 @@ class Report:
     handed_over: tuple[str, ...] = ()
     judged: tuple[date, ...] = ()
     closed: tuple[date, ...] = ()
+    model: str | None = None
     retrained: Retrained | None = None
     notices: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()

@@ -65,6 +65,7 @@ def feeds_of(report: Report, settings: Settings, *, now: datetime) -> dict[str, 
         "faults": list(report.faults),
         "delivered": report.delivered.delivered,
         "undelivered": report.delivered.failed,
+        "model": report.model,
         "trained": report.retrained.version if report.retrained else None,
     }
     return {"feeds": feeds, "at": now.isoformat(), **done}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ from detector import models_dir
 from detector.cli import app
 from detector.history import History
 from detector.ledger import open_ledger
+from detector.ledger.store import OPERATOR
+from detector.model.kept import PREVIOUS, load_model
 from detector.run import run_once
+from detector.run.versions import keep_version, put_in_use
 from tests.run.portal import START, configure
 from tests.run.test_job import TUESDAY, deliver
 
@@ -37,7 +41,7 @@ def test_a_replaced_file_counts_once_by_hand_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fault", ["missing", "changed"])
 def test_a_model_that_cannot_be_used_leaves_the_checks_and_is_told(tmp_path: Path, fault: str) -> None:
-    """A missing or tampered file: checks alert, and the operator has an alert of its own kind."""
+    """A missing or tampered file, and none kept: checks alert, and the operator has an alert of its own kind."""
     settings = configure(tmp_path)
     run_once(settings, now=datetime(2026, 3, 2, tzinfo=UTC))
     model = tmp_path / "history" / "model"
@@ -47,9 +51,70 @@ def test_a_model_that_cannot_be_used_leaves_the_checks_and_is_told(tmp_path: Pat
     else:
         (model / "model.skops").write_bytes(b"nothing")
     report = run_once(settings, now=deliver(tmp_path, TUESDAY))
-    assert len(report.faults) == 1
+    (fault,) = report.faults
+    assert fault.startswith(f"The model in use was lost: {model}")
+    assert "only checks alert" in fault
     alerts = open_ledger(history=tmp_path / "history").alerts()
     assert sorted((each.kind, each.checks[0]) for each in alerts) == [
         ("extraction", "canary_record"),
         ("operator", "model"),
     ]
+
+
+def trained(history: Path, *strangeness: float) -> list[str]:
+    """Keep models that differ, each of a later day than the one before, and use the first."""
+    shipped = load_model(models_dir() / "default")
+    models = [
+        replace(
+            shipped,
+            cold=False,
+            calibration=shipped.calibration.assign(strangeness=shipped.calibration["strangeness"] + more),
+            card={**shipped.card, "last_day": f"2026-01-{n + 1:02}"},
+        )
+        for n, more in enumerate(strangeness)
+    ]
+    for each in models:
+        keep_version(each, history)
+    put_in_use(models[0], history, model_folder=history / "model")
+    return [each.version for each in models]
+
+
+def lose(history: Path, fault: str) -> None:
+    """Remove the model in use, leave an older one in its place as a replaced folder does, or damage it."""
+    model = history / "model"
+    if fault == "damaged":
+        (model / "calibration.parquet").write_bytes(b"nothing")
+    else:
+        shutil.rmtree(model)
+    if fault == "older":
+        shutil.copytree(models_dir() / "default", model.with_name(f"model{PREVIOUS}"))
+
+
+@pytest.mark.parametrize("fault", ["gone", "older", "damaged"])
+def test_a_model_that_was_lost_is_taken_back_before_the_day_is_judged(tmp_path: Path, fault: str) -> None:
+    """The kept one that the last run used, not the newest, which may have lost against it; the operator is told."""
+    settings = configure(tmp_path, extra="[retrain]\nfirst_days = 99")
+    run_once(settings, now=deliver(tmp_path, START))
+    used, _newer = trained(tmp_path / "history", 1, 2)
+    now = deliver(tmp_path, TUESDAY, parts=2)
+    assert run_once(settings, now=now).model == used
+    lose(tmp_path / "history", fault)
+    report = run_once(settings, now=deliver(tmp_path, TUESDAY, parts=2, part=1))
+    (told,) = report.faults
+    assert told.startswith(f"The model in use was lost: {tmp_path}/history/model")
+    assert f"the kept model {used} takes its place" in told
+    assert report.model == load_model(tmp_path / "history" / "model").version == used
+    (alert,) = open_ledger(history=tmp_path / "history").alerts(kind=OPERATOR)
+    assert (alert.checks, alert.severity) == (["model"], "high")
+    assert '"verb": "model"' in (tmp_path / "history" / "actions.jsonl").read_text()
+    assert run_once(settings, now=now + timedelta(hours=6)).faults == ()
+
+
+def test_a_kept_model_that_was_changed_is_passed_over(tmp_path: Path) -> None:
+    """The next that is sound is used; where none was ever kept or used, none was lost."""
+    settings = configure(tmp_path, extra="[retrain]\nfirst_days = 99")
+    assert run_once(settings, now=deliver(tmp_path, START)).faults == ()
+    used, newer = trained(tmp_path / "history", 1, 2)
+    lose(tmp_path / "history", "gone")
+    (tmp_path / "history" / "models" / newer / "calibration.parquet").write_bytes(b"nothing")
+    assert run_once(settings, now=deliver(tmp_path, TUESDAY)).model == used
