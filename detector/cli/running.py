@@ -202,7 +202,7 @@ def status(
     from detector.output.rows import plain
     from detector.output.table import counted
     from detector.output.watched import say_watched
-    from detector.run.status import status_of
+    from detector.run.status import say_unended, status_of
     from detector.verbs import watched
 
     settings = _settings(config, history)
@@ -226,6 +226,8 @@ def status(
     else:
         last = f"{found.last_good.started_at:%Y-%m-%d %H:%M} UTC" if found.last_good else "never"
         typer.echo(f"last good run: {last}")
+        for line in say_unended(found):
+            typer.echo(line)
         newest = f"{found.newest_event:%Y-%m-%d %H:%M} UTC" if found.newest_event else "none in the last eight days"
         typer.echo(f"newest event: {newest}")
         typer.echo(

@@ -32,6 +32,12 @@ def begin_run(ledger: Ledger, *, at: datetime) -> int:
         return int(connection.execute(insert(RUNS).values(values).returning(RUNS.c.run_id)).scalar_one())
 
 
+def note_run(ledger: Ledger, run_id: int, *, report: dict[str, Any]) -> None:
+    """Record what a run that is still at work saw: killed later on, it has counted that."""
+    with ledger.writing("recording a run") as connection:
+        connection.execute(update(RUNS).where(RUNS.c.run_id == run_id).values(report=report))
+
+
 def end_run(ledger: Ledger, run_id: int, *, at: datetime, report: dict[str, Any], error: str | None = None) -> None:
     """Record how a run ended."""
     with ledger.writing("recording a run") as connection:

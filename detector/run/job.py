@@ -13,7 +13,7 @@ from detector.history.days import close_days
 from detector.learning import Learned, learn
 from detector.ledger import Ledger, Receiver, Recorded
 from detector.ledger.outbox import hand_over
-from detector.ledger.runs import begin_run, drop_runs, end_run, last_run
+from detector.ledger.runs import begin_run, drop_runs, end_run, last_run, note_run
 from detector.model.kept import Model
 from detector.notify import deliver
 from detector.reading.dumps import is_present
@@ -94,7 +94,7 @@ class _Run:
         error: str | None = None
         try:
             with within_limits():
-                self._steps()
+                self._steps(number)
         except Exception as caught:
             error = str(caught) if isinstance(caught, DetectorError) else f"{type(caught).__name__}: {caught}"
             if INTERRUPTED not in error:
@@ -120,9 +120,11 @@ class _Run:
             return str(error)
         return None
 
-    def _steps(self) -> None:
+    def _steps(self, number: int) -> None:
         self.tell("reading")
         self.report.learned = self._learn()
+        # Read once, it is never read again: whoever is killed from here on has counted it.
+        note_run(self.ledger, number, report=feeds_of(self.report, self.settings, now=self.now))
         if notice := self.place.loaded_key.notice:
             self.report.notices = (notice,)
         absent = [each.path for each in self.settings.input if not is_present(each)]

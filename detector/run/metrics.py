@@ -15,6 +15,7 @@ from detector.settings import Settings
 _MEANINGS = {
     "last_run_timestamp_seconds": "Start of the newest run.",
     "last_good_run_timestamp_seconds": "Start of the newest run that ended without an error.",
+    "runs_interrupted": "Runs of the last eight days that were killed.",
     "newest_event_timestamp_seconds": "When the newest event happened that a run of the last eight days read.",
     "history_days": "Days held.",
     "history_stale_days": "Days whose signals are out of date.",
@@ -66,6 +67,7 @@ def _values(status: Status) -> Iterator[tuple[str, float]]:
     for name, run in (("last_run", status.last_run), ("last_good_run", status.last_good)):
         if run is not None:
             yield f"{name}_timestamp_seconds", run.started_at.timestamp()
+    yield "runs_interrupted", len(status.interrupted)
     if status.newest_event is not None:
         yield "newest_event_timestamp_seconds", status.newest_event.timestamp()
     yield "history_days", status.days

@@ -43,6 +43,8 @@ class Status:
     ----------
     last_run, last_good
         The newest run, and the newest that ended without an error.
+    interrupted
+        When runs of the last eight days began that have no end, though another began since: they were killed.
     newest_event
         When the newest event happened that a run of the last eight days read; none: it read none.
     days, open_days, newest_day, stale_days
@@ -59,6 +61,7 @@ class Status:
 
     last_run: Run | None
     last_good: Run | None
+    interrupted: tuple[datetime, ...]
     newest_event: datetime | None
     days: int
     open_days: int
@@ -96,6 +99,7 @@ def status_of(
     found = Status(
         last_run=runs[-1] if runs else None,
         last_good=good[-1] if good else None,
+        interrupted=tuple(run.started_at for run in runs[:-1] if run.ended_at is None),
         newest_event=_newest_event(runs),
         days=len(history.days),
         open_days=sum(history.is_open(day) for day in history.days),
@@ -131,6 +135,20 @@ def usual_pause(starts: Sequence[datetime]) -> timedelta:
     upto = list(accumulate(pauses))
     usual = next(pause for pause, passed in zip(pauses, upto, strict=True) if 2 * passed >= whole)
     return min(usual, DAY)
+
+
+def say_unended(status: Status) -> list[str]:
+    """Sentences on runs without an end. None is trouble by itself: the next run does what is left."""
+    found = []
+    if status.interrupted:
+        n, last = len(status.interrupted), status.interrupted[-1]
+        what = f"{counted(n, 'run')} interrupted in the last eight days, the last one begun {last:%Y-%m-%d %H:%M} UTC"
+        found.append(f"{what}: what was read counts in the history, and may be missing from the runs' counts")
+    if status.last_run is not None and status.last_run.ended_at is None:
+        found.append(
+            f"the run begun {status.last_run.started_at:%Y-%m-%d %H:%M} UTC has no end: at work, or interrupted"
+        )
+    return found
 
 
 def _newest_event(runs: list[Run]) -> datetime | None:

@@ -86,7 +86,8 @@ def watch(report: Report, settings: Settings, ledger: Ledger, *, now: datetime) 
         The time, with its zone.
     """
     limits = settings.watch
-    past = [run for run in list_runs(ledger, since=now - timedelta(days=limits.past_days)) if run.report]
+    runs = list_runs(ledger, since=now - timedelta(days=limits.past_days))
+    past = [run for run in runs if run.report and run.started_at < now]
     present = feeds_of(report, settings, now=now)["feeds"]
     zone, days_off = settings.portal.zone, holidays_of(settings.portal.country)
     off = set(days_off(now.year)) | set(days_off((now - timedelta(days=31)).year))

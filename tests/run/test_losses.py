@@ -14,11 +14,14 @@ from detector import models_dir
 from detector.cli import app
 from detector.history import History
 from detector.ledger import open_ledger
+from detector.ledger.runs import last_run
 from detector.ledger.store import OPERATOR
 from detector.model.kept import PREVIOUS, load_model
 from detector.run import run_once
+from detector.run.status import say_unended, status_of
 from detector.run.versions import keep_version, put_in_use
-from tests.run.portal import START, configure
+from tests.history.made import Killed
+from tests.run.portal import START, configure, lines_of
 from tests.run.test_job import TUESDAY, deliver
 
 
@@ -118,3 +121,30 @@ def test_a_kept_model_that_was_changed_is_passed_over(tmp_path: Path) -> None:
     lose(tmp_path / "history", "gone")
     (tmp_path / "history" / "models" / newer / "calibration.parquet").write_bytes(b"nothing")
     assert run_once(settings, now=deliver(tmp_path, TUESDAY)).model == used
+
+
+def die(*_given: object, **_named: object) -> None:
+    """Stand for SIGKILL."""
+    raise Killed
+
+
+def test_a_run_that_was_killed_is_shown_and_its_counts_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed while it judges, it has counted what it read; the status names it, and once the next ended all is well."""
+    settings = configure(tmp_path)
+    now = deliver(tmp_path, START)
+    with monkeypatch.context() as patch:
+        for name in ("end_run", "Judge"):
+            patch.setattr(f"detector.run.job.{name}", die)
+        with pytest.raises(Killed):
+            run_once(settings, now=now)
+    history, ledger = History.open(tmp_path / "history"), open_ledger(history=tmp_path / "history")
+    killed = last_run(ledger)
+    assert killed is not None
+    assert sum(feed["events"] for feed in killed.report["feeds"].values()) == len(lines_of(START, accounts=2))
+    (told,) = say_unended(status_of(history, ledger, settings.portal, now=now))
+    assert told == f"the run begun {now:%Y-%m-%d %H:%M} UTC has no end: at work, or interrupted"
+    later = now + timedelta(minutes=5)
+    assert run_once(settings, now=later).faults == ()
+    found = status_of(history, ledger, settings.portal, now=later)
+    assert (found.interrupted, found.troubles) == ((now,), ())
+    assert say_unended(found)[0].startswith("1 run interrupted in the last eight days, the last one begun 2026-03-02")
