@@ -211,7 +211,7 @@ def status(
     if retry:
         typer.echo(f"{retry_given_up(ledger, now=now)} notifications are tried again")
     expected = None if every is None else timedelta(seconds=_seconds(every))
-    found = status_of(held, ledger, settings.portal, now=now, every=expected)
+    found = status_of(held, ledger, settings.portal, now=now, every=expected, watch=settings.watch)
     warned: list[str] = []
     try:
         warned = say_watched(watched(settings=settings))

@@ -217,7 +217,7 @@ class _Run:
         )
 
     def _watch(self) -> None:
-        self._record_faults(watch(self.report, self.settings, self.ledger, now=self.now))
+        self._record_faults(watch(self.report, self.settings, self.ledger, self.history, now=self.now))
 
     def _record_faults(self, faults: Sequence[tuple[str, str]]) -> None:
         """Operator's alerts: one a day for each thing that is wrong."""

@@ -41,7 +41,7 @@ def write_metrics(settings: Settings, ledger: Ledger, history: History, *, now: 
     path = settings.run.metrics
     if path is None:
         return
-    text = render_metrics(status_of(history, ledger, settings.portal, now=now))
+    text = render_metrics(status_of(history, ledger, settings.portal, now=now, watch=settings.watch))
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         draft.write_text(text, encoding="utf-8")

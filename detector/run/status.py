@@ -15,6 +15,8 @@ from detector.ledger.outbox import GIVEN_UP, WAITING, Backlog, backlogs, count_d
 from detector.ledger.runs import Run, list_runs
 from detector.ledger.store import EXTRACTION, OPERATOR
 from detector.output.table import counted
+from detector.run.pauses import DELIVERY, find_silence, newest_event
+from detector.schedule import WatchSettings
 from detector.settings import PortalSettings, holidays_of
 
 MEMORY = timedelta(days=8)
@@ -31,8 +33,6 @@ LONG_WAIT = timedelta(hours=1)
 """A notification that nobody tried: the job does not run, or no longer knows the receiver."""
 METRICS = "metrics"
 """In a run's report: why Prometheus' text file could not be written."""
-DELIVERY = timedelta(hours=12)
-"""A day's events have come by noon of the next, however rarely a portal delivers them."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,13 @@ class Status:
 
 
 def status_of(
-    history: History, ledger: Ledger, portal: PortalSettings, *, now: datetime, every: timedelta | None = None
+    history: History,
+    ledger: Ledger,
+    portal: PortalSettings,
+    *,
+    now: datetime,
+    every: timedelta | None = None,
+    watch: WatchSettings | None = None,
 ) -> Status:
     """Look at history and ledger.
 
@@ -89,6 +95,8 @@ def status_of(
         The time, with its zone.
     every
         How often the job should run; None: as usual (`usual_pause`).
+    watch
+        When silence is worth telling; None: the defaults.
     """
     runs = list_runs(ledger, since=now - MEMORY)
     good = [run for run in runs if run.ended_at is not None and run.error is None]
@@ -100,7 +108,7 @@ def status_of(
         last_run=runs[-1] if runs else None,
         last_good=good[-1] if good else None,
         interrupted=tuple(run.started_at for run in runs[:-1] if run.ended_at is None),
-        newest_event=_newest_event(runs),
+        newest_event=newest_event(run.report for run in runs),
         days=len(history.days),
         open_days=sum(history.is_open(day) for day in history.days),
         newest_day=str(history.days[-1]) if history.days else "",
@@ -118,8 +126,9 @@ def status_of(
     unwritten = [run.report[METRICS] for run in ended[-1:] if METRICS in run.report]
     untold = [*_untold(waiting, deliveries, now=now), *unwritten]
     due = every or usual_pause([run.started_at for run in runs])
-    troubles = (*_troubles(found, now=now, every=due), *untold, *_silence(found, portal, now=now), *recent)
-    return Status(**{**vars(found), "troubles": troubles})
+    silence = _silence(found, history, portal, watch or WatchSettings(), now=now)
+    troubles = dict.fromkeys((*_troubles(found, now=now, every=due), *untold, *silence, *recent))
+    return Status(**{**vars(found), "troubles": tuple(troubles)})
 
 
 def usual_pause(starts: Sequence[datetime]) -> timedelta:
@@ -151,22 +160,23 @@ def say_unended(status: Status) -> list[str]:
     return found
 
 
-def _newest_event(runs: list[Run]) -> datetime | None:
-    feeds = [feed for run in runs for feed in run.report.get("feeds", {}).values()]
-    return max((datetime.fromisoformat(feed["last_at"]) for feed in feeds if "last_at" in feed), default=None)
-
-
-def _silence(status: Status, portal: PortalSettings, *, now: datetime) -> list[str]:
-    """A whole working day without an event is told of even before it is known which pauses are usual."""
+def _silence(
+    status: Status, history: History, portal: PortalSettings, watch: WatchSettings, *, now: datetime
+) -> list[str]:
+    """A pause in which events usually come, by the history; and a whole working day, unless none come on such days."""
     if status.newest_event is None and not status.newest_day:
         return ["no event has come yet"]
     zone = ZoneInfo(portal.zone)
     newest = date.fromisoformat(status.newest_day or "0001-01-01")
     if status.newest_event is not None:
         newest = max(newest, status.newest_event.astimezone(zone).date())
+    expected = find_silence(history, portal, newest=status.newest_event, now=now)
+    if told := expected.told(least=watch.silent_events):
+        return [told]
     due, days_off = (now - DELIVERY).astimezone(zone).date(), holidays_of(portal.country)
     between = [newest + timedelta(days=n) for n in range(1, (due - newest).days)]
-    missing = [day for day in between if day.weekday() < SATURDAY and day not in days_off(day.year)]
+    worked = [day for day in between if day.weekday() < SATURDAY and day not in days_off(day.year)]
+    missing = [day for day in worked if expected.by_day.get(day) != 0]
     return [f"no event of {missing[0]} or later has come, a working day"] if missing else []
 
 

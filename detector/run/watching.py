@@ -13,10 +13,12 @@ from zoneinfo import ZoneInfo
 
 from detector.alerts import alert_id
 from detector.clock import day_start
+from detector.history import History
 from detector.ledger import Ledger
 from detector.ledger.runs import Run, list_runs
 from detector.ledger.store import OPERATOR
 from detector.reading.dumps import expand, is_present
+from detector.run.pauses import find_silence, newest_event
 from detector.run.report import Report
 from detector.schedule import WatchSettings
 from detector.settings import Settings, holidays_of
@@ -71,7 +73,9 @@ def feeds_of(report: Report, settings: Settings, *, now: datetime) -> dict[str, 
     return {"feeds": feeds, "at": now.isoformat(), **done}
 
 
-def watch(report: Report, settings: Settings, ledger: Ledger, *, now: datetime) -> list[tuple[str, str]]:
+def watch(
+    report: Report, settings: Settings, ledger: Ledger, history: History, *, now: datetime
+) -> list[tuple[str, str]]:
     """What is wrong with what came, as kind and sentence.
 
     Parameters
@@ -82,6 +86,8 @@ def watch(report: Report, settings: Settings, ledger: Ledger, *, now: datetime) 
         Of the run.
     ledger
         Its runs tell what is usual.
+    history
+        Its days do, as long as the runs of no input tell whether this pause is.
     now
         The time, with its zone.
     """
@@ -92,10 +98,16 @@ def watch(report: Report, settings: Settings, ledger: Ledger, *, now: datetime) 
     zone, days_off = settings.portal.zone, holidays_of(settings.portal.country)
     off = set(days_off(now.year)) | set(days_off((now - timedelta(days=31)).year))
     found: list[tuple[str, str]] = []
+    is_known = False
     for feed, counts in present.items():
         calendar = _Calendar(zone, now, off, told_of=datetime.fromisoformat(counts.get("last_at", now.isoformat())))
         seen = [*_seen(past, feed), Seen(now, counts)]
         found += [(kind, f"{_called(feed)}: {text}") for kind, text in _faults(seen, calendar, limits)]
+        is_known |= _knows(seen, calendar, limits)
+    if not is_known:
+        newest = newest_event(run.report for run in past)
+        silence = find_silence(history, settings.portal, newest=newest, now=now).told(least=limits.silent_events)
+        found += [("silent", silence)] if silence else []
     return found
 
 
@@ -170,13 +182,23 @@ def _faults(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) ->
 
 def _silence(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -> str | None:
     now = seen[-1].at
-    last = next((each.at for each in reversed(seen) if each.counts["events"]), None)
+    last = _last_seen(seen)
     if last is None or (now - last).total_seconds() < limits.silent_least_s:
         return None
     usual = _usual_since(last, seen, calendar, limits)
     if usual is None or usual < limits.silent_events:
         return None
     return f"no event since {last:%Y-%m-%d %H:%M} UTC, where {usual:.0f} usually come"
+
+
+def _last_seen(seen: Sequence[Seen]) -> datetime | None:
+    return next((each.at for each in reversed(seen) if each.counts["events"]), None)
+
+
+def _knows(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -> bool:
+    """Whether there is no pause, or runs tell whether it is usual."""
+    last = _last_seen(seen)
+    return last is not None and (last == seen[-1].at or _usual_since(last, seen, calendar, limits) is not None)
 
 
 def _usual_since(last: datetime, seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -> float | None:

@@ -76,12 +76,23 @@ def record_rows(day: date, *, accounts: tuple[str, ...] = ("a", "b"), records: t
     return ibis.memtable(ACCOUNT_RECORDS.check(pa.Table.from_pylist(rows)))
 
 
-def add_day(history: History, day: date, *, con: Backend, lookups: int = 3) -> None:
-    """Commit a closed day with sources, records and no hours, as if its novelty had been computed."""
+def hour_rows(day: date, *, hours: range, lookups: int) -> ibis.Table:
+    """So many look-ups of one account in each of some hours, in UTC."""
+    rows = [
+        dict.fromkeys((column.name for column in ACCOUNT_HOURS.columns if column.type == pa.int64()), 0)
+        | {"account": "a", "channel": "portal", "day": day, "lookups": lookups}
+        | {"hour": datetime(day.year, day.month, day.day, hour, tzinfo=UTC)}
+        for hour in hours
+    ]
+    return ibis.memtable(ACCOUNT_HOURS.check(pa.Table.from_pylist(rows)))
+
+
+def add_day(history: History, day: date, *, con: Backend, lookups: int = 3, hours: ibis.Table | None = None) -> None:
+    """Commit a closed day with sources, records and hours (none: empty), as if its novelty had been computed."""
     with transaction(history, con=con) as change:
         change.put(day, "account_sources", source_rows(day, lookups=lookups))
         change.put(day, "account_records", record_rows(day))
-        change.put(day, "account_hours", ibis.memtable(ACCOUNT_HOURS.empty()))
+        change.put(day, "account_hours", ibis.memtable(ACCOUNT_HOURS.empty()) if hours is None else hours)
         change.set_day(day, content=f"{day} {lookups}")
         change.set_day(day, past=past_digest(change.manifest, day))
         change.close(day)

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import insert
 
 from detector.arriving import Span
+from detector.history import History
 from detector.learning import Learned
 from detector.ledger import Ledger, open_ledger
 from detector.ledger.runs import begin_run, end_run
@@ -43,6 +44,12 @@ def ledger(tmp_path: Path, settings: Settings) -> Ledger:
     with found.writing("testing") as connection:
         connection.execute(insert(RUNS), [ran(settings, at) for at in times])
     return found
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    """One without a day."""
+    return History.open(tmp_path / "history", zone="Europe/Paris", key_id="", create=True)
 
 
 def ran(settings: Settings, at: datetime) -> dict[str, Any]:
@@ -80,76 +87,82 @@ def kinds(found: list[tuple[str, str]]) -> list[str]:
     return [kind for kind, _ in found]
 
 
-def test_an_ordinary_morning_is_not_told(ledger: Ledger, settings: Settings) -> None:
+def test_an_ordinary_morning_is_not_told(ledger: Ledger, settings: Settings, history: History) -> None:
     """Nothing is wrong."""
     today(ledger, settings)
-    assert watch(report(settings), settings, ledger, now=NOW) == []
+    assert watch(report(settings), settings, ledger, history, now=NOW) == []
 
 
-def test_a_nightly_run_on_a_monday_reads_a_sunday(tmp_path: Path, settings: Settings) -> None:
+def test_a_nightly_run_on_a_monday_reads_a_sunday(tmp_path: Path, settings: Settings, history: History) -> None:
     """It is compared with nights that read days off, not with those that read working days; one too quiet is told."""
     ledger, night = open_ledger(history=tmp_path), datetime(2026, 3, 16, 1, tzinfo=UTC)
     for back in range(14, -1, -1):
         at = night - timedelta(days=back)
         read = at - timedelta(hours=4)
         if back in (0, 2):
-            told = watch(report(settings, lag_s=(NOW - read).total_seconds(), events=219), settings, ledger, now=at)
+            told = watch(
+                report(settings, lag_s=(NOW - read).total_seconds(), events=219), settings, ledger, history, now=at
+            )
             assert [kind for kind in kinds(told) if kind == "low"] == (["low"] if back else [])
         events = 200 if read.weekday() >= 5 else 4_000
         keep(ledger, settings, at, events=events, lines=events, last_at=read.isoformat())
 
 
-def test_silence_is_told(ledger: Ledger, settings: Settings) -> None:
+def test_silence_is_told(ledger: Ledger, settings: Settings, history: History) -> None:
     """No event for an hour in which hundreds usually come; a pause of ten minutes is none."""
     today(ledger, settings, until=timedelta(hours=1))
-    (found,) = watch(Report(NOW), settings, ledger, now=NOW)
+    (found,) = watch(Report(NOW), settings, ledger, history, now=NOW)
     assert found[0] == "silent"
     assert "no event since 2026-03-12 08:50 UTC, where" in found[1]
 
 
-def test_a_usual_pause_is_no_silence(ledger: Ledger, settings: Settings) -> None:
+def test_a_usual_pause_is_no_silence(ledger: Ledger, settings: Settings, history: History) -> None:
     """At night nothing comes, as on every night; nor after ten minutes."""
     today(ledger, settings)
-    assert watch(Report(NOW), settings, ledger, now=NOW) == []
+    assert watch(Report(NOW), settings, ledger, history, now=NOW) == []
     keep(ledger, settings, NOW + timedelta(hours=2))
-    assert watch(Report(NOW), settings, ledger, now=NOW + timedelta(hours=9)) == []
+    assert watch(Report(NOW), settings, ledger, history, now=NOW + timedelta(hours=9)) == []
 
 
-def test_a_low_volume_is_told(ledger: Ledger, settings: Settings) -> None:
+def test_a_low_volume_is_told(ledger: Ledger, settings: Settings, history: History) -> None:
     """A tenth of the usual hour; half of it is not told."""
     today(ledger, settings, events=10, logins=2, lookups=8, with_record=8)
     few = report(settings, events=10, logins=2, lookups=8, with_record=8)
-    assert kinds(watch(few, settings, ledger, now=NOW)) == ["low"]
+    assert kinds(watch(few, settings, ledger, history, now=NOW)) == ["low"]
 
 
 @pytest.mark.parametrize(
     ("kind", "words"), [("logins", "sign-ins"), ("lookups", "look-ups"), ("with_record", "records")]
 )
-def test_a_kind_that_goes_missing_is_told(ledger: Ledger, settings: Settings, kind: str, words: str) -> None:
+def test_a_kind_that_goes_missing_is_told(
+    ledger: Ledger, settings: Settings, history: History, kind: str, words: str
+) -> None:
     """Sign-ins, look-ups or records that were there every day, while other events come."""
     today(ledger, settings, **dict[str, Any]({kind: 0}))
-    (found,) = watch(report(settings, **{kind: 0}), settings, ledger, now=NOW)
+    (found,) = watch(report(settings, **{kind: 0}), settings, ledger, history, now=NOW)
     assert found[0] == "missing"
     assert f"no {words}" in found[1]
 
 
-def test_rising_rejects_are_told(ledger: Ledger, settings: Settings) -> None:
+def test_rising_rejects_are_told(ledger: Ledger, settings: Settings, history: History) -> None:
     """Ten of a hundred lines, where usually all can be read; too few lines tell nothing."""
     today(ledger, settings)
-    assert kinds(watch(report(settings, rejects=10, events=200), settings, ledger, now=NOW)) == ["rejects"]
-    assert watch(report(settings, rejects=10, events=90), settings, ledger, now=NOW) == []
+    assert kinds(watch(report(settings, rejects=10, events=200), settings, ledger, history, now=NOW)) == ["rejects"]
+    assert watch(report(settings, rejects=10, events=90), settings, ledger, history, now=NOW) == []
 
 
 @pytest.mark.parametrize(("lag_s", "expected"), [(-400, ["clock"]), (400, ["late"]), (200, []), (-200, [])])
-def test_a_clock_that_drifts_is_told(ledger: Ledger, settings: Settings, lag_s: float, expected: list[str]) -> None:
+def test_a_clock_that_drifts_is_told(
+    ledger: Ledger, settings: Settings, history: History, lag_s: float, expected: list[str]
+) -> None:
     """Events from the future, or much later than they usually come."""
     today(ledger, settings)
-    assert kinds(watch(report(settings, lag_s=lag_s), settings, ledger, now=NOW)) == expected
+    assert kinds(watch(report(settings, lag_s=lag_s), settings, ledger, history, now=NOW)) == expected
 
 
 @pytest.mark.parametrize(("shift_s", "expected"), [(900, "late"), (-900, "clock"), (60, None)])
 def test_a_source_whose_clock_drifts_from_the_others_is_named(
-    tmp_path: Path, shift_s: float, expected: str | None
+    tmp_path: Path, history: History, shift_s: float, expected: str | None
 ) -> None:
     """Of two sources, one of whose clocks goes wrong, that one alone is told of; a minute is none."""
     for name in ("portal.csv", "gateway.csv"):
@@ -170,16 +183,16 @@ def test_a_source_whose_clock_drifts_from_the_others_is_named(
         for path, lag in lags.items()
     )
     files = tuple(FileCount(path, "csv", "x", 1, 100, read=100, events=100) for path in lags)
-    told = watch(Report(NOW, Learned(files=files, spans=spans)), settings, found, now=NOW)
+    told = watch(Report(NOW, Learned(files=files, spans=spans)), settings, found, history, now=NOW)
     assert kinds(told) == ([expected] if expected else [])
     assert all(text.startswith("gateway.csv: ") for _, text in told)
 
 
-def test_nothing_is_usual_yet(settings: Settings, tmp_path: Path) -> None:
+def test_nothing_is_usual_yet(settings: Settings, history: History, tmp_path: Path) -> None:
     """In its first days the job does not know, and says nothing of volume."""
     ledger = open_ledger(history=tmp_path)
     keep(ledger, settings, NOW - timedelta(days=1))
-    assert watch(Report(NOW), settings, ledger, now=NOW) == []
+    assert watch(Report(NOW), settings, ledger, history, now=NOW) == []
 
 
 QUARTERS = {"work": (20, 2_000, 2_200, 150), "saturday": (5, 300, 100, 10), "sunday": (2, 20, 15, 4)}
@@ -192,7 +205,7 @@ SILENT_TUESDAY, SILENT_SUNDAY = datetime(2026, 3, 31, tzinfo=UTC), datetime(2026
     [(None, None), (SILENT_TUESDAY, "2026-03-31 12:00"), (SILENT_SUNDAY, "2026-03-29 18:00")],
 )
 def test_a_small_portal_is_quiet_at_weekends(
-    tmp_path: Path, settings: Settings, silent_from: datetime | None, expected: str | None
+    tmp_path: Path, settings: Settings, history: History, silent_from: datetime | None, expected: str | None
 ) -> None:
     """A run every six hours for three weeks: nothing is told of weekends and Monday mornings, but of silence.
 
@@ -208,12 +221,12 @@ def test_a_small_portal_is_quiet_at_weekends(
             events = 0
         end = begin + timedelta(hours=6)
         at = end - timedelta(minutes=59, seconds=30)
-        told += [(kind, end) for kind in kinds(seen_at(ledger, settings, at, events))]
+        told += [(kind, end) for kind in kinds(seen_at(ledger, settings, history, at, events))]
     assert {kind for kind, _ in told} <= {"silent"}
     assert next((f"{at:%Y-%m-%d %H:%M}" for _, at in told), None) == expected
 
 
-def seen_at(ledger: Ledger, settings: Settings, at: datetime, events: int) -> list[tuple[str, str]]:
+def seen_at(ledger: Ledger, settings: Settings, history: History, at: datetime, events: int) -> list[tuple[str, str]]:
     """What a run that reads so many events tells of; it is recorded."""
     path, last = settings.input[0].path, at - timedelta(minutes=2)
     counts = {"events": events, "logins": events // 5, "lookups": events // 2, "with_record": events // 2}
@@ -221,7 +234,7 @@ def seen_at(ledger: Ledger, settings: Settings, at: datetime, events: int) -> li
     if events:
         file = FileCount(path, "csv", "x", 1, events, read=events, rejected=0, events=events)
         learned = Learned(files=(file,), spans=(Span(path, first_at=last, last_at=last, **counts),))
-    found = watch(Report(at, learned), settings, ledger, now=at)
+    found = watch(Report(at, learned), settings, ledger, history, now=at)
     newest = {"last_at": last.isoformat()} if events else {}
     row = {"files": int(bool(events)), "lines": events, "rejects": 0, **counts, **newest}
     end_run(ledger, begin_run(ledger, at=at), at=at, report={"feeds": {path: row}})
