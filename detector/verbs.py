@@ -25,7 +25,7 @@ from detector.learning import learn as learn_inputs
 from detector.ledger import Recorded, excuse, to_rows
 from detector.model.kept import Model, save_model
 from detector.novelty import PAST_DAYS
-from detector.reading import FileCount, Input, Mapping
+from detector.reading import FileCount, Input, Mapping, key_id
 from detector.schema import EVENTS, REJECTS
 from detector.scoring import UNCOUNTED, score_days, train_model
 from detector.settings import Settings
@@ -131,13 +131,17 @@ def learn(
     is_anew = not dumps and not chosen.input and folder is not None and (folder / MANIFEST).exists()
     inputs = [] if is_anew else to_inputs(dumps, settings=chosen, mapping=mapping)
     with workspace(chosen) as place:
-        held = _required(place.history(create=True, inputs=inputs))
+        # What is held makes no token, so that it asks for no key; unless canaries are to become tokens like its own.
+        needs_key = not is_anew or place.hashes_canaries
+        held = _required(place.history(create=not is_anew, inputs=None if is_anew else inputs))
+        if is_anew and needs_key:
+            held.require_key(key_id(place.loaded_key.key))
         return learn_inputs(
             inputs,
             history=held,
             con=place.con,
             scratch=place.scratch,
-            key=place.loaded_key.key,
+            key=place.loaded_key.key if needs_key else b"",
             now=now or datetime.now(UTC),
             settings=chosen.learn.model_copy(update={"canaries": place.canaries}),
             progress=_of_reading(progress),

@@ -78,16 +78,21 @@ class Workspace:
     @cached_property
     def canaries(self) -> tuple[str, ...]:
         """Tokens of the records that nobody has a reason to look up."""
+        return (*self.settings.portal.canaries, *(self._token(line) for line in self._listed_canaries))
+
+    @property
+    def hashes_canaries(self) -> bool:
+        """Whether the key makes tokens of the list of canaries: it holds identifiers."""
+        return any(_nir(line) for line in self._listed_canaries)
+
+    @cached_property
+    def _listed_canaries(self) -> list[str]:
         listed = self.settings.portal.canaries_file
-        lines = _lines(listed) if listed else []
-        return (*self.settings.portal.canaries, *(self._token(line) for line in lines))
+        return _lines(listed) if listed else []
 
     def _token(self, text: str) -> str:
-        compacted = "".join(character for character in text.upper() if character.isalnum())
-        is_nir = (
-            len(compacted) in (_NIR_DIGITS, _NIR_DIGITS + 2) and sum(map(str.isdigit, compacted)) >= _NIR_DIGITS - 1
-        )
-        return token(compacted[:_NIR_DIGITS], key=self.loaded_key.key, domain=RECORD_DOMAIN) if is_nir else text
+        nir = _nir(text)
+        return token(nir, key=self.loaded_key.key, domain=RECORD_DOMAIN) if nir else text
 
     def history(self, *, create: bool = False, inputs: Sequence[Input] | None = None) -> History | None:
         """The history that the settings name, or None.
@@ -248,6 +253,13 @@ def log_key(settings: Settings, *, env: Environment[str, str]) -> bytes | None:
 def needs_key(inputs: Sequence[Input]) -> bool:
     """Whether reading these inputs makes tokens."""
     return any(entry.mapping.records.kind == "nir" or entry.mapping.accounts.kind == "hash" for entry in inputs)
+
+
+def _nir(text: str) -> str:
+    """The identifier that a text is, as tokens are made of it; empty: it is none."""
+    compacted = "".join(character for character in text.upper() if character.isalnum())
+    is_nir = len(compacted) in (_NIR_DIGITS, _NIR_DIGITS + 2) and sum(map(str.isdigit, compacted)) >= _NIR_DIGITS - 1
+    return compacted[:_NIR_DIGITS] if is_nir else ""
 
 
 def _lines(path: Path) -> list[str]:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from detector import verbs
 from detector.errors import ConfigError, EngineError, HistoryError, ModelError
+from detector.history import History
 from detector.reading import Input, Mapping, key_id, token
 from detector.settings import Settings
 from detector.shipped import models_dir
@@ -174,3 +176,18 @@ def test_a_workspace_holds_the_zone_of_the_portal() -> None:
     with workspace(settings(portal={"zone": "Indian/Reunion"}), env=ENV) as place:
         assert isinstance(place, Workspace)
         assert place.zone == "Indian/Reunion"
+
+
+def test_what_is_held_is_computed_anew_without_a_key(tmp_path: Path) -> None:
+    """None is made or asked for, whoever made the history; unless canaries must become tokens like its own."""
+    folder = tmp_path / "history"
+    History.open(folder, zone="Europe/Paris", key_id=key_id(KEY), create=True)
+    assert verbs.learn(history=folder).days == ()
+    assert key_beside(folder) is None
+    (tmp_path / "canaries.txt").write_text(f"{NIR}\n")
+    listed = settings(portal={"canaries_file": str(tmp_path / "canaries.txt")})
+    with pytest.raises(HistoryError, match="name the key that it was made with"):
+        verbs.learn(history=folder, settings=listed)
+    (tmp_path / "key").write_bytes(KEY)
+    named = listed.model_copy(update={"history": listed.history.model_copy(update={"key_file": tmp_path / "key"})})
+    assert verbs.learn(history=folder, settings=named).days == ()

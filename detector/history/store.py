@@ -91,10 +91,22 @@ class History:
             if value is not None and value != held[name]
         ]
         if faults:
+            key_id = expected.get("key_id")
+            remedy = _key_remedy(self.manifest.key_id, here=str(key_id)) if key_id not in (None, held["key_id"]) else ""
             raise HistoryError(
-                f"history {self.folder} does not fit: {'; '.join(faults)}; set what it was made with, or learn "
-                "into another folder"
+                f"history {self.folder} does not fit: {'; '.join(faults)}; {remedy or 'set what it was made with'}, or "
+                "learn into another folder"
             )
+
+    def require_key(self, key_id: str) -> None:
+        """Refuse tokens that another key made; an empty id stands for tokens that came from outside.
+
+        Raises
+        ------
+        HistoryError
+            If the history was made with another key, or with none.
+        """
+        self._agree(key_id=key_id)
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -220,6 +232,15 @@ class History:
 
     def _files(self, manifest: Manifest) -> set[Path]:
         return {self.path_of(each.table, each.part) for each in references(manifest)}
+
+
+def _key_remedy(there: str, *, here: str) -> str:
+    """What to do about tokens that another key made, or none."""
+    if not there:
+        return 'its records came as tokens, which the mapping must say of these as well ([records] kind = "token")'
+    if not here:
+        return "these records are said to be tokens already, its own were made with a key: mend the mapping ([records])"
+    return "name the key that it was made with (--key-file, or [history] key_file)"
 
 
 def _create(folder: Path, manifest: Manifest, *, disk: Disk) -> None:

@@ -42,7 +42,8 @@ def test_opening_again_makes_nothing_anew(tmp_path: Path, con: Backend) -> None:
     ("changed", "told"),
     [
         ({"zone": "Indian/Reunion"}, "zone is 'Europe/Paris' there and 'Indian/Reunion' here"),
-        ({"key_id": "k2"}, "key_id is 'k1' there and 'k2' here"),
+        ({"key_id": "k2"}, "key_id is 'k1' there and 'k2' here; name the key that it was made with"),
+        ({"key_id": ""}, "key_id is 'k1' there and '' here; .* mend the mapping"),
         ({"token_fraction": 0.5}, "token_fraction is 1.0 there and 0.5 here"),
     ],
 )
