@@ -39,6 +39,8 @@ from detector.reading import (
     load_mapping,
     read,
 )
+from detector.reading.dumps import Dump, expand, is_present
+from detector.reading.mapping import STDIN
 from detector.reading.records import RECORD_DOMAIN, token
 from detector.settings import EngineSettings, Settings, holidays_of
 from detector.shipped import models_dir
@@ -275,6 +277,8 @@ def to_inputs(
 ) -> list[Input]:
     """Inputs of a run: those named, all with one mapping and format; those of the settings where none is named.
 
+    Without a mapping and a format, a file that an input of the settings means is read as that input says.
+
     Raises
     ------
     ConfigError
@@ -285,10 +289,30 @@ def to_inputs(
         if not settings.input:
             raise ConfigError("no dump: name files, folders or globs, or give [[input]] in the settings (--config)")
         return list(settings.input)
+    if mapping is None and form is None:
+        known = {_place(dump): dump.input for dump in expand(each for each in settings.input if is_present(each))}
+        return [each for entry in listed for each in _as_known(entry, known)]
     meant = mapping if isinstance(mapping, Mapping) else load_mapping(mapping) if mapping else Mapping()
     return [
         entry if isinstance(entry, Input) else Input(path=str(entry), format=form, mapping=meant) for entry in listed
     ]
+
+
+def _as_known(entry: Input | str | Path, known: Environment[Path, Input]) -> list[Input]:
+    """A path as one input; where the settings know files of it, a file each, as they say."""
+    if isinstance(entry, Input):
+        return [entry]
+    given = Input(path=str(entry))
+    if not known or given.path == STDIN or not is_present(given):
+        return [given]
+    dumps = expand([given])
+    if not any(_place(dump) in known for dump in dumps):
+        return [given]
+    return [known.get(_place(dump), given).model_copy(update={"path": dump.path}) for dump in dumps]
+
+
+def _place(dump: Dump) -> Path:
+    return Path(dump.path).resolve()
 
 
 @contextmanager

@@ -19,6 +19,7 @@ KEY = bytes(range(32))
 NIR = "184120099900041"
 """Serial 000, which no living person has."""
 ENV = {"DETECTOR_KEY": KEY.hex()}
+TOKENS = Mapping.model_validate({"records": {"kind": "token"}})
 
 
 def settings(**stages: dict[str, Any]) -> Settings:
@@ -176,6 +177,26 @@ def test_a_workspace_holds_the_zone_of_the_portal() -> None:
     with workspace(settings(portal={"zone": "Indian/Reunion"}), env=ENV) as place:
         assert isinstance(place, Workspace)
         assert place.zone == "Indian/Reunion"
+
+
+def test_a_file_that_the_settings_mean_is_read_as_they_say(tmp_path: Path) -> None:
+    """By whatever path it is called, alone or in a folder; another file, or one with a mapping of its own, is not."""
+    (tmp_path / "logs").mkdir()
+    for name in ("a.csv", "b.csv", "other.txt"):
+        (tmp_path / "logs" / name).write_text("timestamp\n")
+    known = Input(path=str(tmp_path / "logs" / "*.csv"), format="csv", mapping=TOKENS)
+    chosen = Settings(input=(known, Input(path=str(tmp_path / "not-yet" / "*"))))
+    (alone,) = to_inputs(str(tmp_path / "logs" / ".." / "logs" / "a.csv"), settings=chosen)
+    assert (alone.mapping, alone.format) == (TOKENS, "csv")
+    folder = to_inputs(tmp_path / "logs", settings=chosen)
+    assert [(Path(each.path).name, each.mapping == TOKENS) for each in folder] == [
+        ("a.csv", True),
+        ("b.csv", True),
+        ("other.txt", False),
+    ]
+    for given in (tmp_path / "logs" / "other.txt", tmp_path / "absent.csv", "-"):
+        assert to_inputs([given], settings=chosen) == [Input(path=str(given))]
+    assert to_inputs([tmp_path / "logs" / "a.csv"], settings=chosen, mapping=Mapping())[0].mapping == Mapping()
 
 
 def test_what_is_held_is_computed_anew_without_a_key(tmp_path: Path) -> None:

@@ -40,6 +40,10 @@ def test_a_replaced_file_counts_once_by_hand_too(tmp_path: Path) -> None:
     (fault,) = run_once(settings, now=now).faults
     assert fault.startswith(f"{path} was replaced")
     assert History.open(tmp_path / "history").manifest.inputs == before.inputs
+    files = sorted(map(str, (tmp_path / "incoming").iterdir()))
+    rebuilt = ["learn", "--replace", *files, "--config", str(tmp_path / "detector.toml")]
+    assert CliRunner().invoke(app, rebuilt, catch_exceptions=False).exit_code == 0
+    assert run_once(settings, now=now).faults == ()
 
 
 @pytest.mark.parametrize("fault", ["missing", "changed"])
