@@ -166,7 +166,12 @@ def limits_of(rows: pd.DataFrame, *, n_accounts: int, settings: AlertSettings) -
         everybody = rows[rows["channel"] == channel]
         watched = OF_NEWCOMERS.get(str(channel), WATCHED) if bool(is_newcomer) else WATCHED
         found[channel, is_newcomer] = {
-            name: _limit([_repeated(part, name) for part in (of_group, everybody)], n_tests=n_accounts, rate=rate)
+            name: _limit(
+                [_repeated(part, name) for part in (of_group, everybody)],
+                n_tests=n_accounts,
+                rate=rate,
+                is_sharp=name in SHARP,
+            )
             for name in watched
         }
     index = pd.MultiIndex.from_tuples(list(found) or [(None, None)], names=_GROUP)[: len(found)]
@@ -244,7 +249,7 @@ def _with_one(counts: Floats) -> Floats:
 
 
 SHARP = ("far_excess", "vain_lookups", "foreign_writes")
-"""Signals of `WATCHED` that honest account-days hardly ever have at all."""
+"""Signals of `WATCHED` that honest account-days hardly ever have at all: one never seen is rare."""
 LARGEST = 0.005
 """More account-days than are attacked, even where one in five hundred is."""
 COUNTED = ("account", "channel", "day", "past_days", "active_days", "lookups", *PARTS[:-1], *AS_COUNTED)
@@ -265,7 +270,7 @@ def with_contrasts(counts: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-MET_OF_FAR, MET_OF_ALL = 2, 3
+MET_OF_FAR, MET_OF_ALL = 2, 4
 """Strangers for whom one met record vouches, among those from elsewhere and among all."""
 MISSED = 0.1
 """Look-ups in vain for each that finds somebody: people mistype one number in thirty, and busy ones hardly one in ten;
@@ -278,10 +283,10 @@ def _repeated(counted: pd.DataFrame, name: str) -> Floats:
     return np.repeat(told[name].to_numpy(dtype=np.float64), told["n"].to_numpy(dtype=np.int64))
 
 
-def _limit(pasts: list[Floats], *, n_tests: int, rate: float) -> float:
+def _limit(pasts: list[Floats], *, n_tests: int, rate: float, is_sharp: bool) -> float:
     """From the first past that is long enough; infinite without one."""
-    long_enough = next((_with_one(values) for values in pasts if len(values) >= MIN_STRANGEST), np.empty(0))
-    found = alert_threshold(long_enough, n_tests=n_tests, rate=rate)
+    past = next((values for values in pasts if len(values) >= MIN_STRANGEST), np.empty(0))
+    found = alert_threshold(_with_one(past) if is_sharp and len(past) else past, n_tests=n_tests, rate=rate)
     return max(math.ceil(found), MIN_LIMIT) if math.isfinite(found) else found
 
 

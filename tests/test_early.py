@@ -147,6 +147,12 @@ def test_limits_lie_beyond_the_past() -> None:
     assert limits_of(unknown)["far_excess"].item() == np.inf
 
 
+def test_only_a_sharp_count_is_rare_for_never_having_been_seen() -> None:
+    """Where nobody ever had any, a few far strangers are told of; strangers in general once they are more."""
+    found = limits_of(past_days([0.0] * 3_000))
+    assert MIN_LIMIT <= limit(found, "far_excess") < 9 < limit(found, "lone_strangers") < 20
+
+
 def test_one_large_day_that_was_judged_benign_hides_nobody() -> None:
     """Limits are drawn from what is usual, which a single account-day is not."""
     usual = past_days([0.0] * 1_400)
@@ -170,7 +176,7 @@ def test_a_screening_from_a_new_machine_has_no_far_excess() -> None:
     ).assign(misses=0, found=0)
     found = with_contrasts(counts)
     assert found["far_excess"].fillna(-1).tolist() == [0, 11, 1, -1]
-    assert found["lone_strangers"].tolist() == [85, 13, 0, 4]
+    assert found["lone_strangers"].tolist() == [76, 13, 0, 4]
 
 
 def test_mistyped_numbers_are_not_look_ups_in_vain() -> None:
