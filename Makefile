@@ -80,6 +80,7 @@ pins: | $(BIN)/python ## choose the newest versions again and pin them with thei
 	@test -x $(BIN)/uv || $(PIP) install uv
 	$(COMPILE) setup.cfg --extra dev --extra notebooks --extra postgres --output-file requirements-dev.txt
 	$(COMPILE) setup.cfg --extra postgres --constraint requirements-dev.txt --output-file requirements.txt
+	echo setuptools | $(COMPILE) - --constraint requirements-dev.txt --output-file requirements-build.txt
 	$(COMPILE) setup.cfg --constraint requirements-dev.txt --extra spark --output-file requirements-spark.txt
 	$(COMPILE) setup.cfg --constraint requirements-dev.txt --extra bench --output-file requirements-bench.txt
 

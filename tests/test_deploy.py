@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from detector import __version__
 from detector.alerts import EXPOSED_TIERS
 from detector.run.template import TEMPLATE
 from detector.settings import Settings, load_settings
@@ -80,6 +81,48 @@ def test_all_ways_run_the_same_command(name: str) -> None:
     text = (DEPLOY / name).read_text().replace('", "', " ").replace('"', "")
     assert "run --" in text
     assert "--config /etc/detector/detector.toml" in text
+
+
+@pytest.mark.parametrize("page", ["deploy/Containerfile", "docs/operations.md"])
+def test_nothing_is_installed_that_is_not_pinned_by_hash(page: str) -> None:
+    """Build tools neither, of which `make env` has the same; and the image is given every file that it copies."""
+    text = (ROOT / page).read_text()
+    installs = re.findall(r"bin/pip install ([^&`\n\\]*)", text)
+    assert len(installs) == 2
+    assert all("--require-hashes" in each or "--no-deps --no-build-isolation" in each for each in installs)
+    (named,) = [each for each in installs if "--require-hashes" in each]
+    assert re.findall(r"-r (\S+)", named) == ["requirements.txt", "requirements-build.txt"]
+    pins = [
+        set(
+            re.findall(
+                r"^setuptools==.*?(?=^ +#)", (ROOT / f"requirements-{name}.txt").read_text(), re.MULTILINE | re.DOTALL
+            )
+        )
+        for name in ("build", "dev")
+    ]
+    assert pins[0] == pins[1]
+    assert len(pins[0]) == 1
+
+
+def test_the_image_is_given_what_it_copies() -> None:
+    """Of a checkout nothing else leaves the machine: no environment, no logs, no history."""
+    copied = re.findall(r"^COPY (?!--from)(.*)$", (DEPLOY / "Containerfile").read_text(), re.MULTILINE)
+    names = {name for line in copied for name in line.split()[:-1]}
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert names == allowed
+    assert all((ROOT / name).exists() for name in names)
+
+
+def test_the_pod_is_the_images_user_and_its_version() -> None:
+    """By number, group as well, or what one wrote the other could not read."""
+    job = next(yaml.safe_load_all((DEPLOY / "cronjob.yaml").read_text()))
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    built = (DEPLOY / "Containerfile").read_text()
+    ids = {pod["securityContext"][name] for name in ("runAsUser", "runAsGroup", "fsGroup")}
+    assert ids == {int(n) for n in re.findall(r"(?:--[ug]id|USER) (\d+)", built)}
+    assert pod["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+    assert pod["containers"][0]["image"] == f"detector:{__version__}"
+    assert f"-t detector:{__version__} " in built
 
 
 def crontab() -> tuple[str, str]:

@@ -61,8 +61,8 @@ folder = "history"               # what earlier days looked like; on a local dis
 # kind = "apprise"               # mail, chat, webhooks: https://github.com/caronc/apprise/wiki
 # url = "mailtos://user:password@mail.example?to=oncall@example.org"
 # severity = "medium"            # the least that is worth a message. By the records shown to one account (or written
-#                                # by it) on one day: medium from 100, high from 1,000, critical from 10,000, low
-#                                # below that; a check may say more, a campaign's sum does not. Thefts often stay medium
+#                                # by it), or to its campaign in all, on one day: medium from 100, high from 1,000,
+#                                # critical from 10,000, low below that; a check may say more. Thefts often stay medium
 # digest = 5                     # more alerts in one run become one message
 
 # [[notify.receivers]]
