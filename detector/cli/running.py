@@ -89,10 +89,21 @@ def _try(settings: Settings) -> None:
 
 
 def _hunt(settings: Settings, since: datetime) -> None:
+    from detector.output.table import counted, say_days
+    from detector.run import AlreadyRunningError
     from detector.run.hunting import hunt
 
-    found = hunt(settings, since=since.date(), now=datetime.now(UTC))
-    typer.echo(f"judged {len(found.days)} days anew: {len(found.recorded.raised)} new alerts")
+    try:
+        found = hunt(settings, since=since.date(), now=datetime.now(UTC))
+    except AlreadyRunningError as busy:
+        _teller(settings)("info", str(busy))
+        return
+    told = f"{counted(len(found.recorded.raised), 'new alert')}, {len(found.recorded.grown)} grown"
+    typer.echo(f"judged {counted(len(found.days), 'day')} anew, {say_days(found.days)}: {told}")
+    for why, days in found.left_out.items():
+        typer.echo(f"left out {say_days(days)}: {why}")
+    if found.unsearched:
+        typer.echo(f"no address looked for on {say_days(found.unsearched)}: where accounts came from is past retention")
 
 
 def _run(settings: Settings) -> None:

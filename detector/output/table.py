@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -122,6 +122,17 @@ def _title(day: Any, rows: pd.DataFrame, n_accounts: int) -> Text:
 def counted(number: int, thing: str) -> str:
     """A number of things in words: `1 alert`, `1,204 alerts`."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def say_days(days: Sequence[date]) -> str:
+    """Days in words, oldest first, those that follow one another as one span."""
+    spans: list[list[date]] = []
+    for day in sorted(days):
+        if spans and day - spans[-1][-1] == timedelta(days=1):
+            spans[-1].append(day)
+        else:
+            spans.append([day])
+    return ", ".join(f"{span[0]} to {span[-1]}" if len(span) > 1 else str(span[0]) for span in spans)
 
 
 def _long(day: Any) -> str:

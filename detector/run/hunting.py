@@ -2,37 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from detector.alerts import build_alerts
-from detector.errors import ConfigError, HistoryError
-from detector.ledger import Receiver, Recorded, excuse, to_rows
+from detector.account_days import ACCOUNT_DAYS
+from detector.alerts import build_alerts, find_evidence
+from detector.clock import day_start
+from detector.errors import ConfigError, HistoryError, ModelError
+from detector.history import History
+from detector.history.manifest import is_expired
+from detector.ledger import Ledger, Receiver, Recorded, excuse, to_rows
+from detector.model.kept import Model
 from detector.notify import check_receivers
-from detector.run.addresses import find_users, load_addresses, with_checks
+from detector.output.table import say_days
+from detector.run.addresses import AddressList, find_users, load_addresses, with_checks
+from detector.run.judging import open_events
 from detector.run.lock import only_run
+from detector.run.lost import find_model
 from detector.schema import ACCOUNT_SOURCES
 from detector.scoring import score_days
 from detector.settings import Settings
-from detector.workspace import workspace
+from detector.timeline import Timeline
+from detector.workspace import Workspace, workspace
+
+NOT_HELD = "nothing is held"
+GOES_ON = "not over: the job judges it slice by slice"
+EXPIRED = "past the retention"
+STALE = "signals out of date: `detector learn --history DIR` computes them anew"
+NOBODY = "no named account did anything"
 
 
 @dataclass(frozen=True)
 class Hunted:
-    """Days that were judged anew, and what became of their alerts."""
+    """What a hunt did.
+
+    Attributes
+    ----------
+    days
+        Days that were judged anew, oldest first.
+    left_out
+        By reason, days since the first one that were not.
+    unsearched
+        Days that were judged, and on which no address was looked for: where accounts came from is past its retention.
+    recorded
+        What became of the alerts.
+    """
 
     days: tuple[date, ...]
+    left_out: Mapping[str, tuple[date, ...]]
+    unsearched: tuple[date, ...]
     recorded: Recorded
 
 
 def hunt(settings: Settings, *, since: date, now: datetime, days: Sequence[date] = ()) -> Hunted:
-    """Judge the closed days since a date anew; alerts that are in the ledger are not raised twice.
+    """Judge the days since a date anew that are over; alerts that are in the ledger are not raised twice.
 
-    Events are no longer held: checks that look at them stay silent, and no minute is told. Whoever used an address of
-    the list (`[run] addresses_file`) alerts, as when a check fires.
+    Of closed days events are no longer held: checks that look at them stay silent, and no minute is told. Whoever used
+    an address of the list (`[run] addresses_file`) alerts, as when a check fires.
 
     Parameters
     ----------
@@ -45,9 +75,11 @@ def hunt(settings: Settings, *, since: date, now: datetime, days: Sequence[date]
 
     Raises
     ------
-    ConfigError, HistoryError
-        If there is no history, no closed day since, a receiver's address can never work, or the list of addresses is
-        none.
+    AlreadyRunningError
+        If a run is at work on this history.
+    ConfigError, HistoryError, ModelError
+        If there is no history, no day to judge, a receiver's address can never work, the list of addresses is none, or
+        the model in use was lost.
     """
     folder = settings.history.folder
     if folder is None:
@@ -57,19 +89,87 @@ def hunt(settings: Settings, *, since: date, now: datetime, days: Sequence[date]
     with only_run(folder), workspace(settings) as place:
         history, ledger = place.history(), place.ledger(create=True)
         assert history is not None and ledger is not None, "both are named"  # noqa: S101, PT018
-        asked = [day for day in history.days if day >= since and not history.is_open(day) and (day in days or not days)]
+        return _Hunt(place, history, ledger, listed, now).work(since, days)
+
+
+class _Hunt:
+    """The means of one hunt, and its steps."""
+
+    def __init__(
+        self, place: Workspace, history: History, ledger: Ledger, listed: AddressList | None, now: datetime
+    ) -> None:
+        self.place, self.history, self.ledger, self.listed, self.now = place, history, ledger, listed, now
+
+    def work(self, since: date, days: Sequence[date]) -> Hunted:
+        today = self.now.astimezone(ZoneInfo(self.place.zone)).date()
+        wanted = [since + timedelta(days=n) for n in range((today - since).days + 1)]
+        reasons = {day: self._unfit(day) for day in wanted if day in days or not days}
+        model = self._model()
+        timeline = self._timeline([day for day, why in reasons.items() if not why], model)
+        reasons |= {day: NOBODY for day in reasons if self._is_empty(timeline, day, why=reasons[day])}
+        asked = [day for day, why in reasons.items() if not why]
+        left_out = {why: tuple(day for day in reasons if reasons[day] == why) for why in reasons.values() if why}
         if not asked:
-            raise HistoryError(f"no closed day since {since} in {folder}: there is nothing to judge anew")
-        model = place.model()
-        timeline = place.timeline(history, model=model)
-        found = score_days(timeline, model, days=asked, settings=settings.score)
+            told = "".join(f"; {say_days(each)}: {why}" for why, each in left_out.items())
+            raise HistoryError(f"no day since {since} in {self.history.folder} to judge anew{told}")
+        unsearched = [day for day in asked if is_expired(self.history.manifest, day, ACCOUNT_SOURCES.name)]
+        recorded = self._judge(timeline, model, asked)
+        return Hunted(tuple(asked), left_out, tuple(unsearched) if self.listed else (), recorded)
+
+    def _unfit(self, day: date) -> str:
+        """Why a day cannot be judged anew; empty: it can."""
+        if day not in self.history.days:
+            return NOT_HELD
+        if self.history.is_open(day):
+            after = timedelta(seconds=self.place.settings.run.close_after_s)
+            end = day_start(day + timedelta(days=1), zone=self.place.zone)
+            return "" if self.now >= end + after else GOES_ON
+        if is_expired(self.history.manifest, day, ACCOUNT_DAYS.name):
+            return EXPIRED
+        return STALE if day in self.history.stale else ""
+
+    def _is_empty(self, timeline: Timeline, day: date, *, why: str) -> bool:
+        return not why and self.history.is_open(day) and day not in timeline.input_days
+
+    def _model(self) -> Model:
+        found = find_model(self.place, self.history, self.ledger)
+        if found.is_kept:
+            raise ModelError(f"the model in use was lost: {found.lost}; `detector run --once` takes a kept one back")
+        return found.model
+
+    def _timeline(self, days: Sequence[date], model: Model) -> Timeline:
+        """The past; of days that are not closed, their events, which no sums count yet."""
+        still_open = [day for day in days if self.history.is_open(day)]
+        events = open_events(self.history, still_open, con=self.place.con) if still_open else None
+        return self.place.timeline(self.history, events=events, model=model)
+
+    def _judge(self, timeline: Timeline, model: Model, days: Sequence[date]) -> Recorded:
+        settings = self.place.settings
+        found = score_days(timeline, model, days=days, settings=settings.score)
         fired = found.fired
-        if listed is not None:
-            sources = history.table(place.con, ACCOUNT_SOURCES.name, asked[0], asked[-1])
-            used = find_users(sources.filter(sources.day.isin(asked)), listed)
+        if self.listed is not None:
+            used = self._users(timeline, days, self.listed)
             found = found._replace(scores=with_checks(found.scores, used))
             fired = pd.concat([each for each in (fired, used) if len(each)] or [fired], ignore_index=True)
-        scores = excuse(found.scores, levels=ledger.excused(), robots=ledger.robots())
-        rows = to_rows(build_alerts(scores, fired, pd.DataFrame()), scores)
+        scores = excuse(found.scores, levels=self.ledger.excused(), robots=self.ledger.robots())
+        evidence = [self._evidence(timeline, day, scores) for day in timeline.input_days if day in days]
+        alerts = build_alerts(scores, fired, pd.concat(evidence) if evidence else pd.DataFrame())
+        early = found.early[pd.to_datetime(found.early["day"]).dt.date.isin(timeline.input_days)]
         receivers = [Receiver(each.name, each.severity) for each in settings.notify.receivers]
-        return Hunted(tuple(asked), ledger.record(rows, at=now, receivers=receivers))
+        return self.ledger.record(to_rows(alerts, scores, early), at=self.now, receivers=receivers)
+
+    def _users(self, timeline: Timeline, days: Sequence[date], listed: AddressList) -> pd.DataFrame:
+        """Who used an address of the list."""
+        held = self.history.table(self.place.con, ACCOUNT_SOURCES.name, days[0], days[-1])
+        closed = [day for day in days if day not in timeline.input_days]
+        tables = [held.filter(held.day.isin(closed))] if closed else []
+        tables += [timeline.sources(day) for day in timeline.input_days if day in days]
+        found = [find_users(each, listed) for each in tables]
+        return pd.concat([each for each in found if len(each)] or found[:1], ignore_index=True)
+
+    def _evidence(self, timeline: Timeline, day: date, scores: pd.DataFrame) -> pd.DataFrame:
+        events = timeline.events_of(day)
+        told = scores[scores["alert"] & (pd.to_datetime(scores["day"]).dt.date == day)]
+        if events is None or told.empty:
+            return pd.DataFrame()
+        return find_evidence(events, told["account"].tolist()).assign(day=day)

@@ -11,6 +11,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 from ibis import _
+from ibis.backends.duckdb import Backend
 
 from detector import __version__
 from detector.alerts import build_alerts, find_evidence
@@ -35,6 +36,16 @@ from detector.workspace import Workspace
 JUDGED = "judged"
 """Folder in the history: sums of what was judged, by day. Without it, all accounts are judged again."""
 USUAL_DAYS = 7
+
+
+def open_events(
+    history: History, days: Sequence[date], *, con: Backend, files: Sequence[str] | None = None
+) -> ir.Table:
+    """Events of days that are not closed, or those in some of their files; file and line are not kept."""
+    held = [path for day in days for path in history.paths(OPEN_EVENTS.name, day, day)]
+    paths = [path for path in held if files is None or Path(path).name in files]
+    rows = read_rows(paths, table=OPEN_EVENTS, con=con)
+    return rows.mutate(source=ibis.null("string"), line=ibis.null("int64"))
 
 
 class Judge:
@@ -188,11 +199,7 @@ class Judge:
 
     def _events(self, day: date, files: Sequence[str] | None = None) -> ir.Table:
         """The day's events, or those in some of its files."""
-        paths = [
-            path for path in self.history.paths(OPEN_EVENTS.name, day, day) if files is None or Path(path).name in files
-        ]
-        rows = read_rows(paths, table=OPEN_EVENTS, con=self.place.con)
-        return rows.mutate(source=ibis.null("string"), line=ibis.null("int64"))
+        return open_events(self.history, [day], files=files, con=self.place.con)
 
     def _timeline(self, events: ir.Table | None = None, *, given: Past | None = None) -> Timeline:
         return self.place.timeline(self.history, events=events, model=self.model, given=given)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import fcntl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from detector.cli import app
-from detector.errors import ConfigError
+from detector.errors import ConfigError, HistoryError
 from detector.ledger import open_ledger
 from detector.run import run_once
 from detector.run.addresses import KNOWN_ADDRESS, load_addresses
-from detector.run.hunting import hunt
-from tests.run.portal import START, configure
+from detector.run.hunting import EXPIRED, GOES_ON, NOT_HELD, hunt
+from tests.run.portal import START, configure, ledger_rows
 from tests.run.test_job import TUESDAY, deliver
 
 
@@ -41,17 +42,67 @@ def test_a_listed_address_alerts_on_past_days_once(tmp_path: Path) -> None:
 
 
 def test_the_command_takes_a_list(tmp_path: Path) -> None:
-    """Beside `--since` only; it says how many days and alerts there were."""
+    """Beside `--since` only; it names the days it judged, the newest that is over included, and those it left out."""
     settings = configure(tmp_path)
     run_once(settings, now=deliver(tmp_path, START, TUESDAY))
     run_once(settings, now=deliver(tmp_path, TUESDAY + timedelta(days=1)))
     listed = tmp_path / "known.txt"
     listed.write_text("192.0.2.0/31\n")
     config = ["--config", str(tmp_path / "detector.toml"), "--addresses", str(listed)]
-    result = CliRunner().invoke(app, ["run", "--since", str(START), *config])
-    assert result.stdout == "judged 2 days anew: 3 new alerts\n"
+    since = str(START - timedelta(days=1))
+    result = CliRunner().invoke(app, ["run", "--since", since, *config], catch_exceptions=False)
+    judged, left_out = result.stdout.splitlines()
+    assert judged == "judged 3 days anew, 2026-03-02 to 2026-03-04: 5 new alerts, 0 grown"
+    assert left_out.startswith("left out 2026-03-01, 2026-03-05 to ")
+    assert left_out.endswith(": nothing is held")
     with pytest.raises(ConfigError, match="--addresses goes with --since"):
         CliRunner().invoke(app, ["run", "--once", *config], catch_exceptions=False)
+
+
+def test_a_day_that_is_over_is_judged_from_its_events(tmp_path: Path) -> None:
+    """While it goes on it is left out; over and not closed, it alerts as the job has it do, with its evidence, once."""
+    settings = configure(tmp_path)
+    run_once(settings, now=deliver(tmp_path, START))
+    deliver(tmp_path, TUESDAY)
+    night = datetime(2026, 3, 4, 3, tzinfo=UTC)
+    run_once(settings, now=night)
+    by_the_job = ledger_rows(settings)["alerts"]
+    (tmp_path / "history" / "ledger.sqlite").unlink()
+    goes_on = hunt(settings, since=START, now=night - timedelta(hours=12))
+    assert (goes_on.days, goes_on.left_out) == ((START,), {GOES_ON: (TUESDAY,)})
+    found = hunt(settings, since=START, now=night)
+    assert (found.days, found.left_out) == ((START, TUESDAY), {NOT_HELD: (TUESDAY + timedelta(days=1),)})
+    assert len(found.recorded.raised) == 1
+    assert ledger_rows(settings)["alerts"] == by_the_job
+
+
+def test_days_that_cannot_be_judged_are_named(tmp_path: Path) -> None:
+    """Past their retention, or without any left to judge; addresses are looked for where sources are still held."""
+    settings = configure(
+        tmp_path, extra='[learn.retention]\nbrief_days = 57\nlong_days = 100\n[run]\naddresses_file = "known.txt"\n'
+    )
+    (tmp_path / "known.txt").write_text("192.0.2.1\n")
+    days = [START, START + timedelta(days=40), START + timedelta(days=110)]
+    for day in days:
+        now = deliver(tmp_path, day)
+        run_once(settings, now=now)
+    found = hunt(settings, since=START, now=now)
+    assert found.days == (days[1],)
+    assert found.unsearched == (days[1],)
+    assert (found.left_out[EXPIRED], found.left_out[GOES_ON]) == ((days[0],), (days[2],))
+    with pytest.raises(HistoryError, match=r"no day since 2026-06-20 .*to judge anew; 2026-06-20: not over"):
+        hunt(settings, since=days[2], now=now)
+
+
+def test_beside_a_run_a_hunt_says_so_and_ends_well(tmp_path: Path) -> None:
+    """As a second run does."""
+    configure(tmp_path)
+    (tmp_path / "history").mkdir()
+    with (tmp_path / "history" / "run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = CliRunner().invoke(app, ["run", "--since", str(START), "--config", str(tmp_path / "detector.toml")])
+    assert result.exit_code == 0
+    assert "another run is at work" in result.stderr
 
 
 @pytest.mark.parametrize(
