@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,9 +17,13 @@ from detector.arriving import Snapshot
 from detector.clock import epoch_us, local_days
 from detector.history.inputs import Known
 from detector.history.manifest import Input as Held
+from detector.history.manifest import Times
 from detector.history.store import History
 from detector.history.transactions import Transaction
 from detector.reading import FileCount
+
+ROTATION = timedelta(minutes=1)
+"""By how much the first event of a rotated log may be older than the last of the one before."""
 
 
 class News(NamedTuple):
@@ -32,13 +36,6 @@ class News(NamedTuple):
     def lines_held(self) -> int:
         """Lines from the start that are held."""
         return self.known.lines if self.known else 0
-
-
-class Times(NamedTuple):
-    """The first and the last event of a file, in UTC."""
-
-    first: datetime
-    last: datetime
 
 
 class Found(NamedTuple):
@@ -84,16 +81,16 @@ def find_days(events: ir.Table, *, zone: str) -> Found:
     for row in counts.to_pyarrow().to_pylist():
         path = row["source"]
         days.setdefault(row["day"], Counter())[path] += row["n"]
-        first, last = (row[name].astimezone(UTC) for name in ("first", "last"))
-        known = times.get(path, Times(first, last))
-        times[path] = Times(min(first, known.first), max(last, known.last))
+        found = Times(*(row[name].astimezone(UTC) for name in ("first", "last")))
+        times[path] = found.over(times.get(path, found))
     return Found(days, times)
 
 
 def find_replaced(news: Collection[News], times: Mapping[str, Times], *, history: History) -> list[str]:
     """Paths of files that do not begin with what was read of them, and tell of the same time again.
 
-    A log that was rotated begins anew as well, but later than the old one ended.
+    A log that was rotated begins anew as well, but when the old one ended, or a little before: the lines of some
+    servers tell when a request began, and stand in the order in which requests ended.
 
     Parameters
     ----------
@@ -104,19 +101,24 @@ def find_replaced(news: Collection[News], times: Mapping[str, Times], *, history
     history
         What was read by which name.
     """
-    inputs, last = history.manifest.inputs, dict[str, datetime]()
+    inputs, read = history.manifest.inputs, dict[str, Times]()
     for held in inputs.values():
-        for name, at in held.paths.items():
-            last[name] = max(at, last.get(name, at))
+        for name, span in held.paths.items():
+            read[name] = max(span, read.get(name, span), key=lambda each: each.last)
     return [
         each.file.path
         for each in news
         if each.file.path in times
-        and (name := _name_of(each.file.path, folder=history.folder)) in last
+        and (name := _name_of(each.file.path, folder=history.folder)) in read
         # Whoever begins with what was read by this path grew; with what was read by another, as a header alone, not.
         and not (each.known and name in inputs[each.known.sha256].paths)
-        and times[each.file.path].first <= last[name]
+        and times[each.file.path].first <= _ended(read[name])
     ]
+
+
+def _ended(read: Times) -> datetime:
+    """Up to when another file tells of the same time: nearly the last event, but at least half of the way there."""
+    return read.last - min(ROTATION, (read.last - read.first) / 2)
 
 
 def _name_of(path: str, *, folder: Path) -> str:
@@ -132,8 +134,7 @@ def record_input(change: Transaction, news: News, found: Found | None = None) ->
     paths = dict(held.paths) if held else {}
     name = _name_of(path, folder=change.history.folder)
     if name and found and path in found.times:
-        last = found.times[path].last
-        paths[name] = max(last, paths.get(name, last))
+        paths[name] = found.times[path].over(paths.get(name, found.times[path]))
     if before is not None:
         days = days | set(change.manifest.inputs[before].days)
         for day, entry in change.manifest.days.items():

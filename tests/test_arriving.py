@@ -267,6 +267,21 @@ def test_a_file_that_was_learned_by_hand_and_replaced_is_told_by_the_job(inbox: 
     assert inbox.numbers() == list(range(30))
 
 
+def test_a_rotated_log_may_begin_a_little_before_the_old_one_ended(inbox: Inbox) -> None:
+    """A slow request stands behind quick ones that began after it; of a short file less is forgiven."""
+    inbox.put("portal.csv", HEADER + lines(0, 30))
+    inbox.take()
+    inbox.put("portal.csv", HEADER + lines(30, 31, at=datetime(2026, 3, 2, 7, 58, 30, tzinfo=UTC)))
+    assert inbox.take().faults == ()
+    assert inbox.numbers() == list(range(31))
+    inbox.put("portal.csv", HEADER + lines(31, 32, at=datetime(2026, 3, 2, 7, 55, tzinfo=UTC)), age_s=30)
+    assert len(inbox.take().replaced) == 1
+    inbox.put("short.csv", HEADER + lines(40, 42))
+    inbox.take()
+    inbox.put("short.csv", HEADER + lines(42, 43, at=datetime(2026, 3, 2, 7, 58, 20, tzinfo=UTC)), age_s=30)
+    assert len(inbox.take().replaced) == 2
+
+
 def test_what_can_be_read_only_once_replaces_nothing(inbox: Inbox) -> None:
     """A pipe has a name, and other lines of the same time each time."""
     for part in (lines(0, 10), lines(10, 20).replace("08:", "07:")):

@@ -61,19 +61,30 @@ class Day(Entry):
     past: str | None = None
 
 
+class Times(NamedTuple):
+    """The first and the last event of a file, in UTC."""
+
+    first: AwareDatetime
+    last: AwareDatetime
+
+    def over(self, other: Times) -> Times:
+        """Both together."""
+        return Times(min(self.first, other.first), max(self.last, other.last))
+
+
 class Input(Entry):
     """An input that was learned, by the SHA-256 of its first `bytes` bytes, which held `lines` lines.
 
     A file that grew begins with an input that is held. `days` are those it has events of, whether they still come from
     it (`Day.inputs`) or were rebuilt from others since: it is not added again either way. `paths` tell by which name it
-    was read, from the history's folder, and the newest event read by that name: what lies there now and tells of the
-    same time replaced it.
+    was read, from the history's folder, and when the events read by that name happened: what lies there now and tells
+    of the same time replaced it.
     """
 
     bytes: int
     lines: int
     days: tuple[date, ...]
-    paths: Mapping[str, AwareDatetime] = Field(default_factory=dict)
+    paths: Mapping[str, Times] = Field(default_factory=dict)
 
 
 class Hold(Entry):
