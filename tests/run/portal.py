@@ -43,6 +43,12 @@ def lines_of(day: date, *, accounts: int = 6, seed: int = 0) -> list[Line]:
     return sorted(found, key=lambda line: (line.at, line.text))
 
 
+def strange_lines(account: str, *, begin: datetime, records: int = 250) -> list[Line]:
+    """One look-up a second of records that nobody else ever touched, from where the account always is."""
+    times = [begin + timedelta(seconds=n) for n in range(records)]
+    return [_line(at, account, "lookup", f"strange-{n}") for n, at in enumerate(times)]
+
+
 def _line(at: datetime, account: str, action: str, record: str) -> Line:
     return Line(at, f"{at.isoformat()},{account},{action},success,{record},192.0.2.{account[1:]},Firefox\n")
 
