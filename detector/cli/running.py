@@ -102,6 +102,8 @@ def _hunt(settings: Settings, since: datetime) -> None:
     typer.echo(f"judged {counted(len(found.days), 'day')} anew, {say_days(found.days)}: {told}")
     for why, days in found.left_out.items():
         typer.echo(f"left out {say_days(days)}: {why}")
+    if found.lost:
+        _teller(settings)("warning", found.lost)
     if found.unsearched:
         typer.echo(f"no address looked for on {say_days(found.unsearched)}: where accounts came from is past retention")
 

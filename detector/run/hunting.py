@@ -50,12 +50,15 @@ class Hunted:
         Days that were judged, and on which no address was looked for: where accounts came from is past its retention.
     recorded
         What became of the alerts.
+    lost
+        That the model in use was lost and none is kept, so that only checks and addresses alerted; empty: it was not.
     """
 
     days: tuple[date, ...]
     left_out: Mapping[str, tuple[date, ...]]
     unsearched: tuple[date, ...]
     recorded: Recorded
+    lost: str = ""
 
 
 def hunt(settings: Settings, *, since: date, now: datetime, days: Sequence[date] = ()) -> Hunted:
@@ -79,7 +82,7 @@ def hunt(settings: Settings, *, since: date, now: datetime, days: Sequence[date]
         If a run is at work on this history.
     ConfigError, HistoryError, ModelError
         If there is no history, no day to judge, a receiver's address can never work, the list of addresses is none, or
-        the model in use was lost.
+        the model in use was lost and one is kept, which a run takes back.
     """
     folder = settings.history.folder
     if folder is None:
@@ -104,7 +107,7 @@ class _Hunt:
         today = self.now.astimezone(ZoneInfo(self.place.zone)).date()
         wanted = [since + timedelta(days=n) for n in range((today - since).days + 1)]
         reasons = {day: self._unfit(day) for day in wanted if day in days or not days}
-        model = self._model()
+        model, lost = self._model()
         timeline = self._timeline([day for day, why in reasons.items() if not why], model)
         reasons |= {day: NOBODY for day in reasons if self._is_empty(timeline, day, why=reasons[day])}
         asked = [day for day, why in reasons.items() if not why]
@@ -114,7 +117,7 @@ class _Hunt:
             raise HistoryError(f"no day since {since} in {self.history.folder} to judge anew{told}")
         unsearched = [day for day in asked if is_expired(self.history.manifest, day, ACCOUNT_SOURCES.name)]
         recorded = self._judge(timeline, model, asked)
-        return Hunted(tuple(asked), left_out, tuple(unsearched) if self.listed else (), recorded)
+        return Hunted(tuple(asked), left_out, tuple(unsearched) if self.listed else (), recorded, lost)
 
     def _unfit(self, day: date) -> str:
         """Why a day cannot be judged anew; empty: it can."""
@@ -131,11 +134,11 @@ class _Hunt:
     def _is_empty(self, timeline: Timeline, day: date, *, why: str) -> bool:
         return not why and self.history.is_open(day) and day not in timeline.input_days
 
-    def _model(self) -> Model:
+    def _model(self) -> tuple[Model, str]:
         found = find_model(self.place, self.history, self.ledger)
         if found.is_kept:
             raise ModelError(f"the model in use was lost: {found.lost}; `detector run --once` takes a kept one back")
-        return found.model
+        return found.model, found.sentence if found.lost else ""
 
     def _timeline(self, days: Sequence[date], model: Model) -> Timeline:
         """The past; of days that are not closed, their events, which no sums count yet."""

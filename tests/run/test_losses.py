@@ -12,12 +12,14 @@ from typer.testing import CliRunner
 
 from detector import models_dir
 from detector.cli import app
+from detector.errors import ModelError
 from detector.history import History
 from detector.ledger import open_ledger
 from detector.ledger.runs import last_run
 from detector.ledger.store import OPERATOR
 from detector.model.kept import PREVIOUS, load_model
 from detector.run import run_once
+from detector.run.hunting import hunt
 from detector.run.status import say_unended, status_of
 from detector.run.versions import keep_version, put_in_use
 from tests.history.made import Killed
@@ -125,6 +127,20 @@ def test_a_kept_model_that_was_changed_is_passed_over(tmp_path: Path) -> None:
     lose(tmp_path / "history", "gone")
     (tmp_path / "history" / "models" / newer / "calibration.parquet").write_bytes(b"nothing")
     assert run_once(settings, now=deliver(tmp_path, TUESDAY)).model == used
+
+
+def test_a_hunt_says_that_the_model_was_lost(tmp_path: Path) -> None:
+    """With one kept it waits for a run to take it back; with none it goes on, with checks and addresses alone."""
+    settings = configure(tmp_path, extra="[retrain]\nfirst_days = 99")
+    run_once(settings, now=deliver(tmp_path, START))
+    trained(tmp_path / "history", 1)
+    now = deliver(tmp_path, TUESDAY)
+    run_once(settings, now=now)
+    lose(tmp_path / "history", "gone")
+    with pytest.raises(ModelError, match="takes a kept one back"):
+        hunt(settings, since=START, now=now)
+    shutil.rmtree(tmp_path / "history" / "models")
+    assert "until one is trained only checks alert" in hunt(settings, since=START, now=now).lost
 
 
 def die(*_given: object, **_named: object) -> None:
