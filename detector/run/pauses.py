@@ -99,9 +99,17 @@ def find_silence(history: History, portal: PortalSettings, *, newest: datetime |
 
 
 def newest_event(reports: Iterable[Mapping[str, Any]]) -> datetime | None:
-    """When the newest event happened that runs read, by their reports in the ledger."""
-    feeds = [feed for report in reports for feed in report.get("feeds", {}).values()]
-    return max((datetime.fromisoformat(feed["last_at"]) for feed in feeds if "last_at" in feed), default=None)
+    """When the newest event happened that runs read, by their reports in the ledger.
+
+    What says it lies in the future was read by then: one line with a wrong clock must not hide years of silence.
+    """
+    told = [
+        min(datetime.fromisoformat(feed["last_at"]), datetime.fromisoformat(report.get("at", feed["last_at"])))
+        for report in reports
+        for feed in report.get("feeds", {}).values()
+        if "last_at" in feed
+    ]
+    return max(told, default=None)
 
 
 def _usual(counts: list[int]) -> int | None:

@@ -27,6 +27,9 @@ FEWEST_DAYS = 3
 """Comparable days without which nothing is usual."""
 FEWEST_RUNS = 20
 FEWEST_WEEKS = 2
+LONGEST_PAUSE = timedelta(days=4)
+PUNCTUAL = timedelta(minutes=15)
+"""Runs of different days at the same time of the day, within this, are each other's like."""
 DAYS_A_WEEK = 7
 KINDS = {"logins": "sign-ins", "lookups": "look-ups", "with_record": "records in its look-ups"}
 USUAL_KIND_SHARE = 0.02
@@ -92,7 +95,8 @@ def watch(
         The time, with its zone.
     """
     limits = settings.watch
-    runs = list_runs(ledger, since=now - timedelta(days=limits.past_days))
+    # A pause of a weekend, two weeks ago, began before that.
+    runs = list_runs(ledger, since=now - timedelta(days=limits.past_days) - LONGEST_PAUSE)
     past = [run for run in runs if run.report and run.started_at < now]
     present = feeds_of(report, settings, now=now)["feeds"]
     zone, days_off = settings.portal.zone, holidays_of(settings.portal.country)
@@ -100,7 +104,8 @@ def watch(
     found: list[tuple[str, str]] = []
     is_known = False
     for feed, counts in present.items():
-        calendar = _Calendar(zone, now, off, told_of=datetime.fromisoformat(counts.get("last_at", now.isoformat())))
+        told_of = min(datetime.fromisoformat(counts.get("last_at", now.isoformat())), now)
+        calendar = _Calendar(zone, now, off, told_of=told_of)
         seen = [*_seen(past, feed), Seen(now, counts)]
         found += [(kind, f"{_called(feed)}: {text}") for kind, text in _faults(seen, calendar, limits)]
         is_known |= _knows(seen, calendar, limits)
@@ -283,8 +288,19 @@ def _sum(seen: Sequence[Seen], name: str, start: datetime, end: datetime, *, is_
 
 
 def _known(seen: Sequence[Seen], calendar: _Calendar, span: timedelta, limits: WatchSettings) -> list[Stretch]:
-    """Comparable stretches since the first run that is known."""
-    return [each for each in calendar.comparable(span, days=limits.past_days) if each.start >= seen[0].at]
+    """Comparable stretches since the first run that is known, in which there was a run at all.
+
+    Each ends with the run that came next to the time of this one: timers and cron are late by seconds.
+    """
+    times = [each.at for each in seen[:-1]]
+    found = []
+    for each in calendar.comparable(span, days=limits.past_days):
+        near = (at for at in times if abs(at - each.end) <= PUNCTUAL)
+        end = min(near, key=lambda at: abs(at - each.end), default=each.end)
+        shifted = Stretch(end - span, end, each.is_weekday)
+        if shifted.start >= seen[0].at and any(shifted.start < at <= shifted.end for at in times):
+            found.append(shifted)
+    return found
 
 
 def _usual(

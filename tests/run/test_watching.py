@@ -16,6 +16,7 @@ from detector.ledger import Ledger, open_ledger
 from detector.ledger.runs import begin_run, end_run
 from detector.ledger.tables import RUNS
 from detector.reading import FileCount
+from detector.run.pauses import newest_event
 from detector.run.report import Report
 from detector.run.watching import watch
 from detector.settings import Settings, load_settings
@@ -106,6 +107,57 @@ def test_a_nightly_run_on_a_monday_reads_a_sunday(tmp_path: Path, settings: Sett
             assert [kind for kind in kinds(told) if kind == "low"] == (["low"] if back else [])
         events = 200 if read.weekday() >= 5 else 4_000
         keep(ledger, settings, at, events=events, lines=events, last_at=read.isoformat())
+
+
+NIGHTS = {
+    "silent": {"events": 0, "logins": 0, "lookups": 0, "with_record": 0},
+    "low": {"events": 400, "logins": 20, "lookups": 380, "with_record": 380},
+    "missing": {"events": 3_800, "logins": 0, "lookups": 3_800, "with_record": 3_800},
+}
+
+
+@pytest.mark.parametrize("kind", NIGHTS)
+@pytest.mark.parametrize("late_s", [0, 20, 600])
+def test_a_nightly_run_is_compared_with_nights_that_began_seconds_apart(
+    tmp_path: Path, settings: Settings, history: History, kind: str, late_s: int
+) -> None:
+    """A timer and cron begin each night some seconds earlier or later: what is missing is told all the same."""
+    ledger, night = open_ledger(history=tmp_path), datetime(2026, 3, 13, 1, tzinfo=UTC)
+    usual = {"events": 4_000, "logins": 200, "lookups": 3_800, "with_record": 3_800}
+    for back in range(13, 0, -1):
+        at = night - timedelta(days=back) + timedelta(seconds=late_s * (back % 3) / 2)
+        keep(ledger, settings, at, **usual, lines=4_000, last_at=(at - timedelta(hours=4)).isoformat())
+    now = night + timedelta(seconds=late_s / 4)
+    came = Report(now) if kind == "silent" else report(settings, lag_s=4 * 3600, **NIGHTS[kind])
+    assert kinds(watch(came, settings, ledger, history, now=now)) == [kind]
+    usually = report(settings, lag_s=4 * 3600, **usual)
+    assert kinds(watch(usually, settings, ledger, history, now=now)) == []
+
+
+def test_a_night_without_a_run_says_nothing_of_what_is_usual(
+    tmp_path: Path, settings: Settings, history: History
+) -> None:
+    """Of a job that was off for a week, the nights before are what it compares with."""
+    ledger, night = open_ledger(history=tmp_path), datetime(2026, 3, 13, 1, tzinfo=UTC)
+    for back in (14, 11, 10, 9, 8):
+        at = night - timedelta(days=back)
+        keep(ledger, settings, at, events=4_000, lines=4_000, last_at=(at - timedelta(hours=4)).isoformat())
+    few = report(settings, lag_s=4 * 3600, events=300)
+    assert kinds(watch(few, settings, ledger, history, now=night)) == ["low"]
+
+
+def test_a_line_from_the_future_hides_no_silence() -> None:
+    """Its time is that of the run which read it."""
+    at = "2026-03-12T10:00:00+00:00"
+    reports = [
+        {
+            "at": at,
+            "feeds": {"a": {"last_at": "2028-01-01T00:00:00+00:00"}, "b": {"last_at": "2026-03-12T09:00:00+00:00"}},
+        },
+        {"at": "2026-03-12T10:05:00+00:00", "feeds": {"a": {}}},
+    ]
+    assert newest_event(reports) == datetime.fromisoformat(at)
+    assert newest_event([]) is None
 
 
 def test_silence_is_told(ledger: Ledger, settings: Settings, history: History) -> None:
