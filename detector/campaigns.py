@@ -2,7 +2,9 @@
 
 What accounts share is a source (address, network, user agent), or the moment at which they first came from a network
 new to them. Of honest accounts with a source in common, such as a hospital's proxy or a carrier's gateway, about one in
-twenty is a near-alert; of those that an attack drives, all are. How many are is tested against a binomial.
+twenty is a near-alert; of those that an attack drives, all are. How many are is tested against a binomial. Where a
+gateway has got a new address all of its accounts are strange at once, and yet see their own patients: who asks for no
+strangers, beyond those for whom known patients vouch, is no near-alert.
 """
 
 from __future__ import annotations
@@ -67,8 +69,8 @@ def find_campaigns(
     Parameters
     ----------
     judged
-        One row per account of the day with `account`, `day`, `p_value` and `alert`. Without p-values (no history to
-        calibrate on), only alerts are near.
+        One row per account of the day with `account`, `day`, `p_value`, `alert` and `lone_strangers`, null where they
+        cannot be told, which clears nobody. Without p-values (no history to calibrate on), only alerts are near.
     sources, past_sources
         `account_sources` of the day, and of the 28 days before. Without `first_at`, moments join nobody.
     settings
@@ -82,7 +84,8 @@ def find_campaigns(
         has any), `sources` of the campaign, and `via`, those of the account.
     """
     settings = settings or CampaignSettings()
-    near = judged.loc[judged["alert"] | (judged["p_value"] <= settings.near), ["account", "day", "p_value", "alert"]]
+    is_near = (judged["p_value"] <= settings.near) & ~judged["lone_strangers"].eq(0)
+    near = judged.loc[judged["alert"] | is_near, ["account", "day", "p_value", "alert"]]
     if len(near) < MIN_MEMBERS:
         return pd.DataFrame(columns=list(COLUMNS))
     at_once = near["alert"] | (near["p_value"] <= settings.near_at_once)

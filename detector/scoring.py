@@ -388,7 +388,7 @@ def is_warm(timeline: Timeline, model: Model, day: date) -> bool:
 
 
 DEEDS = ("logins", "lookups", "writes", "resets")
-FACTS = ("profession", "records", *DEEDS)
+FACTS = ("profession", "records", "lone_strangers", *DEEDS)
 """What is asked of every account-day beside its deviations; the other signals only where there are reasons to give."""
 
 

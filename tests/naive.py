@@ -139,6 +139,8 @@ def signals(
     found["repeat_rate"] = None if reopened is None else 1 - reopened
     found["new_record_share"] = ratio(found["new_records"], found["records"])
     found["foreign_record_share"] = ratio(found["foreign_records"], found["records"])
+    is_vouched_for = found["lone_strangers"] == 0 and found["met_records"] > 0
+    found["ip_fanout"] = 0 if is_vouched_for and found["unseen_ip_accounts"] else found["unseen_ip_accounts"]
     reset = found["resets"] + found.pop("recent_resets") > 0
     new = found["new_source_uses"]
     found["reset_then_new_source"] = new if reset or new is None else 0
@@ -309,7 +311,7 @@ def sources(group: list[Event], past: Past, today: list[Event]) -> Signals:
     fanouts = [
         len({other["account"] for other in today if other["ip"] == address})
         for address in new_ips
-        if address is not None and address not in seen
+        if address is not None and address not in seen and is_on_new_network(group, address, past)
     ]
     return {
         "n_ips": len(set(new_ips) - {None}) or None,
@@ -320,9 +322,15 @@ def sources(group: list[Event], past: Past, today: list[Event]) -> Signals:
         "new_source_uses": uses(group, lambda e: is_rarely_new(e, past)),
         "new_agent_uses": uses(group, lambda e: past.is_new_source("agent", e)),
         "new_auth_uses": uses(group, lambda e: past.is_new_source("auth", e)),
-        "ip_fanout": None if set(new_ips.values()) == {None} else max(fanouts, default=0),
+        "unseen_ip_accounts": None if set(new_ips.values()) == {None} else max(fanouts, default=0),
         "tool_agent_uses": uses(group, is_tool) if agents else None,
     }
+
+
+def is_on_new_network(group: list[Event], address: str, past: Past) -> bool:
+    """Whether the account did not use the address's network, or nothing is known of its networks."""
+    (event, *_) = [event for event in group if event["ip"] == address]
+    return past.is_new_source("network", event) is not False
 
 
 def is_rarely_new(event: Event, past: Past) -> bool | None:

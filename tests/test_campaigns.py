@@ -53,6 +53,7 @@ def judged(p_values: dict[str, float], alerts: set[str] = frozenset()) -> pd.Dat
             "day": DAY,
             "p_value": list(p_values.values()),
             "alert": [account in alerts for account in p_values],
+            "lone_strangers": 5,
         }
     )
 
@@ -110,6 +111,21 @@ def test_new_proxy_joins_nobody() -> None:
     p_values = dict(zip(staff, np.linspace(0.01, 1, 100), strict=True))
     today = sources([(account, "198.51.100.1") for account in staff])
     assert find_campaigns(judged(p_values), today, sources(own_addresses(staff), BEFORE)).empty
+
+
+@pytest.mark.parametrize(("strangers", "joined"), [(0, 0), (5, 30), (None, 30)])
+def test_a_gateway_with_a_new_address_joins_nobody(strangers: int | None, joined: int) -> None:
+    """All who are behind it are strange that day; those who see their own patients are no near-alerts.
+
+    Where records cannot be told, nobody is cleared.
+    """
+    staff, others = ([f"{name}{i}" for i in range(n)] for name, n in (("s", 30), ("h", 100)))
+    today = sources([*own_addresses(others), *((account, "203.0.113.9") for account in staff)])
+    p_values = dict.fromkeys(staff, 0.002) | dict(zip(others, np.linspace(0.01, 1, 100), strict=True))
+    day = judged(p_values)
+    day["lone_strangers"] = [strangers if account in staff else 0 for account in day["account"]]
+    found = find_campaigns(day, today, sources(own_addresses([*others, *staff]), BEFORE))
+    assert found["account"].tolist() == sorted(staff)[:joined]
 
 
 def test_nothing_near_is_no_campaign() -> None:

@@ -140,14 +140,34 @@ FEATURES = (
         needs=("user_agent",),
     ),
     Feature(
-        "ip_fanout",
+        "unseen_ip_accounts",
         "accounts",
-        "most accounts seen today on one address that is new to this account and to everyone in the 28 days before",
+        "most accounts seen today on one address new to everyone in the 28 days before, on a network new to this one",
         "source",
-        "more",
+        "context",
         "sources",
         lambda rows: ibis.ifelse(
-            rows.is_new_ip.isnull().all(), None, rows.accounts_today.max(where=rows.is_unseen_ip).fill_null(0)
+            rows.is_new_ip.isnull().all(),
+            None,
+            rows.accounts_today.max(where=rows.is_unseen_ip & rows.is_new_network.fill_null(True)).fill_null(0),
+        ),
+        Sentence(
+            "an address nobody used before, where {value} accounts were seen today",
+            "une adresse que personne n'utilisait, où {value} comptes ont été vus aujourd'hui",
+        ),
+        needs=("ip",),
+    ),
+    Feature(
+        "ip_fanout",
+        "accounts",
+        "the same; 0 where known patients vouch for all strangers: then a gateway has got another address",
+        "source",
+        "more",
+        "day",
+        lambda row: ibis.ifelse(
+            (row.lone_strangers == 0) & (row.met_records > 0) & row.unseen_ip_accounts.notnull(),
+            0,
+            row.unseen_ip_accounts,
         ),
         Sentence(
             "an address nobody used before, shared today by {value} accounts",

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from ibis import _
@@ -146,7 +147,7 @@ def _find(
     theirs = sums.loc[sums["account"].isin(accounts), ["ip", "user_agent"]].drop_duplicates()
     if theirs.empty:
         return pd.DataFrame(columns=list(COLUMNS))
-    near = pd.DataFrame({"account": accounts, "day": day, "p_value": float("nan"), "alert": True})
+    near = pd.DataFrame({"account": accounts, "day": day, "p_value": np.nan, "lone_strangers": np.nan, "alert": True})
     today = past.hold(as_table(sums, ("account", "ip", "user_agent", "lookups", "writes")))
     return find_campaigns(near, today, _past_sources(theirs, past, day), settings=settings)
 

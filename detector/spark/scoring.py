@@ -176,7 +176,8 @@ def _add_campaigns(
     """Accounts that share rare sources, or began at one moment, alert together, though some would not alone."""
     con: SparkBackend = timeline.con
     alerted = con.session.createDataFrame(pa.Table.from_pandas(marks.loc[marks["alert"], ["account"]], _ACCOUNTS))
-    small = rows.filter(F.col("p_value") <= settings.campaigns.near)
+    asks_strangers = F.col("lone_strangers").isNull() | (F.col("lone_strangers") > 0)
+    small = rows.filter((F.col("p_value") <= settings.campaigns.near) & asks_strangers)
     at_once = (F.col("p_value") <= settings.campaigns.near_at_once).alias("at_once")
     flags = ("at_once", "alerted")
     both = small.select("account", at_once, F.lit(False).alias("alerted")).union(
