@@ -33,7 +33,18 @@ from detector.history import History, RetentionSettings, expire, sweep, transact
 from detector.history.days import add_events, append_events, settle
 from detector.history.inputs import Known, recognise
 from detector.history.manifest import is_frozen
-from detector.news import Found, News, by_content, find_days, find_replaced, record_input, unseen
+from detector.news import (
+    FROZEN,
+    Found,
+    LeftOut,
+    News,
+    by_content,
+    find_days,
+    find_replaced,
+    record_input,
+    unseen,
+    warnings_of,
+)
 from detector.reading import FileCount, Input, Progress, Reading, read
 from detector.reading.dumps import Dump, expand
 from detector.schema import REJECTS
@@ -74,15 +85,6 @@ class LearnSettings(BaseModel):
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """Events of a day that were not learned, and why."""
-
-    day: date
-    events: int
-    reason: str
-
-
-@dataclass(frozen=True)
 class Learned:
     """What a run of `learn` did.
 
@@ -92,6 +94,8 @@ class Learned:
         Days that events were added to.
     amended
         Of these, days that were closed: only their counts changed.
+    late
+        Of these, days that were closed, be they amended or rebuilt: the job judges them anew.
     refreshed
         Days whose signals were computed, since they or their past changed.
     closed
@@ -116,6 +120,7 @@ class Learned:
 
     days: tuple[date, ...] = ()
     amended: tuple[date, ...] = ()
+    late: tuple[date, ...] = ()
     refreshed: tuple[date, ...] = ()
     closed: tuple[date, ...] = ()
     expired: tuple[date, ...] = ()
@@ -226,7 +231,7 @@ def _merge(reports: Sequence[Learned]) -> Learned:
     return Learned(**merged)
 
 
-_DAYS = ("days", "amended", "refreshed", "closed", "expired")
+_DAYS = ("days", "amended", "late", "refreshed", "closed", "expired")
 
 
 @dataclass
@@ -428,6 +433,7 @@ class _Learner:
         days = sorted(found.keys() - {each.day for each in left_out})
         hashes = {each.file.path: each.file.sha256 for each in news}
         amended = [day for day in days if not self._starts_open(day)]
+        late = [day for day in days if day in self.history.days and not self.history.is_open(day)]
         before = {day: self._counted(day) for day in days if self._rebuilds(day) and day in self.history.days}
         over = self._over(days) if is_last else set()
         with transaction(self.history, con=self.con) as change:
@@ -448,9 +454,14 @@ class _Learner:
                 record_input(change, each, new)
         closed = tuple(day for day in days if day not in amended and not self.history.is_open(day))
         self.rebuilt.update(days)
-        warnings = (*_warnings(left_out, amended), *self._shrunk(before))
+        warnings = (*warnings_of(left_out, amended), *self._shrunk(before))
         return Learned(
-            days=tuple(days), amended=tuple(amended), closed=closed, left_out=tuple(left_out), warnings=warnings
+            days=tuple(days),
+            amended=tuple(amended),
+            late=tuple(late),
+            closed=closed,
+            left_out=tuple(left_out),
+            warnings=warnings,
         )
 
     def _over(self, days: list[date]) -> set[date]:
@@ -481,7 +492,7 @@ class _Learner:
         if day > tomorrow:
             return f"it lies after {tomorrow}: a clock, or the reading of times, is wrong"
         if is_frozen(self.history.manifest, day):
-            return "retention has dropped records around it, so that nothing can be compared with it any more"
+            return FROZEN
         return ""
 
     def _rebuilds(self, day: date) -> bool:
@@ -500,13 +511,3 @@ def _told(path: str, look: Callable[[Path], _T]) -> _T:
         return look(Path(path))
     except OSError as error:
         raise ReadError(f"{path}: cannot be read ({error.strerror or error})") from error
-
-
-def _warnings(left_out: list[LeftOut], amended: list[date]) -> Iterator[str]:
-    for each in left_out:
-        yield f"{each.day}: {each.events} events were not learned: {each.reason}"
-    for day in amended:
-        yield (
-            f"{day} was closed when events came for it: its counts were amended, signals that need the order of events "
-            "were not; rebuild it with `detector learn --replace` and all of its files"
-        )

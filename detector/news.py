@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,16 @@ from detector.reading import FileCount
 
 ROTATION = timedelta(minutes=1)
 """By how much the first event of a rotated log may be older than the last of the one before."""
+FROZEN = "retention has dropped records around it, so that nothing can be compared with it any more"
+"""Why events of a day are not learned whose past is gone."""
+
+
+class LeftOut(NamedTuple):
+    """Events of a day that were not learned, and why."""
+
+    day: date
+    events: int
+    reason: str
 
 
 class News(NamedTuple):
@@ -143,3 +153,15 @@ def record_input(change: Transaction, news: News, found: Found | None = None) ->
         change.manifest = change.manifest.without_inputs(frozenset((before,)))
     known = Held(bytes=news.file.size, lines=news.file.lines, days=tuple(sorted(days)), paths=paths)
     change.manifest = change.manifest.with_input(news.file.sha256, known)
+
+
+def warnings_of(left_out: Iterable[LeftOut], amended: Iterable[date]) -> Iterator[str]:
+    """What to say of events that were not learned, or whose day was closed."""
+    for each in left_out:
+        yield f"{each.day}: {each.events} events were not learned: {each.reason}"
+    for day in amended:
+        yield (
+            f"{day} was closed when events came for it: its counts were amended, signals that need the order of events "
+            "were not; `detector run` judges it anew by them, or as in time if it is rebuilt with "
+            "`detector learn --replace` and all of its files"
+        )

@@ -131,6 +131,8 @@ def _tell(report: Report, say: _Say) -> None:
         say("info", f"{counted(len(report.handed_over), 'alert')} of the ledger that nobody was told of: told now")
     for day in report.closed:
         say("info", f"{day} is over, judged as a whole, and closed")
+    for day in report.late:
+        say("info", f"{day} was closed when events came for it, or was rebuilt since: judged anew")
     if report.retrained is not None:
         used = "in use" if report.retrained.in_use else "not used"
         say("info", f"model {report.retrained.version or '-'} {used}: {report.retrained.why}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 import ibis
@@ -75,6 +75,7 @@ def add_events(
 
     An open day, or a new one, is summed up anew from all of its events, so that nothing depends on how they were cut
     into files. A closed day has no events left: the sums are added up, and signals that need the order of events stay.
+    Either way a day that was closed is late, until it is judged anew.
 
     Parameters
     ----------
@@ -92,6 +93,8 @@ def add_events(
         Nothing more will come for it: if nothing is held of it, it closes at once, and its events are never written.
     """
     entry = change.manifest.days.get(day)
+    if entry is not None and entry.state == "closed":
+        change.set_day(day, is_late=True)
     if entry is not None and entry.state == "closed" and not rebuild:
         late = aggregate(events, zone=change.manifest.zone)
         _put_sums(change, day, combine(_without_novelty(_held_sums(change, day)), late))
@@ -225,7 +228,7 @@ def settle(
 
 
 def close_days(history: History, days: Iterable[date], *, con: Backend) -> None:
-    """Close days that are over, one commit each: their events are dropped, later ones amend counts only.
+    """Close days that were judged, one commit each: their events are dropped, later ones amend counts only.
 
     Raises
     ------
@@ -236,6 +239,19 @@ def close_days(history: History, days: Iterable[date], *, con: Backend) -> None:
         for day in days:
             with transaction(history, con=con) as change:
                 change.close(day)
+                change.set_day(day, is_late=False)
+
+
+def keep_judged(history: History, day: date, *, at: datetime | None, con: Backend) -> None:
+    """Note that a late day was judged anew, and when; or, without a time, that it never will be.
+
+    Raises
+    ------
+    HistoryError
+        If another writer is at work, the disk is full, or the folder cannot be written.
+    """
+    with transaction(history, con=con) as change:
+        change.set_day(day, is_late=False, judged_at=at or change.manifest.days[day].judged_at)
 
 
 def _compute_signals(change: Transaction, day: date, *, canaries: tuple[str, ...]) -> None:

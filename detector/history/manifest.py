@@ -51,7 +51,8 @@ class Day(Entry):
 
     `inputs` are those its tables were made from. `content` identifies the sums in its tables, as they were learned:
     neither novelty nor retention nor erasure changes it. `past` identifies what its novelty was computed against; null:
-    not computed since the day changed.
+    not computed since the day changed. `is_late`: events came once it was closed, or it was rebuilt then, and the
+    job has not judged it since. `judged_at` is when the job last judged it for that; null: never.
     """
 
     state: Literal["open", "closed"]
@@ -59,6 +60,8 @@ class Day(Entry):
     tables: Mapping[str, Stored] = Field(default_factory=dict)
     inputs: tuple[str, ...] = ()
     past: str | None = None
+    is_late: bool = False
+    judged_at: AwareDatetime | None = None
 
 
 class Times(NamedTuple):

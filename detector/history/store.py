@@ -127,6 +127,11 @@ class History:
         """Days of which only the events are held so far, and no sums: those that a job adds slices to."""
         return tuple(day for day in self.days if is_pending(self.manifest.days[day]))
 
+    @property
+    def late(self) -> tuple[date, ...]:
+        """Closed days that events came for, or that were rebuilt, and that were not judged since."""
+        return tuple(day for day in self.days if self.manifest.days[day].is_late and not self.is_open(day))
+
     def require_fresh(self, first: date, last: date) -> None:
         """Refuse days whose novelty is out of date.
 

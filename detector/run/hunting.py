@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -24,7 +25,7 @@ from detector.run.judging import open_events
 from detector.run.lock import only_run
 from detector.run.lost import find_model
 from detector.schema import ACCOUNT_SOURCES
-from detector.scoring import score_days
+from detector.scoring import Scored, score_days
 from detector.settings import Settings
 from detector.timeline import Timeline
 from detector.workspace import Workspace, workspace
@@ -127,9 +128,7 @@ class _Hunt:
             after = timedelta(seconds=self.place.settings.run.close_after_s)
             end = day_start(day + timedelta(days=1), zone=self.place.zone)
             return "" if self.now >= end + after else GOES_ON
-        if is_expired(self.history.manifest, day, ACCOUNT_DAYS.name):
-            return EXPIRED
-        return STALE if day in self.history.stale else ""
+        return unfit_closed(self.history, day)
 
     def _is_empty(self, timeline: Timeline, day: date, *, why: str) -> bool:
         return not why and self.history.is_open(day) and day not in timeline.input_days
@@ -147,19 +146,15 @@ class _Hunt:
         return self.place.timeline(self.history, events=events, model=model)
 
     def _judge(self, timeline: Timeline, model: Model, days: Sequence[date]) -> Recorded:
-        settings = self.place.settings
-        found = score_days(timeline, model, days=days, settings=settings.score)
+        found = score_days(timeline, model, days=days, settings=self.place.settings.score)
         fired = found.fired
         if self.listed is not None:
             used = self._users(timeline, days, self.listed)
             found = found._replace(scores=with_checks(found.scores, used))
             fired = pd.concat([each for each in (fired, used) if len(each)] or [fired], ignore_index=True)
-        scores = excuse(found.scores, levels=self.ledger.excused(), robots=self.ledger.robots())
-        evidence = [self._evidence(timeline, day, scores) for day in timeline.input_days if day in days]
-        alerts = build_alerts(scores, fired, pd.concat(evidence) if evidence else pd.DataFrame())
-        early = found.early[pd.to_datetime(found.early["day"]).dt.date.isin(timeline.input_days)]
-        receivers = [Receiver(each.name, each.severity) for each in settings.notify.receivers]
-        return self.ledger.record(to_rows(alerts, scores, early), at=self.now, receivers=receivers)
+        rows = rows_of_days(found._replace(fired=fired), timeline, self.ledger, days=days)
+        receivers = [Receiver(each.name, each.severity) for each in self.place.settings.notify.receivers]
+        return self.ledger.record(rows, at=self.now, receivers=receivers)
 
     def _users(self, timeline: Timeline, days: Sequence[date], listed: AddressList) -> pd.DataFrame:
         """Who used an address of the list."""
@@ -170,9 +165,26 @@ class _Hunt:
         found = [find_users(each, listed) for each in tables]
         return pd.concat([each for each in found if len(each)] or found[:1], ignore_index=True)
 
-    def _evidence(self, timeline: Timeline, day: date, scores: pd.DataFrame) -> pd.DataFrame:
-        events = timeline.events_of(day)
-        told = scores[scores["alert"] & (pd.to_datetime(scores["day"]).dt.date == day)]
-        if events is None or told.empty:
-            return pd.DataFrame()
-        return find_evidence(events, told["account"].tolist()).assign(day=day)
+
+def unfit_closed(history: History, day: date) -> str:
+    """Why a closed day cannot be judged anew; empty: it can."""
+    if is_expired(history.manifest, day, ACCOUNT_DAYS.name):
+        return EXPIRED
+    return STALE if day in history.stale else ""
+
+
+def rows_of_days(found: Scored, timeline: Timeline, ledger: Ledger, *, days: Sequence[date]) -> list[dict[str, Any]]:
+    """What was found on days that are over, as rows for the ledger; of closed ones without evidence and minutes."""
+    scores = excuse(found.scores, levels=ledger.excused(), robots=ledger.robots())
+    evidence = [_evidence(timeline, day, scores) for day in timeline.input_days if day in days]
+    alerts = build_alerts(scores, found.fired, pd.concat(evidence) if evidence else pd.DataFrame())
+    early = found.early[pd.to_datetime(found.early["day"]).dt.date.isin(timeline.input_days)]
+    return to_rows(alerts, scores, early)
+
+
+def _evidence(timeline: Timeline, day: date, scores: pd.DataFrame) -> pd.DataFrame:
+    events = timeline.events_of(day)
+    told = scores[scores["alert"] & (pd.to_datetime(scores["day"]).dt.date == day)]
+    if events is None or told.empty:
+        return pd.DataFrame()
+    return find_evidence(events, told["account"].tolist()).assign(day=day)

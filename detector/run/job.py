@@ -9,16 +9,18 @@ from typing import Any
 from detector.clock import day_start
 from detector.errors import DetectorError, RunError
 from detector.history import History, record_action
-from detector.history.days import close_days
+from detector.history.days import close_days, keep_judged
 from detector.learning import Learned, learn
 from detector.ledger import Ledger, Receiver, Recorded
 from detector.ledger.outbox import hand_over
 from detector.ledger.runs import begin_run, drop_runs, end_run, last_run, note_run
 from detector.model.kept import Model
+from detector.news import FROZEN
 from detector.notify import deliver
 from detector.reading.dumps import is_present
 from detector.run.checking import check_settings
 from detector.run.judging import Judge
+from detector.run.late import find_late, judge_late, say_late
 from detector.run.lock import only_run
 from detector.run.lost import find_model
 from detector.run.metrics import write_metrics
@@ -134,6 +136,7 @@ class _Run:
         judge = Judge(self.place, self.history, self.ledger, model)
         for day in self._open_days():
             self._judge(judge, day)
+        self._judge_late(model)
         self._watch()
         self.report.retrained = retrain(self.place, self.history, now=self.now, tell=self.tell)
         drop_runs(self.ledger, before=self.now - RUNS_KEPT)
@@ -204,6 +207,19 @@ class _Run:
         close_days(self.history, [day], con=self.place.con)
         judge.forget_day(day)
         self.report.closed = (*self.report.closed, day)
+
+    def _judge_late(self, model: Model) -> None:
+        """Closed days that were added to or rebuilt; killed in between, the next run finds the same to do."""
+        late = find_late(self.history, now=self.now, zone=self.place.zone)
+        lost = [each for each in self.report.learned.left_out if each.reason == FROZEN]
+        self._record_faults(say_late(late, lost, cold=model.cold))
+        for day in late.due:
+            self.tell(f"judging {day} anew")
+            self._record(judge_late(self.place, self.history, self.ledger, model, day))
+            keep_judged(self.history, day, at=self.now, con=self.place.con)
+            self.report.late = (*self.report.late, day)
+        for day in late.unfit:
+            keep_judged(self.history, day, at=None, con=self.place.con)
 
     def _is_over(self, day: date) -> bool:
         end = day_start(day + timedelta(days=1), zone=self.place.zone)

@@ -25,6 +25,8 @@ class Report:
         Alerts in the ledger that nobody was told of before, as when `detector score` recorded them.
     judged, closed
         Days that were judged within, and days that were judged as a whole and closed.
+    late
+        Closed days that were judged anew, since events came for them or they were rebuilt.
     model
         Version of the trained model that it judged with; None: the shipped one.
     retrained
@@ -43,6 +45,7 @@ class Report:
     handed_over: tuple[str, ...] = ()
     judged: tuple[date, ...] = ()
     closed: tuple[date, ...] = ()
+    late: tuple[date, ...] = ()
     model: str | None = None
     retrained: Retrained | None = None
     notices: tuple[str, ...] = ()
