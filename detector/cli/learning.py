@@ -58,11 +58,18 @@ def learn(
 
 
 def _tell_learned(learned: Learned) -> None:
+    from detector.output.table import say_days
+
     events = sum(file.events for file in learned.files)
     first, last = (learned.days[0], learned.days[-1]) if learned.days else (None, None)
     days = "1 day" if first and first == last else f"{len(learned.days)} days"
     span = f": {first} to {last}" if first != last else f": {first}" if first else ""
     typer.echo(f"learned {events:,} events of {days}{span}")
+    if learned.late:
+        typer.echo(
+            f"changed since they were closed: {say_days(learned.late)}; the next `detector run` judges those of the "
+            f"last week anew, and `detector run --since {learned.late[0]}` all of them"
+        )
     if learned.skipped:
         typer.echo(f"skipped {len(learned.skipped)} dumps that were held already")
     if learned.rejects.num_rows:

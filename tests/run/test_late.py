@@ -7,7 +7,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from detector.cli import app
 from detector.history import History
 from detector.ledger import open_ledger
 from detector.ledger.store import EXTRACTION, OPERATOR
@@ -31,6 +33,7 @@ from tests.run.test_killed import past
 __all__ = ["past"]
 WEDNESDAY = TUESDAY + timedelta(days=1)
 RECEIVER = '[[notify.receivers]]\nname = "siem"\nkind = "jsonl"\npath = "told.jsonl"\nseverity = "high"\n'
+MORNING = datetime.combine(WEDNESDAY, time(9), UTC)
 
 
 def closed_halfway(folder: Path, *, extra: str = "") -> tuple[Settings, datetime]:
@@ -123,6 +126,22 @@ def test_a_day_too_long_ago_is_told_of_once_and_left_to_a_hunt(tmp_path: Path) -
     assert extractions(settings) == []
     (text,) = told_to_operators(settings)
     assert "judged by nobody (more than 7 days ago); `detector run --since 2026-03-03`" in text
+
+
+def test_a_corrected_file_of_a_closed_day_is_judged_by_the_next_run(tmp_path: Path) -> None:
+    """`learn --replace` says that it will be, and nothing is raised before."""
+    settings = configure(tmp_path)
+    incoming = tmp_path / "incoming"
+    for day in (START, TUESDAY, WEDNESDAY):
+        write_slice(incoming, datetime.combine(day, time(23, 55), UTC), usual_lines(day, accounts=2))
+    assert run_once(settings, now=MORNING + timedelta(hours=15)).closed == (START, TUESDAY)
+    path = write_slice(incoming, datetime.combine(TUESDAY, time(23, 55), UTC), lines_of(TUESDAY, accounts=2))
+    command = ["learn", str(path), "--replace", "--config", str(tmp_path / "detector.toml")]
+    result = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert "changed since they were closed: 2026-03-03; the next `detector run`" in result.output
+    assert extractions(settings) == []
+    report = run_once(settings, now=MORNING + timedelta(hours=16))
+    assert (report.late, extractions(settings)) == ((TUESDAY,), [("a1", TUESDAY)])
 
 
 def test_a_theft_in_late_events_is_found_by_the_model(tmp_path: Path, past: Path) -> None:
