@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -136,7 +136,7 @@ def learn(
         held = _required(place.history(create=not is_anew, inputs=None if is_anew else inputs))
         if is_anew and needs_key:
             held.require_key(key_id(place.loaded_key.key))
-        return learn_inputs(
+        learned = learn_inputs(
             inputs,
             history=held,
             con=place.con,
@@ -146,6 +146,8 @@ def learn(
             settings=chosen.learn.model_copy(update={"canaries": place.canaries}),
             progress=_of_reading(progress),
         )
+        notice = place.loaded_key.notice if needs_key else None
+        return replace(learned, warnings=(notice, *learned.warnings)) if notice else learned
 
 
 def train(

@@ -161,8 +161,12 @@ def test_what_was_learned_is_told(dump: Path, days: int, told: str, monkeypatch:
     dumps = [path.name for path in sorted(dump.parent.glob("*.csv"))]
     monkeypatch.chdir(dump.parent)
     arguments = ["learn", *dumps, "--mapping", "mapping.toml", "--history", "history", "--complete"]
-    assert told in CliRunner().invoke(app, arguments).stdout
-    assert "learned 0 events of 0 days\n" in CliRunner().invoke(app, arguments).stdout
+    first = CliRunner().invoke(app, arguments)
+    assert told in first.stdout
+    assert "a key was made: history.key; keep a copy elsewhere" in first.stderr
+    again = CliRunner().invoke(app, arguments)
+    assert "learned 0 events of 0 days\n" in again.stdout
+    assert "key was made" not in again.stderr
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -119,6 +119,6 @@ def _beside(history_dir: Path) -> LoadedKey:
         file.write(made.hex() + "\n")
     return LoadedKey(
         made,
-        f"a key was made: {path}; keep it elsewhere (--key-file), since who holds it and the history "
-        "can find out whose records were looked up",
+        f"a key was made: {path}; keep a copy elsewhere, since without it the tokens of all records change, and away "
+        "from the history's backup, since who holds both can find out whose records were looked up",
     )
