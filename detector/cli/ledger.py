@@ -142,7 +142,11 @@ def robots(
     from detector.output.terminal import terminal
 
     settings = _settings(history, config)
-    held, now, author = _open(settings), datetime.now(UTC), by or getpass.getuser()
+    held, now, author = (
+        _open(settings, create=None not in (account, ceiling, until, note)),
+        datetime.now(UTC),
+        by or getpass.getuser(),
+    )
     today = now.astimezone(ZoneInfo(settings.portal.zone)).date()
     if account is None:
         terminal().print(render_robots(held.robots(), today=today))
@@ -220,16 +224,37 @@ def _settings(history: Path | None, config: Path | None) -> Settings:
     return load_settings(config, over=changes(history=history))
 
 
-def _open(settings: Settings) -> Ledger:
+def _open(settings: Settings, *, create: bool = False) -> Ledger:
+    """The ledger; before the first run it can be made, with the history, where the settings say what will be read."""
     from detector.workspace import ledger_of
 
-    found = ledger_of(settings, env=os.environ)
+    folder, found = settings.history.folder, ledger_of(settings, env=os.environ)
+    if found is None and create and folder is not None:
+        if settings.input and _history(settings) is None:
+            _make_history(settings)
+        found = ledger_of(settings, env=os.environ, create=_history(settings) is not None)
+    if found is None and folder is not None:
+        raise ConfigError(
+            f"no run yet: {folder} holds no ledger, and so no alert; `detector run --once` makes one, and so does "
+            "`detector score --history DIR`. Before that, `detector robots ACCOUNT` does with --config, whose "
+            "[[input]] says what will be read"
+        )
     if found is None:
         raise ConfigError(
             "no ledger: name the history whose alerts it holds (--history DIR, or [history] folder), or [ledger] url; "
             "`detector score --history DIR` and `detector run` make one"
         )
     return found
+
+
+def _make_history(settings: Settings) -> None:
+    from detector.workspace import workspace
+
+    with workspace(settings) as place:
+        place.history(create=True, inputs=settings.input)
+        typer.echo(f"no run yet: the history {settings.history.folder} was made", err=True)
+        if notice := place.loaded_key.notice:
+            typer.echo(f"warning: {notice}", err=True)
 
 
 def _history(settings: Settings) -> History | None:

@@ -145,12 +145,13 @@ WARNINGS: tuple[tuple[str, str], ...] = (
     ),
     (
         (
-            "a key was made: {}; keep it elsewhere (--key-file), since who holds it and the history can find out whose "
-            "records were looked up"
+            "a key was made: {}; keep a copy elsewhere, since without it the tokens of all records change, and away "
+            "from the history's backup, since who holds both can find out whose records were looked up"
         ),
         (
-            "une clé a été créée : {} ; la garder ailleurs (--key-file), car qui la détient avec l'historique peut "
-            "savoir quels dossiers ont été consultés"
+            "une clé a été créée : {} ; en garder une copie ailleurs, car sans elle les jetons de tous les dossiers "
+            "changent, et loin de la sauvegarde de l'historique, car qui détient les deux peut savoir quels dossiers "
+            "ont été consultés"
         ),
     ),
     ("{} of {} lines are rejects ({})", "{} lignes sur {} sont rejetées ({})"),

@@ -15,8 +15,10 @@ from detector.errors import ConfigError, LedgerError
 from detector.history import History, subject_of
 from detector.ledger import Receiver, Robot, open_ledger
 from detector.reading import key_path
+from detector.run import run_once
 from detector.run.lock import only_run
 from tests.ledger.made import NOON, row
+from tests.run.portal import configure
 
 KEY = bytes(range(32))
 
@@ -167,5 +169,27 @@ def test_what_is_made_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 def test_without_a_ledger_the_next_step_is_told(tmp_path: Path) -> None:
     """No ledger is no empty ledger."""
-    with pytest.raises(ConfigError, match=r"no ledger: .*detector score --history DIR"):
-        run(tmp_path, "alerts")
+    for verb in (
+        ["alerts"],
+        ["robots"],
+        ["robots", "probe", "--ceiling", "5", "--until", "2099-01-01", "--note", "it"],
+    ):
+        with pytest.raises(ConfigError, match=r"no run yet: .*detector score --history DIR"):
+            run(tmp_path, *verb)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ConfigError, match="no ledger: name the history"):
+        CliRunner().invoke(app, ["alerts"], catch_exceptions=False)
+
+
+def test_a_robot_is_excused_before_the_first_run(tmp_path: Path) -> None:
+    """The history and its log are made as the run would make them, which then goes on with them."""
+    settings = configure(tmp_path)
+    config = ["--config", str(tmp_path / "detector.toml")]
+    added = ["robots", "a1", "--ceiling", "500", "--until", "2099-01-01", "--note", "monitoring"]
+    result = CliRunner().invoke(app, [*added, *config], catch_exceptions=False)
+    assert "excused up to 500 look-ups" in result.stdout
+    assert "no run yet: the history" in result.stderr
+    (line,) = (tmp_path / "history" / "actions.jsonl").read_text().splitlines()
+    assert json.loads(line)["verb"] == "robot"
+    run_once(settings, now=NOON)
+    assert [each.account for each in open_ledger(history=tmp_path / "history").robots()] == ["a1"]

@@ -8,6 +8,7 @@ import pytest
 
 from detector.errors import ConfigError
 from detector.reading import key_id, load_key
+from detector.report.french import told
 
 
 def test_key_file_comes_before_the_environment(tmp_path: Path) -> None:
@@ -30,6 +31,7 @@ def test_a_key_is_made_beside_the_history_once(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     assert made.notice is not None
     assert str(path) in made.notice
+    assert "une clé a été créée" in told(made.notice, "fr")
     assert load_key(None, env={}, history_dir=history) == (made.key, None)
     assert not history.exists()
 
