@@ -142,11 +142,8 @@ def robots(
     from detector.output.terminal import terminal
 
     settings = _settings(history, config)
-    held, now, author = (
-        _open(settings, create=None not in (account, ceiling, until, note)),
-        datetime.now(UTC),
-        by or getpass.getuser(),
-    )
+    held = _open(settings, create=None not in (account, ceiling, until, note))
+    now, author = datetime.now(UTC), by or getpass.getuser()
     today = now.astimezone(ZoneInfo(settings.portal.zone)).date()
     if account is None:
         terminal().print(render_robots(held.robots(), today=today))
