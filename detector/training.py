@@ -37,7 +37,7 @@ class TrainSettings(BaseModel):
     """Days that must come before a day of training: with fewer, nearly every record is new to its account."""
     min_rows: int = Field(default=200, ge=2)
     """Account-days without which no model is fitted: a tail of one in a hundred would rest on a single one."""
-    set_aside_factor: float = Field(default=0.1, gt=0)
+    set_aside_factor: float = Field(default=0.01, gt=0)
     """An account-day so strange that fewer than this many are expected in the whole training set is set aside."""
     newcomer_days: int = Field(default=NEWCOMER_DAYS, ge=1)
     """An account with fewer active days in the 28 before is a newcomer."""
