@@ -66,9 +66,9 @@ def test_by_the_day_all_is_gone_of_an_attack_of_one_day() -> None:
 
 
 def test_by_the_minute_what_came_before_the_alert_is_gone() -> None:
-    """An alert at 9:02, which is known at 9:03: the records of 9:00 to 9:03 are gone, and no other."""
+    """An alert of the minute that ends at 9:03: the records of 9:00 to 9:03 are gone, and no other."""
     found = follow_victims(
-        attack("caught"), scored=scored(early_at="2026-03-03 09:02"), zone="Europe/Paris", scenario="night"
+        attack("caught"), scored=scored(early_at="2026-03-03 09:03"), zone="Europe/Paris", scenario="night"
     ).iloc[0]
     assert (found["gone_by_day"], found["gone_by_minute"], found["signal"]) == (9, 4, "foreign_records")
     assert found["hours_by_minute"] == pytest.approx(3 / 60)
