@@ -38,7 +38,7 @@ from detector.joins import attach, to_frame
 from detector.prepared import hold
 from detector.schema import ACCOUNT_HOURS, ACCOUNT_RECORDS, ACCOUNT_SOURCES, Table
 
-__all__ = ["ACCOUNT_DAY", "FACTS", "RESETS", "WRITES", "Aggregates", "aggregate", "combine", "sum_up"]
+__all__ = ["ACCOUNT_DAY", "FACTS", "RESETS", "WRITES", "Aggregates", "aggregate", "combine", "hold_touches", "sum_up"]
 
 FACTS = ("record_sex", "record_decade", "record_department", "record_key_ok")
 
@@ -75,6 +75,20 @@ def hold_sums(events: ir.Table, coded: Coded) -> Aggregates:
     return Aggregates(
         found.sources.select(*ACCOUNT_SOURCES.names),
         hold(_all, found.records.select(*ACCOUNT_RECORDS.names)),
+        hold(_all, found.hours.select(*ACCOUNT_HOURS.names)),
+    )
+
+
+def hold_touches(events: ir.Table, coded: Coded) -> Aggregates:
+    """The same for whoever sorts records by their key anyway: of `records` one row per event, which is not held.
+
+    Rows of one key are added up by `detector.adding`, as they come in that order.
+    """
+    found = sum_up(events, coded)
+    touches = _touches(events, changes=coded.changes, facts=_present(events, FACTS))
+    return Aggregates(
+        found.sources.select(*ACCOUNT_SOURCES.names),
+        _with_absent(touches, events).select(*ACCOUNT_RECORDS.names),
         hold(_all, found.hours.select(*ACCOUNT_HOURS.names)),
     )
 
@@ -126,24 +140,8 @@ def _sources(groups: ir.Table) -> ir.Table:
 
 def _records(events: ir.Table, *, changes: ClockChanges, salt: int, facts: tuple[str, ...]) -> ir.Table:
     """Told apart by 64 bits of their hash: two records of an account-day with 10,000 have the same once in 10^11."""
-    named = named_events(events, changes=changes).filter(
-        lambda rows: has_record(rows) & rows.action.isin(("lookup", *WRITES))
-    )
-    rows = named.select(
-        "record",
-        *ACCOUNT_DAY,
-        "misses",
-        "writes",
-        *facts,
-        place=place_of(named, salt=salt),
-        code=record_code(named),
-        first_source=source_number(named),
-        lookups=is_shown(named).cast("int8"),
-        typed_lookups=typed_lookups(named),
-        n_records=n_shown(named),
-        first_at=named.timestamp,
-        last_at=named.timestamp,
-    )
+    touches = _touches(events, changes=changes, facts=facts)
+    rows = touches.mutate(place=place_of(touches, salt=salt))
     summed = sum_by_sorting(
         rows,
         "code",
@@ -153,8 +151,33 @@ def _records(events: ir.Table, *, changes: ClockChanges, salt: int, facts: tuple
         most=("last_at", *facts),
         first=("first_source",),
     )
-    absent = {fact: ibis.null(events[fact].type()) for fact in FACTS if fact not in facts}
-    return summed.mutate(**absent).select(*ACCOUNT_RECORDS.names, "place")
+    return _with_absent(summed, events).select(*ACCOUNT_RECORDS.names, "place")
+
+
+def _touches(events: ir.Table, *, changes: ClockChanges, facts: tuple[str, ...]) -> ir.Table:
+    """One row per event on a record, as if it were the only one of its account-record, and the record's number."""
+    named = named_events(events, changes=changes).filter(
+        lambda rows: has_record(rows) & rows.action.isin(("lookup", *WRITES))
+    )
+    return named.select(
+        "record",
+        *ACCOUNT_DAY,
+        "misses",
+        "writes",
+        *facts,
+        code=record_code(named),
+        first_source=source_number(named),
+        lookups=is_shown(named).cast("int8"),
+        typed_lookups=typed_lookups(named),
+        n_records=n_shown(named),
+        first_at=named.timestamp,
+        last_at=named.timestamp,
+    )
+
+
+def _with_absent(records: ir.Table, events: ir.Table) -> ir.Table:
+    """With the facts that no event tells."""
+    return records.mutate(**{name: ibis.null(events[name].type()) for name in FACTS if name not in records.columns})
 
 
 def _name_hours(hours: ir.Table, places: ir.Table, told: ir.Table | None = None) -> ir.Table:
@@ -181,8 +204,9 @@ def _tellings(events: ir.Table, *, changes: ClockChanges, salt: int) -> ir.Table
     return rows.group_by(["place", "hour"]).aggregate(**{name: _[name].max() for name in TELLING})
 
 
-_LEAST = ("first_at",)
-_MOST = ("last_at", "busiest_minute", "profession", "organisation", *FACTS)
+LEAST = ("first_at",)
+MOST = ("last_at", "busiest_minute", "profession", "organisation", *FACTS)
+"""Columns of sums of which the least or the largest counts; others are added."""
 
 
 def _add(table: Table, first: ir.Table, second: ir.Table) -> ir.Table:
@@ -196,6 +220,6 @@ def _added(name: str) -> ibis.Deferred:
     column = _[name]
     if name == "first_source":
         return earliest("first_at", name)
-    if name in _LEAST:
+    if name in LEAST:
         return column.min()
-    return column.max() if name in _MOST else column.sum()
+    return column.max() if name in MOST else column.sum()

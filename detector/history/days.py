@@ -11,7 +11,8 @@ import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
 from detector.account_days import ACCOUNT_DAYS, build_account_days
-from detector.aggregates import ACCOUNT_DAY, Aggregates, aggregate, combine
+from detector.aggregates import ACCOUNT_DAY, Aggregates, aggregate, combine, hold_touches
+from detector.coded import code_events
 from detector.history.manifest import (
     EVENTS_ONLY,
     Stored,
@@ -28,7 +29,7 @@ from detector.history.tokens import keep_tokens
 from detector.history.touched import keep_touched, touched
 from detector.history.transactions import Transaction, transaction
 from detector.novelty import PAST_DAYS, Past
-from detector.order import ORDER_COLUMNS, aggregate_in_order
+from detector.order import ORDER_COLUMNS, order_of
 
 _SUMS = {"sources": "account_sources", "records": "account_records", "hours": "account_hours"}
 """Aggregates and the tables that hold them."""
@@ -130,8 +131,9 @@ def append_events(change: Transaction, day: date, events: ir.Table, *, inputs: I
 
 def _put_all(change: Transaction, day: date, events: ir.Table) -> None:
     """The sums of all events of a day, and the signals that need their order, which no later step can find again."""
-    sums, order = aggregate_in_order(events, zone=change.manifest.zone)
-    _put_sums(change, day, sums)
+    coded = code_events(events, zone=change.manifest.zone)
+    order = order_of(coded).select(*ACCOUNT_DAY, *ORDER_COLUMNS)
+    _put_sums(change, day, hold_touches(events, coded))
     unknown = {c.name: ibis.null(ibis.dtype(c.type)) for c in ACCOUNT_DAYS.columns if c.name not in order.columns}
     rows = order.mutate(**unknown | {"past_days": ibis.literal(0, "int32")})
     change.put(day, ACCOUNT_DAYS.name, rows)

@@ -16,6 +16,7 @@ from ibis.expr.datatypes import DataType
 
 from detector.account_days import ACCOUNT_DAYS
 from detector.errors import SchemaError
+from detector.history.adding import add_up
 from detector.schema import ACCOUNT_HOURS, ACCOUNT_RECORDS, ACCOUNT_SOURCES, EVENTS, Column, Table
 
 OPEN_EVENTS = Table(
@@ -32,6 +33,10 @@ _FOLDERS = {OPEN_EVENTS.name: "open"}
 _ROW_GROUP_ROWS = 122_880
 """DuckDB's usual row group: enough for its threads to share a day, small enough to skip."""
 _BATCH_ROWS = 61_440
+_SELDOM_TWICE = ("record",)
+_TIMES = ("timestamp", "first_at", "last_at")
+_INSTANTS = "DELTA_BINARY_PACKED"
+"""Columns whose values hardly ever occur twice get no dictionary: to begin one takes longer, and more room."""
 _QUERIES = 32
 """Queries whose SQL is remembered: a few tables, each with and without a clock change."""
 
@@ -49,7 +54,7 @@ def write_rows(
     Parameters
     ----------
     rows
-        Rows of `table`; other columns are left out.
+        Rows of `table`; other columns are left out. Account-records that share a key are added up.
     path
         Where to; an existing file is overwritten.
     encodings
@@ -64,15 +69,22 @@ def write_rows(
     if missing:
         raise SchemaError(f"table {table.name} ({table.grain}): missing columns {', '.join(missing)}")
     typed = rows.select(**{column.name: _as_stored(rows[column.name], column) for column in table.columns})
-    count, special = 0, dict(encodings or {})
-    words = [name for name in table.names if name not in special]
+    count, special = 0, {column.name: _INSTANTS for column in table.columns if column.name in _TIMES} | (encodings or {})
+    words = [name for name in table.names if name not in special and name not in _SELDOM_TWICE]
     with pq.ParquetWriter(
         path, table.arrow, compression="zstd", use_dictionary=words, column_encoding=special or None
     ) as writer:
-        for group in _row_groups(_sorted_batches(typed, table, con)):
+        for group in _row_groups(_sorted_rows(typed, table, con)):
             writer.write_table(_checked(group, table), row_group_size=_ROW_GROUP_ROWS)
             count += group.num_rows
     return count
+
+
+def _sorted_rows(rows: ir.Table, table: Table, con: Backend) -> Iterator[pa.Table]:
+    batches = _sorted_batches(rows, table, con)
+    if table is ACCOUNT_RECORDS:
+        return add_up(batches, table)
+    return (pa.Table.from_batches([batch]) for batch in batches)
 
 
 def _sorted_batches(rows: ir.Table, table: Table, con: Backend) -> Iterator[pa.RecordBatch]:
@@ -81,8 +93,8 @@ def _sorted_batches(rows: ir.Table, table: Table, con: Backend) -> Iterator[pa.R
     DuckDB's own Parquet writer is not used: its bytes depend on how a query was planned. Ibis' batches are not, since
     on DuckDB 2 they fail.
     """
-    # The key first, for order and for reading; then the rest, so that a table without a key has one order too.
-    order = ", ".join(f'"{name}"' for name in dict.fromkeys((*table.key, *table.names)))
+    # No two rows share a key, or they are added up; a table without one is sorted by all there is, to have one order.
+    order = ", ".join(f'"{name}"' for name in table.key or table.names)
     con._run_pre_execute_hooks(rows)  # noqa: SLF001 - registers tables in memory, as all that Ibis runs itself does
     query = f"SELECT * FROM ({_written(con, rows.op())}) ORDER BY {order}"  # noqa: S608 - names are the schema's
     with con.con.sql(query).to_arrow_reader(_BATCH_ROWS) as batches:
@@ -95,14 +107,13 @@ def _written(con: Backend, rows: ops.Relation) -> str:
     return str(con.compile(rows.to_expr()))
 
 
-def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Batches cut anew, so that row groups do not depend on how a query was run."""
-    first = next(batches, None)
-    if first is None:
+def _row_groups(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Parts cut anew, so that row groups do not depend on how a query was run."""
+    rest = next(parts, None)
+    if rest is None:
         return
-    rest = pa.Table.from_batches([first])
-    for batch in batches:
-        rest = pa.concat_tables([rest, pa.Table.from_batches([batch])])
+    for part in parts:
+        rest = pa.concat_tables([rest, part])
         while rest.num_rows > _ROW_GROUP_ROWS:
             yield rest.slice(0, _ROW_GROUP_ROWS).combine_chunks()
             rest = rest.slice(_ROW_GROUP_ROWS)
