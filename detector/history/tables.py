@@ -69,7 +69,8 @@ def write_rows(
     if missing:
         raise SchemaError(f"table {table.name} ({table.grain}): missing columns {', '.join(missing)}")
     typed = rows.select(**{column.name: _as_stored(rows[column.name], column) for column in table.columns})
-    count, special = 0, {column.name: _INSTANTS for column in table.columns if column.name in _TIMES} | (encodings or {})
+    instants = {column.name: _INSTANTS for column in table.columns if column.name in _TIMES}
+    count, special = 0, instants | dict(encodings or {})
     words = [name for name in table.names if name not in special and name not in _SELDOM_TWICE]
     with pq.ParquetWriter(
         path, table.arrow, compression="zstd", use_dictionary=words, column_encoding=special or None
