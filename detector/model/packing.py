@@ -1,4 +1,4 @@
-"""The estimator as bytes and back, with skops: no pickle, and nothing but the types that an estimator is made of."""
+"""The estimator as bytes and back, as skops writes it: no pickle, and nothing but the types of an estimator."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from detector.errors import ModelError
 from detector.model.forest import ExtractionForest
 from detector.model.soundness import faults
+from detector.model.tails import Tails
+from detector.model.trees import Trees
 
 SCHEMA = "schema.json"
 MAX_BYTES = 1 << 28
 """A quarter of a gigabyte unpacked: a thousand times a usual model, and no threat to a small machine."""
 
-_OWN_TYPES = ["detector.model.forest.ExtractionForest", "detector.model.tails.Tails", "detector.model.trees.Trees"]
+_OWN_TYPES = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in (ExtractionForest, Tails, Trees)}
 _NODES = frozenset(
     {
         *(("ObjectNode", name) for name in _OWN_TYPES),
@@ -65,21 +69,40 @@ def unpack(content: bytes) -> ExtractionForest:
     ValueError
         If these bytes are anything else: not a zip file, other members or types, arrays that do not fit together.
     """
-    # Imported where it is used: it asks every library for every type, which takes a second.
-    import skops.io
-
     with _opened(content) as packed:
         _refuse_members(packed)
-        _refuse_types(packed)
-    try:
-        estimator = skops.io.loads(content, trusted=_OWN_TYPES)
-    # Whatever a made-up file has the parser stumble over, it is a file that cannot be read.
-    except Exception as error:
-        raise ValueError(f"skops cannot read it ({type(error).__name__}: {error})") from error
+        schema = _refuse_types(packed)
+        try:
+            estimator = _built(schema, packed)
+        # Whatever a made-up file has the parser stumble over, it is a file that cannot be read.
+        except Exception as error:
+            raise ValueError(f"it cannot be put together ({type(error).__name__}: {error})") from error
     found = faults(estimator)
     if found:
         raise ValueError("; ".join(found))
     return estimator  # type: ignore[no-any-return]
+
+
+def _built(node: dict[str, Any], packed: zipfile.ZipFile) -> Any:
+    """What a node of skops' schema describes, whose type is one of `_NODES`.
+
+    As skops puts it together, whose import takes a second, since it asks every library for every type.
+    """
+    loader, content = node["__loader__"], node.get("content")
+    if loader == "NdArrayNode":
+        return np.load(io.BytesIO(packed.read(node["file"])), allow_pickle=False)
+    if loader == "ListNode":
+        return [_built(each, packed) for each in content]  # type: ignore[union-attr]
+    if loader == "DictNode":
+        return {name: _built(each, packed) for name, each in content.items()}  # type: ignore[union-attr]
+    if loader == "ObjectNode":
+        kind = _OWN_TYPES[f"{node['__module__']}.{node['__class__']}"]
+        made = kind.__new__(kind)
+        vars(made).update(_built(content, packed))  # type: ignore[arg-type]
+        return made
+    if loader == "JsonNode":
+        return json.loads(content)  # type: ignore[arg-type]
+    raise ValueError(f"a {loader} where a value should be")
 
 
 def _name_in_order(state: Any) -> Iterator[tuple[str, str]]:
@@ -121,12 +144,15 @@ def _refuse_members(packed: zipfile.ZipFile) -> None:
         raise ValueError(f"{size} bytes unpacked, at most {MAX_BYTES} are read")
 
 
-def _refuse_types(packed: zipfile.ZipFile) -> None:
+def _refuse_types(packed: zipfile.ZipFile) -> dict[str, Any]:
+    """The schema, every node of which is of a type that a model has."""
     try:
-        nodes = list(_nodes(json.loads(packed.read(SCHEMA))))
+        schema = json.loads(packed.read(SCHEMA))
+        nodes = list(_nodes(schema))
     except (ValueError, RecursionError, zipfile.BadZipFile) as error:
         raise ValueError(f"{SCHEMA} in it cannot be read ({error})") from error
     for node in nodes:
         kind = (node.get("__loader__"), f"{node.get('__module__')}.{node.get('__class__')}")
         if kind not in _NODES:
             raise ValueError(f"an object of type {kind[1]} ({kind[0]}), which no model has")
+    return schema  # type: ignore[no-any-return]
