@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import IsolationForest
 
 from detector.model.tails import Floats, Matrix
 
@@ -51,6 +50,9 @@ def grow_trees(X: Matrix, *, max_samples: int, **settings: Any) -> Trees:
 
     A sparse matrix, by columns, gives the same trees as a dense one.
     """
+    # Imported where trees are grown: whoever only follows them starts half a second sooner.
+    from sklearn.ensemble import IsolationForest
+
     samples = min(max_samples, X.shape[0])
     grown = [each.tree_ for each in IsolationForest(max_samples=samples, **settings).fit(X).estimators_]
     sizes = np.array([tree.node_count for tree in grown])
