@@ -13,10 +13,10 @@ from detector.history.days import close_days, keep_judged
 from detector.learning import Learned, learn
 from detector.ledger import Ledger, Receiver, Recorded
 from detector.ledger.outbox import hand_over
-from detector.ledger.runs import begin_run, drop_runs, end_run, last_run, note_run
+from detector.ledger.runs import Run, begin_run, drop_runs, end_run, last_run, list_runs, note_run
 from detector.model.kept import Model
 from detector.news import FROZEN
-from detector.notify import deliver
+from detector.notify import Delivered, deliver
 from detector.reading.dumps import is_present
 from detector.run.checking import check_settings
 from detector.run.judging import Judge
@@ -25,7 +25,7 @@ from detector.run.lock import only_run
 from detector.run.lost import find_model
 from detector.run.metrics import write_metrics
 from detector.run.report import Report
-from detector.run.retraining import AUTHOR, retrain
+from detector.run.retraining import AUTHOR, is_due, retrain
 from detector.run.status import METRICS
 from detector.run.versions import put_in_use
 from detector.run.watching import feeds_of, operator_rows, watch
@@ -37,6 +37,10 @@ Tell = Callable[[str], None]
 RUNS_KEPT = timedelta(days=60)
 UNTOLD = timedelta(days=7)
 """How long an alert that `detector score` recorded, and nobody was told of, is still news: a job may rest so long."""
+TRAINING = "training"
+"""In the report of a run that trains: without an end, it was killed over it."""
+TRAINING_RESTS = timedelta(days=1)
+"""How long nothing is trained after that: what takes more memory than there is takes as much in the next run."""
 INTERRUPTED = "Query interrupted"
 """What DuckDB says within a query once a signal has come: whoever stops a run need not be told that it ended."""
 
@@ -91,10 +95,14 @@ class _Run:
 
     def work(self) -> Report:
         """All steps; whatever goes wrong is recorded, and what waits is told all the same."""
-        self._refuse_old_clock()
+        before = last_run(self.ledger)
+        self._refuse_old_clock(before)
         number = begin_run(self.ledger, at=self.now)
         error: str | None = None
         try:
+            if before is not None and before.ended_at is None:
+                # What it found need not wait for what may be killed again.
+                self._deliver()
             with within_limits():
                 self._steps(number)
         except Exception as caught:
@@ -138,12 +146,30 @@ class _Run:
             self._judge(judge, day)
         self._judge_late(model)
         self._watch()
-        self.report.retrained = retrain(self.place, self.history, now=self.now, tell=self.tell)
+        self._train(number)
         drop_runs(self.ledger, before=self.now - RUNS_KEPT)
 
-    def _refuse_old_clock(self) -> None:
+    def _train(self, number: int) -> None:
+        """Train if it is time, once what was found has been told: nobody waits for it, or loses by its being killed."""
+        if not is_due(self.place, self.history):
+            return
+        runs = list_runs(self.ledger, since=self.now - TRAINING_RESTS)
+        killed = [run.started_at for run in runs if run.ended_at is None and TRAINING in run.report]
+        if killed:
+            again = killed[-1] + TRAINING_RESTS
+            text = (
+                f"The run begun {killed[-1]:%Y-%m-%d %H:%M} UTC was killed while it trained (too little memory, or a "
+                f"limit of time?): the model in use stays, and nothing is trained before {again:%Y-%m-%d %H:%M} UTC"
+            )
+            self._record_faults([(TRAINING, text)])
+            return
+        seen = feeds_of(self.report, self.settings, now=self.now)
+        note_run(self.ledger, number, report={**seen, TRAINING: True})
+        self._deliver()
+        self.report.retrained = retrain(self.place, self.history, now=self.now, tell=self.tell)
+
+    def _refuse_old_clock(self, last: Run | None) -> None:
         """Days would be mistaken, and lines that are late only by this clock left out for good."""
-        last = last_run(self.ledger)
         slack = timedelta(seconds=self.settings.run.clock_slack_s)
         if last is not None and self.now < last.started_at - slack:
             raise RunError(
@@ -243,5 +269,11 @@ class _Run:
 
     def _deliver(self) -> None:
         self.tell("telling")
-        self.report.handed_over = hand_over(self.ledger, receivers=self.receivers, since=self.now - UNTOLD, at=self.now)
-        self.report.delivered = deliver(self.ledger, self.settings.notify, now=self.now, zone=self.place.zone)
+        more = hand_over(self.ledger, receivers=self.receivers, since=self.now - UNTOLD, at=self.now)
+        self.report.handed_over = (*self.report.handed_over, *more)
+        told, before = (
+            deliver(self.ledger, self.settings.notify, now=self.now, zone=self.place.zone),
+            self.report.delivered,
+        )
+        errors = tuple(dict.fromkeys((*before.errors, *told.errors)))
+        self.report.delivered = Delivered(before.delivered + told.delivered, before.failed + told.failed, errors)

@@ -92,9 +92,9 @@ def retrain(
     Retrained or None
         None: it is not time yet.
     """
-    champion = _champion(place)
-    if not force and not _is_due(place, history, champion):
+    if not force and not is_due(place, history):
         return None
+    champion = _champion(place)
     tell("training")
     timeline = place.timeline(history, model=champion)
     try:
@@ -120,7 +120,9 @@ def _champion(place: Workspace) -> Model | None:
     return None if model.cold else model
 
 
-def _is_due(place: Workspace, history: History, champion: Model | None) -> bool:
+def is_due(place: Workspace, history: History) -> bool:
+    """Whether it is time to fit a model: by the schedule, where there is one in use."""
+    champion = _champion(place)
     closed = [day for day in history.days if not history.is_open(day)]
     if len(closed) < place.settings.retrain.first_days:
         return False

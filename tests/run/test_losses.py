@@ -18,7 +18,7 @@ from detector.ledger import open_ledger
 from detector.ledger.runs import last_run
 from detector.ledger.store import OPERATOR
 from detector.model.kept import PREVIOUS, load_model
-from detector.run import run_once
+from detector.run import job, run_once
 from detector.run.hunting import hunt
 from detector.run.status import say_unended, status_of
 from detector.run.versions import keep_version, put_in_use
@@ -68,6 +68,54 @@ def test_a_model_that_cannot_be_used_leaves_the_checks_and_is_told(tmp_path: Pat
         ("extraction", "canary_record"),
         ("operator", "model"),
     ]
+
+
+def test_a_training_that_is_killed_holds_no_alert_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found is told before; it is told that it was killed, and tried again a day later, not in every run."""
+    settings = configure(tmp_path, extra='[[notify.receivers]]\nname = "siem"\nkind = "jsonl"\npath = "told.jsonl"\n')
+    run_once(settings, now=deliver(tmp_path, START))
+    now, told, tried = deliver(tmp_path, TUESDAY), tmp_path / "told.jsonl", []
+
+    def train(*_arguments: object, **_rest: object) -> None:
+        tried.append("canary_record" in told.read_text())
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "is_due", lambda *_arguments: True)
+        patch.setattr(job, "retrain", train)
+        with monkeypatch.context() as dead:
+            dead.setattr(job, "end_run", lambda *_arguments, **_rest: None)
+            with pytest.raises(Killed):
+                run_once(settings, now=now)
+        (fault,) = run_once(settings, now=now + timedelta(minutes=5)).faults
+        assert fault.startswith(f"The run begun {now:%Y-%m-%d %H:%M} UTC was killed while it trained")
+        assert fault.endswith(f"nothing is trained before {now + timedelta(days=1):%Y-%m-%d %H:%M} UTC")
+        assert fault in told.read_text()
+        assert tried == [True]
+        with pytest.raises(Killed):
+            run_once(settings, now=now + timedelta(days=1, minutes=5))
+    assert tried == [True, True]
+
+
+def test_what_a_killed_run_found_is_told_before_the_next_does_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though every run were killed: alerts that wait in the outbox go out first."""
+    settings = configure(tmp_path, extra='[[notify.receivers]]\nname = "siem"\nkind = "jsonl"\npath = "told.jsonl"\n')
+    run_once(settings, now=deliver(tmp_path, START))
+    now = deliver(tmp_path, TUESDAY)
+
+    def die(*_arguments: object, **_rest: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as dead:
+        dead.setattr(job, "end_run", die)
+        with pytest.raises(Killed):
+            run_once(settings, now=now)
+        dead.setattr(job, "learn", die)
+        with pytest.raises(Killed):
+            run_once(settings, now=now + timedelta(minutes=5))
+    assert "canary_record" in (tmp_path / "told.jsonl").read_text()
 
 
 def trained(history: Path, *strangeness: float) -> list[str]:
