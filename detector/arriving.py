@@ -29,6 +29,10 @@ REPLACED = (
     "was replaced by another file of the same time, which was not added to what is held: if it is a corrected one, "
     "rebuild its days with `detector learn --replace` and all of their files; if it has other lines, rename it"
 )
+REPEATED = (
+    "tells, under another name, of what is held already, and was not added to it, since that would count twice: if it "
+    "is a corrected one, rebuild its days with `detector learn --replace` and all of their files"
+)
 """What is told of a file that would count twice, after its path."""
 
 

@@ -17,6 +17,7 @@ from ibis.backends.duckdb import Backend
 from pydantic import BaseModel, ConfigDict, Field
 
 from detector.arriving import (
+    REPEATED,
     REPLACED,
     Snapshot,
     Span,
@@ -47,6 +48,7 @@ from detector.news import (
 )
 from detector.reading import FileCount, Input, Progress, Reading, read
 from detector.reading.dumps import Dump, expand
+from detector.repeats import find_repeated
 from detector.schema import REJECTS
 from detector.seen import SEEN, Seen, Stamp, stamp_of
 
@@ -111,7 +113,7 @@ class Learned:
     spans
         What each input that is still being written had in it, for those who watch over it.
     replaced
-        Paths of inputs that were not added: another content of the same path and time is held.
+        Paths of inputs that were not added: what they tell of is held, by the same path or from other files.
     faults
         What is wrong with inputs that were not learned; the others were.
     files, rejects, warnings
@@ -420,11 +422,15 @@ class _Learner:
     def _commit(self, events: ir.Table, news: list[News], *, is_last: bool = False) -> Learned:
         """Add what does not count already; a file that replaced another one would count twice."""
         found = find_days(events, zone=self.zone)
-        replaced = [] if self.settings.replace else find_replaced(news, found.times, history=self.history)
-        kept = [each for each in news if each.file.path not in replaced]
-        events = events.filter(events.source.notin(replaced)) if replaced else events
-        added = self._add_days(events, kept, found.without(replaced), is_last=is_last)
-        return replace(added, replaced=tuple(replaced), faults=tuple(f"{path} {REPLACED}" for path in replaced))
+        twice: dict[str, str] = {}
+        if not self.settings.replace:
+            twice = dict.fromkeys(find_replaced(news, found.times, history=self.history), REPLACED)
+            others = found.without(twice)
+            twice |= dict.fromkeys(find_repeated(events, others, history=self.history, con=self.con), REPEATED)
+        kept = [each for each in news if each.file.path not in twice]
+        events = events.filter(events.source.notin(list(twice))) if twice else events
+        added = self._add_days(events, kept, found.without(twice), is_last=is_last)
+        return replace(added, replaced=tuple(twice), faults=tuple(f"{path} {why}" for path, why in twice.items()))
 
     def _add_days(self, events: ir.Table, news: list[News], new: Found, *, is_last: bool) -> Learned:
         """Add each day's events to it, and record the inputs, all at once; of the last ones, close what is over."""

@@ -267,6 +267,48 @@ def test_a_file_that_was_learned_by_hand_and_replaced_is_told_by_the_job(inbox: 
     assert inbox.numbers() == list(range(30))
 
 
+def busy(first: int, last: int, *, day: date = DAY, ip: str = "192.0.2.1") -> str:
+    """Look-ups of two hundred accounts with these numbers, in each of some hours."""
+    rows = [
+        f"{day}T{8 + n % 5:02}:{n // 5 % 60:02}:00Z,a{n % 200},lookup,success,r{n},{ip}\n" for n in range(first, last)
+    ]
+    return "".join(rows)
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_corrected_file_under_another_name_does_not_count_twice(inbox: Inbox, *, is_closed: bool) -> None:
+    """It is told, each time, until its day is rebuilt; a late file of other things that day is added."""
+    inbox.put("day.csv", HEADER + busy(0, 600))
+    inbox.take()
+    if is_closed:
+        inbox.put("next.csv", HEADER + busy(0, 600, day=DAY + timedelta(days=1)))
+        inbox.take(arriving=False)
+    assert inbox.history().is_open(DAY) is not is_closed
+    before = inbox.history().manifest.days[DAY].inputs
+    path = inbox.put("day-v2.csv", HEADER + busy(0, 660, ip="192.0.2.9"))
+    for arriving in (True, False, True):
+        report = inbox.take(arriving=arriving)
+        (fault,) = report.faults
+        assert "day-v2.csv tells, under another name, of what is held already" in fault
+        assert report.replaced == (str(path),)
+    assert inbox.history().manifest.days[DAY].inputs == before
+    path.unlink()
+    inbox.put("late.csv", HEADER + busy(600, 1300))
+    assert inbox.take().faults == ()
+    assert inbox.history().manifest.days[DAY].inputs != before
+
+
+def test_slices_and_another_feed_repeat_nothing(inbox: Inbox) -> None:
+    """Whoever does as much in each slice does other things; sign-ins of the same hours are no second look-ups."""
+    for n in range(4):
+        inbox.put(f"slice{n}.csv", HEADER + busy(600 * n, 600 * (n + 1)))
+        assert inbox.take().faults == ()
+    inbox.put("next.csv", HEADER + busy(0, 600, day=DAY + timedelta(days=1)))
+    inbox.take(arriving=False)
+    inbox.put("auth.csv", HEADER + busy(0, 2400).replace("lookup", "login"))
+    assert inbox.take().faults == ()
+
+
 def test_a_rotated_log_may_begin_a_little_before_the_old_one_ended(inbox: Inbox) -> None:
     """A slow request stands behind quick ones that began after it; of a short file less is forgiven."""
     inbox.put("portal.csv", HEADER + lines(0, 30))
