@@ -90,6 +90,7 @@ class Span:
     path: str
     events: int
     logins: int
+    signed_in: int
     lookups: int
     with_record: int
     first_at: datetime
@@ -353,6 +354,7 @@ def spans_of(events: ir.Table) -> Iterator[Span]:
     sums = events.group_by("source").aggregate(
         events=_.count(),
         logins=(_.action == "login").sum(),
+        signed_in=((_.action == "login") & (_.outcome == "success")).sum(),
         lookups=lookup.sum(),
         with_record=(lookup & _.record.notnull()).sum(),
         first_at=_.timestamp.min(),

@@ -38,7 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("reasons", "scoring", "alerts", "details", "comparison"),
     ("schedule",),
     ("ledger",),
-    ("arriving", "seen", "news", "learning", "story"),
+    ("arriving", "seen", "news", "repeats", "learning", "story"),
     ("settings",),
     ("workspace",),
     ("verbs", "steps"),

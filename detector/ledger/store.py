@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -10,7 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, RowMapping, Select, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    RowMapping,
+    Select,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 
 from detector.alerts import SEVERITIES
 from detector.errors import LedgerError
@@ -288,11 +301,25 @@ class Ledger:
     def forget(self, account: str) -> int:
         """Remove what is held on an account, and return how many alerts that were."""
         with self.writing("forgetting an account") as connection:
-            named = select(ALERTS.c.alert_id).where(ALERTS.c.account == account)
-            for table in (UPDATES, VERDICTS, DELIVERIES):
-                connection.execute(delete(table).where(table.c.alert_id.in_(named)))
             connection.execute(delete(ROBOTS).where(ROBOTS.c.account == account))
-            return int(connection.execute(delete(ALERTS).where(ALERTS.c.account == account)).rowcount)
+            return _drop(connection, ALERTS.c.account == account)
+
+    def expire(self, before: date, *, held: Collection[tuple[date, date, Sequence[str]]] = ()) -> int:
+        """Remove alerts of earlier days, judged or not, with all that belongs to them; return how many that were.
+
+        Parameters
+        ----------
+        before
+            The first day that is kept.
+        held
+            First and last day, and accounts, that incidents hold: their alerts stay. No account means all of them.
+        """
+        which = ALERTS.c.day < before
+        for first, last, accounts in held:
+            theirs = ALERTS.c.account.in_(list(accounts)) if accounts else true()
+            which &= ~(ALERTS.c.day.between(first, last) & theirs)
+        with self.writing("dropping old alerts") as connection:
+            return _drop(connection, which)
 
 
 def open_ledger(*, history: Path | None = None, url: str | None = None) -> Ledger:
@@ -308,6 +335,13 @@ def open_ledger(*, history: Path | None = None, url: str | None = None) -> Ledge
     engine = engine_of(url or f"sqlite:///{(history or Path()).resolve() / LEDGER}")
     upgrade(engine)
     return Ledger(engine)
+
+
+def _drop(connection: Connection, which: ColumnElement[bool]) -> int:
+    named = select(ALERTS.c.alert_id).where(which)
+    for table in (UPDATES, VERDICTS, DELIVERIES):
+        connection.execute(delete(table).where(table.c.alert_id.in_(named)))
+    return int(connection.execute(delete(ALERTS).where(which)).rowcount)
 
 
 def _held(connection: Connection, ids: Sequence[str]) -> dict[str, RowMapping]:

@@ -28,7 +28,7 @@ from detector.run.report import Report
 from detector.run.retraining import AUTHOR, is_due, retrain
 from detector.run.status import METRICS
 from detector.run.versions import put_in_use
-from detector.run.watching import feeds_of, operator_rows, watch
+from detector.run.watching import Fault, feeds_of, input_faults, operator_rows, watch
 from detector.settings import Settings
 from detector.workspace import MODEL, Workspace, within_limits, workspace
 
@@ -108,7 +108,7 @@ class _Run:
         except Exception as caught:
             error = str(caught) if isinstance(caught, DetectorError) else f"{type(caught).__name__}: {caught}"
             if INTERRUPTED not in error:
-                self._record_faults([("failed", error)])
+                self._record_faults([Fault("failed", error)])
             raise
         except BaseException as caught:
             error = f"interrupted ({type(caught).__name__})"
@@ -139,7 +139,7 @@ class _Run:
             self.report.notices = (notice,)
         absent = [each.path for each in self.settings.input if not is_present(each)]
         self.report.notices += tuple(f"input {path}: there is no file yet" for path in absent)
-        self._record_faults([("input", fault) for fault in self.report.learned.faults])
+        self._record_faults(input_faults(self.report.learned.faults, self.settings))
         model = self._model()
         judge = Judge(self.place, self.history, self.ledger, model)
         for day in self._open_days():
@@ -148,6 +148,14 @@ class _Run:
         self._watch()
         self._train(number)
         drop_runs(self.ledger, before=self.now - RUNS_KEPT)
+        self._expire()
+
+    def _expire(self) -> None:
+        """The ledger keeps alerts as long as the history keeps account-days, and what an incident holds for longer."""
+        if self.history.days:
+            first = self.history.days[-1] - timedelta(days=self.settings.learn.retention.long_days)
+            held = [(each.first, each.last, each.accounts) for each in self.history.manifest.holds.values()]
+            self.ledger.expire(first, held=held)
 
     def _train(self, number: int) -> None:
         """Train if it is time, once what was found has been told: nobody waits for it, or loses by its being killed."""
@@ -161,7 +169,7 @@ class _Run:
                 f"The run begun {killed[-1]:%Y-%m-%d %H:%M} UTC was killed while it trained (too little memory, or a "
                 f"limit of time?): the model in use stays, and nothing is trained before {again:%Y-%m-%d %H:%M} UTC"
             )
-            self._record_faults([(TRAINING, text)])
+            self._record_faults([Fault(TRAINING, text)])
             return
         seen = feeds_of(self.report, self.settings, now=self.now)
         note_run(self.ledger, number, report={**seen, TRAINING: True})
@@ -201,7 +209,7 @@ class _Run:
         """The model in use; where it was lost an operator is told, before a kept one takes its place."""
         found = find_model(self.place, self.history, self.ledger)
         if found.lost:
-            self._record_faults([("model", found.sentence)])
+            self._record_faults([Fault("model", found.sentence)])
         if found.is_kept and self.settings.history.model is None:
             folder, version = self.history.folder, found.model.version
             record_action(self.history, verb="model", at=self.now, by=AUTHOR, why=found.lost, version=version)
@@ -261,10 +269,10 @@ class _Run:
     def _watch(self) -> None:
         self._record_faults(watch(self.report, self.settings, self.ledger, self.history, now=self.now))
 
-    def _record_faults(self, faults: Sequence[tuple[str, str]]) -> None:
+    def _record_faults(self, faults: Sequence[Fault]) -> None:
         """Operator's alerts: one a day for each thing that is wrong."""
         if faults:
-            self.report.faults = (*self.report.faults, *(text for _, text in faults))
+            self.report.faults = (*self.report.faults, *(each.text for each in faults))
             self._record(operator_rows(faults, now=self.now, zone=self.place.zone))
 
     def _deliver(self) -> None:

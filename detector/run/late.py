@@ -13,6 +13,7 @@ from detector.model.kept import Model
 from detector.news import LeftOut
 from detector.output.table import say_days
 from detector.run.hunting import STALE, rows_of_days, unfit_closed
+from detector.run.watching import Fault
 from detector.scoring import score_days
 from detector.workspace import Workspace
 
@@ -56,7 +57,7 @@ def judge_late(place: Workspace, history: History, ledger: Ledger, model: Model,
     )
 
 
-def say_late(late: LateDays, lost: Sequence[LeftOut], *, cold: bool) -> list[tuple[str, str]]:
+def say_late(late: LateDays, lost: Sequence[LeftOut], *, cold: bool) -> list[Fault]:
     """What an operator should know of days whose late events checks alone judge, or nobody, or are not read."""
     found = [f"late events of {each.day}: {each.events} were not read: {each.reason}" for each in lost]
     if late.due and cold:
@@ -70,7 +71,7 @@ def say_late(late: LateDays, lost: Sequence[LeftOut], *, cold: bool) -> list[tup
             f"late events of {say_days(days)}: judged by nobody ({why}); `detector run --since {days[0]}` judges what "
             "can be"
         )
-    return [("late_day", text) for text in found]
+    return [Fault("late_day", text) for text in found]
 
 
 def _rests(history: History, day: date, *, now: datetime) -> bool:

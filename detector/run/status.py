@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -121,14 +122,22 @@ def status_of(
         bytes=_size(history.folder),
         troubles=(),
     )
-    recent = [each.title for each in faults if now - each.changed_at < timedelta(hours=1)]
     ended = [run for run in runs if run.ended_at is not None]
+    # What the newest run told stands until a run finds it gone, be that tomorrow night.
+    standing = [text for run in ended[-1:] for text in run.report.get("faults", [])]
+    seen = {_without_numbers(text) for text in standing}
+    hour = [each.title for each in faults if now - each.changed_at < timedelta(hours=1)]
+    recent = [*standing, *(text for text in hour if _without_numbers(text) not in seen)]
     unwritten = [run.report[METRICS] for run in ended[-1:] if METRICS in run.report]
     untold = [*_untold(waiting, deliveries, now=now), *unwritten]
     due = every or usual_pause([run.started_at for run in runs])
     silence = _silence(found, history, portal, watch or WatchSettings(), now=now)
     troubles = dict.fromkeys((*_troubles(found, now=now, every=due), *untold, *silence, *recent))
     return Status(**{**vars(found), "troubles": tuple(troubles)})
+
+
+def _without_numbers(text: str) -> str:
+    return re.sub(r"\d+", "#", text)
 
 
 def usual_pause(starts: Sequence[datetime]) -> timedelta:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from glob import has_magic
 from pathlib import Path
@@ -31,13 +33,42 @@ LONGEST_PAUSE = timedelta(days=4)
 PUNCTUAL = timedelta(minutes=15)
 """Runs of different days at the same time of the day, within this, are each other's like."""
 DAYS_A_WEEK = 7
-KINDS = {"logins": "sign-ins", "lookups": "look-ups", "with_record": "records in its look-ups"}
+KINDS = {
+    "logins": "sign-ins",
+    "signed_in": "sign-ins that succeeded",
+    "lookups": "look-ups",
+    "with_record": "records in its look-ups",
+}
+LEFT_SHARE, FEWEST_EXPECTED = 0.2, 20
+"""A kind of which less than a fifth is left goes missing, where chance does not take four fifths of so many."""
 USUAL_KIND_SHARE = 0.02
 """A kind of event that makes less than one in fifty may be absent for a while."""
 LOW_LEAST = 100
 """Events in a usual hour below which a low hour says little."""
 SEVERITIES = {"silent": "high", "failed": "high", "missing": "high", "input": "high", "model": "high"}
+UNKNOWN = (
+    "this input was not among those of earlier runs: until some days have passed, nothing tells what is usual of it, "
+    "and so neither its silence nor what it lacks"
+)
 SUM = ("files", "lines", "rejects", "events", *KINDS)
+
+
+class Fault(NamedTuple):
+    """What is wrong, for an operator.
+
+    Attributes
+    ----------
+    kind
+        Which kind of thing.
+    text
+        A sentence.
+    subject
+        What it concerns: of each kind and subject there is one alert a day. None: what the sentence names first.
+    """
+
+    kind: str
+    text: str
+    subject: str | None = None
 
 
 class Seen(NamedTuple):
@@ -49,8 +80,8 @@ class Seen(NamedTuple):
 
 def feeds_of(report: Report, settings: Settings, *, now: datetime) -> dict[str, Any]:
     """What a run saw, as it is kept in the ledger: counts by input, and what was done."""
-    feed_of = {dump.path: dump.input.path for dump in expand([each for each in settings.input if is_present(each)])}
-    feeds: dict[str, dict[str, Any]] = {each.path: dict.fromkeys(SUM, 0) for each in settings.input}
+    feed_of = _feeds_of_files(settings)
+    feeds: dict[str, dict[str, Any]] = {feed_key(each.path, settings): dict.fromkeys(SUM, 0) for each in settings.input}
     spans = {span.path: span for span in report.learned.spans}
     for file in report.learned.files:
         counts = feeds.setdefault(feed_of.get(file.path, file.path), dict.fromkeys(SUM, 0))
@@ -77,10 +108,42 @@ def feeds_of(report: Report, settings: Settings, *, now: datetime) -> dict[str, 
     return {"feeds": feeds, "at": now.isoformat(), **done}
 
 
-def watch(
-    report: Report, settings: Settings, ledger: Ledger, history: History, *, now: datetime
-) -> list[tuple[str, str]]:
-    """What is wrong with what came, as kind and sentence.
+def feed_key(path: str, settings: Settings) -> str:
+    """An input's path from the history's folder, as the manifest has those of files.
+
+    However the settings were named, and wherever history and logs were moved together, it is the same input.
+    """
+    assert settings.history.folder is not None, "a job has a history"  # noqa: S101
+    return os.path.relpath(path, settings.history.folder)
+
+
+def _feeds_of_files(settings: Settings) -> dict[str, str]:
+    present = expand([each for each in settings.input if is_present(each)])
+    return {dump.path: feed_key(dump.input.path, settings) for dump in present}
+
+
+def input_faults(faults: Collection[str], settings: Settings) -> list[Fault]:
+    """What is wrong with files, told once for each input and cause.
+
+    A log whose format changed is a broken file every five minutes.
+    """
+    if not faults:
+        return []
+    feed_of = _feeds_of_files(settings)
+    groups: dict[str, list[str]] = {}
+    for text in faults:
+        path = max((path for path in feed_of if text.startswith(path)), key=len, default="")
+        cause = re.sub(r"\d+", "#", text.removeprefix(path))
+        groups.setdefault(f"{feed_of.get(path, path)} {cause}", []).append(text)
+    found = []
+    for subject, texts in groups.items():
+        more = f" ({len(texts) - 1} more files of its input have the same)" if len(texts) > 1 else ""
+        found.append(Fault("input", f"{texts[0]}{more}", subject))
+    return found
+
+
+def watch(report: Report, settings: Settings, ledger: Ledger, history: History, *, now: datetime) -> list[Fault]:
+    """What is wrong with what came.
 
     Parameters
     ----------
@@ -102,18 +165,21 @@ def watch(
     present = feeds_of(report, settings, now=now)["feeds"]
     zone, days_off = settings.portal.zone, holidays_of(settings.portal.country)
     off = set(days_off(now.year)) | set(days_off((now - timedelta(days=31)).year))
-    found: list[tuple[str, str]] = []
+    found: list[Fault] = []
     is_known = False
+    known_feeds = {feed for run in past for feed in run.report.get("feeds", {})}
     for feed, counts in present.items():
         told_of = min(datetime.fromisoformat(counts.get("last_at", now.isoformat())), now)
         calendar = _Calendar(zone, now, off, told_of=told_of)
         seen = [*_seen(past, feed), Seen(now, counts)]
-        found += [(kind, f"{_called(feed)}: {text}") for kind, text in _faults(seen, calendar, limits)]
+        if known_feeds and feed not in known_feeds:
+            found.append(Fault("feed", f"{_called(feed)}: {UNKNOWN}"))
+        found += [Fault(kind, f"{_called(feed)}: {text}") for kind, text in _faults(seen, calendar, limits)]
         is_known |= _knows(seen, calendar, limits)
     if not is_known:
         newest = newest_event(run.report for run in past)
         silence = find_silence(history, settings.portal, newest=newest, now=now).told(least=limits.silent_events)
-        found += [("silent", silence)] if silence else []
+        found += [Fault("silent", silence)] if silence else []
     return found
 
 
@@ -239,12 +305,17 @@ def _missing(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -
     span = timedelta(hours=6)
     came = _sum(seen, "events", seen[-1].at - span, seen[-1].at)
     usual_all = _usual(seen, "events", calendar, span, limits)
+    told: set[str] = set()
     for kind, words in KINDS.items():
         usual = _usual(seen, kind, calendar, span, limits)
         if usual is None or not usual_all or usual < USUAL_KIND_SHARE * usual_all or came < limits.least_lines:
             continue
-        if not _sum(seen, kind, seen[-1].at - span, seen[-1].at):
-            yield "missing", f"no {words} in the last {came} events, where {usual:.0f} usually come in six hours"
+        count, expected = _sum(seen, kind, seen[-1].at - span, seen[-1].at), usual / usual_all * came
+        is_rare = expected >= FEWEST_EXPECTED and count < LEFT_SHARE * expected
+        if (is_rare or not count) and not (kind == "signed_in" and "logins" in told):
+            told.add(kind)
+            left = f"{count or 'no'} {words} in the last {came} events"
+            yield "missing", f"{left}, where {usual:.0f} usually come in six hours"
 
 
 def _rejects(seen: Sequence[Seen], limits: WatchSettings) -> Iterator[tuple[str, str]]:
@@ -285,7 +356,7 @@ def _sum(seen: Sequence[Seen], name: str, start: datetime, end: datetime, *, is_
     runs = [each for each in seen if start < each.at <= end]
     if is_fresh:
         runs = [each for each in runs if each.at - timedelta(seconds=_lag_s(each)) >= start]
-    return int(sum(each.counts[name] for each in runs))
+    return int(sum(each.counts.get(name, 0) for each in runs))
 
 
 def _known(seen: Sequence[Seen], calendar: _Calendar, span: timedelta, limits: WatchSettings) -> list[Stretch]:
@@ -326,12 +397,13 @@ def _usual(
     return min(statistics.median(sums), max(same_weekday, default=math.inf))
 
 
-def operator_rows(faults: Sequence[tuple[str, str]], *, now: datetime, zone: str) -> list[dict[str, Any]]:
+def operator_rows(faults: Sequence[Fault], *, now: datetime, zone: str) -> list[dict[str, Any]]:
     """Operator's alerts as rows of the ledger: one a day for each kind of fault and what it concerns."""
     day = now.astimezone(ZoneInfo(zone)).date()
     rows = {}
-    for kind, text in faults:
-        subject = text.partition(":")[0] if kind not in ("failed", "model") else ""
+    for kind, text, concerned in faults:
+        named = text.partition(":")[0] if kind not in ("failed", "model", "training") else ""
+        subject = named if concerned is None else concerned
         found = alert_id(None, day, check=f"operator:{kind}:{subject}")
         rows[found] = {
             "alert_id": found,

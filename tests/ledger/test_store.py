@@ -144,6 +144,20 @@ def test_alerts_are_filtered_and_sorted(ledger: Ledger) -> None:
     assert [each.account for each in ledger.alerts(severity="high", since=DAY)] == ["b"]
 
 
+def test_alerts_go_when_they_are_old_unless_an_incident_holds_them(ledger: Ledger) -> None:
+    """With all that belongs to them; of days that are kept, or held for their account, they stay."""
+    days = [DAY - timedelta(days=back) for back in (0, 9, 10, 10)]
+    alerts = [row(account, day=day) for account, day in zip("abcd", days, strict=True)]
+    ledger.record(alerts, at=NOON, receivers=[SIEM])
+    ledger.judge(alerts[2]["alert_id"], "benign", author="ana", note="a screening", at=NOON)
+    held = [(DAY - timedelta(days=12), DAY - timedelta(days=10), ["d"])]
+    assert ledger.expire(DAY - timedelta(days=9), held=held) == 1
+    assert sorted(str(each.account) for each in ledger.alerts()) == ["a", "b", "d"]
+    assert ledger.expire(DAY - timedelta(days=9), held=[(DAY - timedelta(days=12), DAY, ())]) == 0
+    assert ledger.expire(DAY - timedelta(days=9)) == 1
+    assert len(deliveries(ledger)) == 2
+
+
 def test_an_account_is_forgotten(ledger: Ledger) -> None:
     """Alerts, verdicts, updates, deliveries and the robot's entry go; others' stay."""
     ledger.record([row("a"), row("b")], at=NOON, receivers=[SIEM])

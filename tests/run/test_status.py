@@ -48,6 +48,21 @@ def test_a_receiver_that_is_down_is_trouble_within_the_hour(tmp_path: Path) -> N
     assert f"TROUBLE: {told[0]}" in result.stdout
 
 
+@pytest.mark.parametrize(("newest", "expected"), [(["portal: no event since 01:33 UTC"], 1), ([], 0)])
+def test_what_the_newest_run_told_stands_until_a_run_finds_it_gone(
+    tmp_path: Path, newest: list[str], expected: int
+) -> None:
+    """Of a nightly job a monitor asks in working hours: what was told at two is trouble at nine, and all day."""
+    settings = configure(tmp_path)
+    now = datetime.now(UTC)
+    run_once(settings, now=now - timedelta(hours=30))
+    ledger = open_ledger(history=tmp_path / "history")
+    for faults, hours in ((["portal: no event since 00:12 UTC"], 29), (newest, 7)):
+        at = now - timedelta(hours=hours)
+        end_run(ledger, begin_run(ledger, at=at), at=at, report={"faults": faults})
+    assert sum("portal: no event since" in each for each in looked_at(settings, now).troubles) == expected
+
+
 def test_metrics_that_cannot_be_written_fail_no_run(tmp_path: Path) -> None:
     """The run warns, and has done its work; the status calls it trouble until they can be written."""
     settings = configure(tmp_path, extra=f'[run]\nmetrics = "{tmp_path}/absent/detector.prom"\n')

@@ -18,12 +18,12 @@ from detector.ledger.tables import RUNS
 from detector.reading import FileCount
 from detector.run.pauses import newest_event
 from detector.run.report import Report
-from detector.run.watching import watch
+from detector.run.watching import Fault, feed_key, input_faults, watch
 from detector.settings import Settings, load_settings
 
 NOW = datetime(2026, 3, 12, 10, tzinfo=UTC)
 """A Thursday."""
-COUNTS = {"events": 100, "logins": 20, "lookups": 80, "with_record": 80}
+COUNTS = {"events": 100, "logins": 20, "signed_in": 19, "lookups": 80, "with_record": 80}
 USUAL = {"files": 1, "lines": 100, "rejects": 0, **COUNTS}
 
 
@@ -56,13 +56,20 @@ def history(tmp_path: Path) -> History:
 def ran(settings: Settings, at: datetime) -> dict[str, Any]:
     """A run's row, as the ledger has it."""
     counts = {**USUAL, "last_at": (at - timedelta(seconds=30)).isoformat()}
-    return {"started_at": at, "ended_at": at, "host": "here", "report": {"feeds": {settings.input[0].path: counts}}}
+    return {
+        "started_at": at,
+        "ended_at": at,
+        "host": "here",
+        "report": {"feeds": {feed_key(settings.input[0].path, settings): counts}},
+    }
 
 
 def keep(ledger: Ledger, settings: Settings, at: datetime, **changes: Any) -> None:
     """Record a run."""
     counts = {**USUAL, "last_at": (at - timedelta(seconds=30)).isoformat(), **changes}
-    end_run(ledger, begin_run(ledger, at=at), at=at, report={"feeds": {settings.input[0].path: counts}})
+    end_run(
+        ledger, begin_run(ledger, at=at), at=at, report={"feeds": {feed_key(settings.input[0].path, settings): counts}}
+    )
 
 
 def today(ledger: Ledger, settings: Settings, *, until: timedelta = timedelta(), **changes: Any) -> None:
@@ -76,16 +83,16 @@ def today(ledger: Ledger, settings: Settings, *, until: timedelta = timedelta(),
 def report(settings: Settings, *, lag_s: float = 30, rejects: int = 0, **changes: int) -> Report:
     """A run that reads a hundred events."""
     path = settings.input[0].path
-    counts = {name: changes.get(name, USUAL[name]) for name in ("events", "logins", "lookups", "with_record")}
+    counts = {name: changes.get(name, USUAL[name]) for name in COUNTS}
     at = NOW - timedelta(seconds=lag_s)
     lines = counts["events"]
     file = FileCount(path, "csv", "x", 1, lines + rejects, read=lines, rejected=rejects, events=lines)
     return Report(NOW, Learned(files=(file,), spans=(Span(path, first_at=at, last_at=at, **counts),)))
 
 
-def kinds(found: list[tuple[str, str]]) -> list[str]:
+def kinds(found: list[Fault]) -> list[str]:
     """What is told of."""
-    return [kind for kind, _ in found]
+    return [each.kind for each in found]
 
 
 def test_an_ordinary_morning_is_not_told(ledger: Ledger, settings: Settings, history: History) -> None:
@@ -184,7 +191,13 @@ def test_a_low_volume_is_told(ledger: Ledger, settings: Settings, history: Histo
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"), [("logins", "sign-ins"), ("lookups", "look-ups"), ("with_record", "records")]
+    ("kind", "words"),
+    [
+        ("logins", "sign-ins in the"),
+        ("signed_in", "sign-ins that succeeded"),
+        ("lookups", "look-ups"),
+        ("with_record", "records"),
+    ],
 )
 def test_a_kind_that_goes_missing_is_told(
     ledger: Ledger, settings: Settings, history: History, kind: str, words: str
@@ -192,8 +205,66 @@ def test_a_kind_that_goes_missing_is_told(
     """Sign-ins, look-ups or records that were there every day, while other events come."""
     today(ledger, settings, **dict[str, Any]({kind: 0}))
     (found,) = watch(report(settings, **{kind: 0}), settings, ledger, history, now=NOW)
-    assert found[0] == "missing"
-    assert f"no {words}" in found[1]
+    assert found.kind == "missing"
+    assert f"no {words}" in found.text
+
+
+@pytest.mark.parametrize(("left", "expected"), [(40, []), (2, ["missing"])])
+def test_a_kind_of_which_hardly_any_is_left_is_told(
+    ledger: Ledger, settings: Settings, history: History, left: int, expected: list[str]
+) -> None:
+    """Three in a hundred look-ups have their record still; half of them is not told, since days differ."""
+    today(ledger, settings, with_record=left)
+    found = watch(report(settings, with_record=left), settings, ledger, history, now=NOW)
+    assert kinds(found) == expected
+    assert all(" records in its look-ups in the last " in each.text for each in found)
+
+
+def test_an_input_that_earlier_runs_did_not_have_is_told(ledger: Ledger, settings: Settings, history: History) -> None:
+    """By another path nothing is known of it, and nothing would be missed."""
+    today(ledger, settings)
+    renamed = Path(settings.input[0].path).with_name("other.csv")
+    Path(settings.input[0].path).rename(renamed)
+    changed = settings.model_copy(update={"input": (settings.input[0].model_copy(update={"path": str(renamed)}),)})
+    (found,) = watch(Report(NOW), changed, ledger, history, now=NOW)
+    assert found.kind == "feed"
+    assert found.text.startswith("other.csv: this input was not among those of earlier runs")
+
+
+def test_an_input_is_the_same_however_the_settings_are_named(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a path from where one stands, by a whole one, and once the folder was moved."""
+    monkeypatch.chdir(tmp_path)
+    near = load_settings(Path("detector.toml"))
+    assert near.input[0].path != settings.input[0].path
+    moved = tmp_path.with_name("moved")
+    keys = {feed_key(each.input[0].path, each) for each in (settings, near)}
+    tmp_path.rename(moved)
+    try:
+        there = load_settings(moved / "detector.toml")
+        assert {feed_key(there.input[0].path, there)} == keys == {"../portal.csv"}
+    finally:
+        moved.rename(tmp_path)
+
+
+def test_broken_files_of_one_input_and_cause_are_one_fault(tmp_path: Path) -> None:
+    """A log that changed its format is a broken file every five minutes: one alert a day, another for another cause."""
+    (tmp_path / "in").mkdir()
+    paths = [tmp_path / "in" / f"s{n:03}.csv" for n in range(30)]
+    for path in paths:
+        path.write_text("timestamp\n")
+    (tmp_path / "detector.toml").write_text('[history]\nfolder = "history"\n[[input]]\npath = "in/*"\n')
+    settings = load_settings(tmp_path / "detector.toml")
+    told = [f"{path}: {n} of {n} lines cannot be read" for n, path in enumerate(paths, start=40)]
+    several = input_faults([*told, f"{paths[0]} was replaced by another file"], settings)
+    assert [each.text.partition(" lines")[0] for each in several] == [
+        f"{paths[0]}: 40 of 40",
+        f"{paths[0]} was replaced by another file",
+    ]
+    assert several[0].text.endswith("(29 more files of its input have the same)")
+    (later,) = input_faults([told[7]], settings)
+    assert later.subject == several[0].subject != several[1].subject
 
 
 def test_rising_rejects_are_told(ledger: Ledger, settings: Settings, history: History) -> None:
@@ -225,9 +296,10 @@ def test_a_source_whose_clock_drifts_from_the_others_is_named(
     settings = load_settings(tmp_path / "detector.toml")
     found = open_ledger(history=tmp_path)
     right, wrong = (each.path for each in settings.input)
+    keys = {path: feed_key(path, settings) for path in (right, wrong)}
     for run in range(40, 0, -1):
         at = NOW - timedelta(minutes=10 * run)
-        counts = {path: {**USUAL, "last_at": (at - timedelta(seconds=30)).isoformat()} for path in (right, wrong)}
+        counts = {keys[path]: {**USUAL, "last_at": (at - timedelta(seconds=30)).isoformat()} for path in (right, wrong)}
         end_run(found, begin_run(found, at=at), at=at, report={"feeds": counts})
     lags = {right: 30.0, wrong: 30.0 + shift_s}
     spans = tuple(
@@ -237,7 +309,7 @@ def test_a_source_whose_clock_drifts_from_the_others_is_named(
     files = tuple(FileCount(path, "csv", "x", 1, 100, read=100, events=100) for path in lags)
     told = watch(Report(NOW, Learned(files=files, spans=spans)), settings, found, history, now=NOW)
     assert kinds(told) == ([expected] if expected else [])
-    assert all(text.startswith("gateway.csv: ") for _, text in told)
+    assert all(each.text.startswith("gateway.csv: ") for each in told)
 
 
 def test_nothing_is_usual_yet(settings: Settings, history: History, tmp_path: Path) -> None:
@@ -278,10 +350,11 @@ def test_a_small_portal_is_quiet_at_weekends(
     assert next((f"{at:%Y-%m-%d %H:%M}" for _, at in told), None) == expected
 
 
-def seen_at(ledger: Ledger, settings: Settings, history: History, at: datetime, events: int) -> list[tuple[str, str]]:
+def seen_at(ledger: Ledger, settings: Settings, history: History, at: datetime, events: int) -> list[Fault]:
     """What a run that reads so many events tells of; it is recorded."""
     path, last = settings.input[0].path, at - timedelta(minutes=2)
     counts = {"events": events, "logins": events // 5, "lookups": events // 2, "with_record": events // 2}
+    counts["signed_in"] = counts["logins"]
     learned = Learned()
     if events:
         file = FileCount(path, "csv", "x", 1, events, read=events, rejected=0, events=events)
@@ -289,5 +362,5 @@ def seen_at(ledger: Ledger, settings: Settings, history: History, at: datetime, 
     found = watch(Report(at, learned), settings, ledger, history, now=at)
     newest = {"last_at": last.isoformat()} if events else {}
     row = {"files": int(bool(events)), "lines": events, "rejects": 0, **counts, **newest}
-    end_run(ledger, begin_run(ledger, at=at), at=at, report={"feeds": {path: row}})
+    end_run(ledger, begin_run(ledger, at=at), at=at, report={"feeds": {feed_key(path, settings): row}})
     return found
