@@ -104,13 +104,17 @@ def _blanks(path: str, con: duckdb.DuckDBPyConnection) -> frozenset[str]:
     return frozenset(name for name, _ in con.execute(asked).fetchall())
 
 
-def check(path: str, shape: Shape, *, con: duckdb.DuckDBPyConnection) -> tuple[int, tuple[str, ...]] | None:
+def check(
+    path: str, shape: Shape, *, con: duckdb.DuckDBPyConnection, is_kept: bool = True
+) -> tuple[int, tuple[str, ...]] | None:
     """Check the rows of a file: their number, and what to tell of them.
 
-    Null if any row needs a change or is a reject, so that the file must be staged.
+    Null if any row needs a change or is a reject, so that the file must be staged. Texts of a dump in Parquet, whose
+    records are tokens, are kept with spaces around them and at any length; of other files (`is_kept` is false) they
+    need a change.
     """
     source = sql.within(_rows_sql([path], shape))
-    found = _look_through(source, shape, con)
+    found = _look_through(source, shape, con, is_kept=is_kept and not shape.identifies)
     if found is None or not all(_is_sound(words) for words in found.drop_columns("prints").to_pylist()):
         return None
     if any(_hold_identifier(source, column, con) for column in _FEW_VALUES if shape.holds(column)):
@@ -119,28 +123,28 @@ def check(path: str, shape: Shape, *, con: duckdb.DuckDBPyConnection) -> tuple[i
     return pc.sum(found["n"]).as_py() or 0, tuple(repetition(len(prints), len(prints.unique())))
 
 
-def _look_through(source: str, shape: Shape, con: duckdb.DuckDBPyConnection) -> pa.Table | None:
+def _look_through(source: str, shape: Shape, con: duckdb.DuckDBPyConnection, *, is_kept: bool) -> pa.Table | None:
     """What is to be known of the rows, by their words, in one pass; null if a number does not fit.
 
     Records that are tokens are told by their digits, which is soon done; where one is none, by patterns.
     """
     if not shape.holds("record") or shape.identifies:
-        return _look_once(source, shape, {}, con)
+        return _look_once(source, shape, {}, con, is_kept=is_kept)
     try:
-        found = _look_once(source, shape, records.digest_measures("record"), con)
+        found = _look_once(source, shape, records.digest_measures("record"), con, is_kept=is_kept)
     except records.NO_DIGIT:
         found = None
     if found is not None and records.are_digests(pc.min(found["shortest"]).as_py()):
         return found
     faulty = f"{records.is_identifier(records.compact('record'))} OR {records.holds_identifier('record')}"
-    return _look_once(source, shape, {"faulty_records": f"count(*) FILTER ({faulty})"}, con)
+    return _look_once(source, shape, {"faulty_records": f"count(*) FILTER ({faulty})"}, con, is_kept=is_kept)
 
 
 def _look_once(
-    source: str, shape: Shape, of_records: Columns[str, str], con: duckdb.DuckDBPyConnection
+    source: str, shape: Shape, of_records: Columns[str, str], con: duckdb.DuckDBPyConnection, *, is_kept: bool
 ) -> pa.Table | None:
     faults = ['"timestamp" IS NULL', *(records.holds_identifier(name) for name in _MANY_VALUES if shape.holds(name))]
-    if shape.identifies:
+    if not is_kept:
         faults += [_is_unkempt(name) for name in CONTENT if shape.holds(name) and duckdb_kind(name) == "VARCHAR"]
     asked = {
         **{name: name for name in _WORDS},

@@ -17,8 +17,10 @@ from detector.reading.dumps import Dump, Opened, pass_through
 from detector.reading.formats import format_of
 from detector.reading.formats.parquet import PARQUET
 from detector.reading.formats.source import HEADER, Format, Rows, Source
+from detector.reading.mapping import Mapping
 from detector.reading.parts import Part
 from detector.reading.sample import take_sample
+from detector.reading.tidy import tidied
 
 EVENT_ROW = "_problem IS NULL AND _ignored IS NULL"
 _SMALL_BYTES = 1 << 24  # below, every line leaves its hash, so that repeated lines are found
@@ -118,8 +120,9 @@ def _stage(form: Format, source: Source, meaning: Meaning, target: Path) -> Part
         query = conform(rows, meaning, path=opened.path)
         extra = _whence(opened.path, header=rows.header, numbered=rows.numbered)
         try:
-            staged = sql.select(extra, sql.within(query), keep=True)
-            _write(staged, target, source.con, in_order=not rows.numbered)
+            if not _write_tidy(rows, meaning, extra, target, source.con):
+                staged = sql.select(extra, sql.within(query), keep=True)
+                _write(staged, target, source.con, in_order=not rows.numbered)
         except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error as error:
@@ -131,6 +134,23 @@ def _stage(form: Format, source: Source, meaning: Meaning, target: Path) -> Part
         if counted is not None:
             return Part(opened.dump, counted, str(target), rows.numbered, notes=_notes(source, meaning))
     raise failure
+
+
+def _write_tidy(
+    rows: Rows, meaning: Meaning, extra: dict[str, str], target: Path, con: duckdb.DuckDBPyConnection
+) -> bool:
+    """Write a file whose values need no change as it is; false: it is not, or may not be, of that kind."""
+    query = tidied(rows, meaning)
+    if query is None:
+        return False
+    try:
+        _write(sql.select(extra, sql.within(query), keep=True), target, con, in_order=True)
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error:  # at the first line that is not
+        return False
+    shape = direct.shape_of(str(target), Mapping(records=meaning.mapping.records), con=con)
+    return shape is not None and direct.check(str(target), shape, con=con, is_kept=False) is not None
 
 
 def _write(query: str, target: Path, con: duckdb.DuckDBPyConnection, *, in_order: bool) -> None:
