@@ -3,9 +3,10 @@
 A whole day of many small oddities cannot be judged before it is over; a theft can. A few counts that honest bulk work
 hardly moves are held against whole account-days of the past. The sharpest are of strangers read from a source new to
 the account: those for whom no known patient vouches, and by how many those from all over the country exceed those of
-the commonest place. Beside them stand foreign records, writes to them, and look-ups in vain beyond what is mistyped. An
-account is told of in the first minute in which one of them exceeds what the extrapolated tail of the past allows for.
-Nothing later in the day is looked at.
+the commonest place. Beside them stand foreign records, writes to them, and look-ups in vain beyond what is mistyped.
+Where the logs hold no record tokens, all that a source new to the account does, and the writes among it, stand for
+them. An account is told of in the first minute in which one of them exceeds what the extrapolated tail of the past
+allows for. Nothing later in the day is looked at.
 """
 
 from __future__ import annotations
@@ -52,7 +53,12 @@ PARTS = ("stranger_records", "far_strangers", "met_records", "misses", "found")
 CONTRASTS = {"far_excess": "far_strangers", "lone_strangers": "stranger_records", "vain_lookups": "misses"}
 """What is watched of them, and the count that it never exceeds."""
 AS_COUNTED = ("foreign_writes", "foreign_records")
-WATCHED = (*CONTRASTS, *AS_COUNTED)
+NAMELESS = ("new_source_uses", "new_agent_uses", "new_writes")
+"""What is watched of a day whose records have no tokens, null on any other: look-ups and writes from a rare network new
+to the account, those with an agent new to it, and so many of its writes as may be among either."""
+NAMED = (*CONTRASTS, *AS_COUNTED)
+"""What is watched of a day whose records have tokens; look-ups in vain of any."""
+WATCHED = (*NAMED, *NAMELESS)
 """Signals that have a limit, counted from minute to minute; each is null where the logs cannot tell it, and then never
 warns."""
 OF_NEWCOMERS = {
@@ -66,6 +72,8 @@ MIN_PAST_DAYS = PAST_DAYS // 2
 Where enough were compared with all of it, they alone are."""
 MIN_LIMIT = 5
 """Fewer records than this are no extraction, however quiet the past was."""
+N_SHARING = len(NAMED)
+"""Signals that share the rate of false warnings: of days with tokens these five; of the others four are left."""
 MINUTE = "min"
 _PLACE = ["account", "channel"]
 _GROUP = ["channel", "is_newcomer"]
@@ -100,8 +108,7 @@ def early_alerts(
     if events is None or limits.empty:
         return _none()
     # No running count exceeds the day's own: who stays below every limit by then need not be followed.
-    bounds = {name: CONTRASTS.get(name, name) for name in WATCHED}
-    counts = timeline.account_days(day).select(*_PLACE, "active_days", **bounds)
+    counts = bounds_of(timeline.account_days(day))
     least = {name: limit for name, limit in limits.min().items() if np.isfinite(limit)}
     near = [(counts[str(name)] >= limit).fill_null(False) for name, limit in least.items()]
     if not near:
@@ -111,10 +118,33 @@ def early_alerts(
     if not asked:
         return _none()
     running = _running(timeline, day, events, accounts=asked)
-    running = running.merge(whole[[*_PLACE, "active_days"]], on=_PLACE, how="left")
+    running = running.merge(whole[[*_PLACE, "active_days", "is_named"]], on=_PLACE, how="left")
+    running[list(NAMELESS)] = running[list(NAMELESS)].mask(running.pop("is_named").eq(True))
     ratios = _ratios(running, limits)
     rows = running[[*_PLACE, "minute", "done"]].assign(ratio=ratios.max(axis=1), signal=ratios.idxmax(axis=1))
     return _first(rows[rows["ratio"] >= 1], day)
+
+
+def bounds_of(account_days: ir.Table) -> ir.Table:
+    """What no signal of `WATCHED` exceeds at any minute, under its name; null where it cannot be told.
+
+    Returns
+    -------
+    ir.Table
+        One row per row given: `account`, `channel`, `active_days`, `is_named` (records have tokens) and `WATCHED`.
+    """
+    rows = _with_nameless(account_days)
+    bounds = {name: CONTRASTS.get(name, name) for name in WATCHED}
+    return rows.select(*_PLACE, "active_days", is_named=rows.foreign_records.notnull(), **bounds)
+
+
+def _with_nameless(rows: ir.Table) -> ir.Table:
+    """Account-days with `NAMELESS`. Where no source is logged, any write may be from a new one."""
+    uses = ibis.greatest(rows.new_source_uses, rows.new_agent_uses)
+    counts = (rows.new_source_uses, rows.new_agent_uses, ibis.least(rows.writes, uses))
+    is_named = rows.foreign_records.notnull()
+    values = dict(zip(NAMELESS, counts, strict=True))
+    return rows.mutate(**{name: ibis.ifelse(is_named, None, value) for name, value in values.items()})
 
 
 def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> pd.DataFrame:
@@ -141,14 +171,15 @@ def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> 
 
 def compared_days(past: ir.Table) -> pd.DataFrame:
     """Account-days of a past that limits are drawn from: how many (`n`) there are of each kind and set of counts."""
-    told = past.filter(past.past_days >= MIN_PAST_DAYS)
+    told = _with_nameless(past.filter(past.past_days >= MIN_PAST_DAYS))
     told = told.mutate(
         found=told.lookups - told.misses,
         past_days=ibis.least(told.past_days, PAST_DAYS),
         active_days=ibis.least(told.active_days.fill_null(0), NEWCOMER_DAYS),
     )
     # Most account-days are like many others: they are counted where they are, and each kind is looked at once.
-    rows = to_frame(told.group_by(["channel", "past_days", "active_days", *PARTS, *AS_COUNTED]).aggregate(n=_.count()))
+    kinds = told.group_by(["channel", "past_days", "active_days", *PARTS, *AS_COUNTED, *NAMELESS])
+    rows = to_frame(kinds.aggregate(n=_.count()))
     full = rows[rows["past_days"] >= PAST_DAYS]
     return _with_age(with_contrasts(full if full["n"].sum() >= MIN_STRANGEST else rows))
 
@@ -160,7 +191,7 @@ def limits_of(rows: pd.DataFrame, *, n_accounts: int, settings: AlertSettings) -
     noticed, would hide everything that is smaller from everybody.
     """
     rows = rows[~_stands_out(rows)]
-    rate = settings.early_rate / len(WATCHED)
+    rate = settings.early_rate / N_SHARING
     found = {}
     for (channel, is_newcomer), of_group in rows.groupby(_GROUP):
         everybody = rows[rows["channel"] == channel]
@@ -334,14 +365,14 @@ def count_minutes(events: ir.Table, *, records: pd.DataFrame, sources: pd.DataFr
     deeds = _deeds(events, sources)
     keys = [*_PLACE, "minute"]
     touches = _first_touches(records, deeds)
-    sums = deeds.groupby(keys)[["misses", "found", "done"]].sum()
+    sums = deeds.groupby(keys)[["misses", "found", "done", "written", *NAMELESS[:-1]]].sum()
     firsts = touches.groupby(keys)[list(_TOUCHED)].sum()
     minutes = sums.join(firsts, how="outer").fillna(0).reset_index().sort_values(keys)
     names = [name for name in minutes.columns if name not in keys]
     so_far = minutes.groupby(_PLACE)[names].cumsum()
     far = _scattered(touches[touches["stranger_records"]], minutes[keys])
-    counted = minutes[keys].assign(**so_far, far_strangers=far)
-    counted = with_contrasts(counted)
+    counted = with_contrasts(minutes[keys].assign(**so_far, far_strangers=far))
+    counted["new_writes"] = counted[list(NAMELESS[:-1])].max(axis=1).clip(upper=counted.pop("written"))
     # The most so far: who was met later takes nothing back.
     return counted.assign(**counted.groupby(_PLACE)[list(CONTRASTS)].cummax())
 
@@ -353,23 +384,31 @@ def _deeds(events: ir.Table, sources: pd.DataFrame) -> pd.DataFrame:
     success, lookup = rows["outcome"] == "success", rows["action"] == "lookup"
     write = rows["action"].isin(WRITES) & success
     source = [*_PLACE, "ip", "user_agent"]
-    by_new = sources.loc[_is_new(sources), source].drop_duplicates()
+    by = {
+        name: (lookup | write) & _among(rows, sources.loc[is_new, source].drop_duplicates(), source)
+        for name, is_new in _is_new(sources).items()
+    }
     return rows.assign(
         minute=rows["timestamp"].dt.floor(MINUTE),
         misses=lookup & ~success,
         found=lookup & success,
         done=(lookup & success) | write,
-        by_new=(lookup | write) & _among(rows, by_new, source),
+        written=write,
+        **by,
     )
 
 
-def _is_new(sources: pd.DataFrame) -> pd.Series:
-    """As in `detector.novelty.mark_strangers`: of an account without a known source, any rare network is new."""
+def _is_new(sources: pd.DataFrame) -> dict[str, pd.Series]:
+    """Which sources are new by their network, by their agent, and at all.
+
+    The last as in `detector.novelty.mark_strangers`: of an account without a known source, any rare network is new.
+    """
     told = sources["is_new_network"].notna() | sources["is_new_agent"].notna()
     is_told = told.groupby([sources["account"], sources["channel"]]).transform("any")
     is_rare = sources["is_rare_network"].eq(True) & sources["network"].notna()
-    is_new = (sources["is_new_network"].eq(True) & is_rare) | sources["is_new_agent"].eq(True)
-    return is_new.where(is_told, is_rare)
+    by_network, by_agent = sources["is_new_network"].eq(True) & is_rare, sources["is_new_agent"].eq(True)
+    by_any = (by_network | by_agent).where(is_told, is_rare)
+    return {"new_source_uses": by_network, "new_agent_uses": by_agent, "by_new": by_any}
 
 
 def _among(rows: pd.DataFrame, keys: pd.DataFrame, columns: list[str]) -> pd.Series:

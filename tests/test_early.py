@@ -17,6 +17,7 @@ from detector.early import (
     CONTRASTS,
     EARLY,
     MIN_LIMIT,
+    NAMELESS,
     PARTS,
     WATCHED,
     compared_days,
@@ -33,6 +34,8 @@ from tests.portal_events import DAY, ZONE, event, portal, table
 GROUPS = pd.MultiIndex.from_product([["portal", "software"], [False, True]], names=["channel", "is_newcomer"])
 NEVER = pd.DataFrame(np.inf, index=GROUPS, columns=list(WATCHED))
 COUNTED = (*AS_COUNTED, *PARTS[:-1])
+USES = ("new_source_uses", "new_agent_uses", "writes")
+"""Counts of account-days that `NAMELESS` is made of."""
 KEYS = ["account", "channel"]
 
 
@@ -119,7 +122,7 @@ def test_without_a_past_nobody_is_told_of(con: Backend) -> None:
 
 def past_days(far: list[float], *, past_days: int = 28, active_days: int = 20) -> pd.DataFrame:
     """Past account-days that differ in how many strangers from all over the country they read."""
-    rows = pd.DataFrame(0.0, index=range(len(far)), columns=["lookups", *PARTS, *AS_COUNTED])
+    rows = pd.DataFrame(0.0, index=range(len(far)), columns=["lookups", *PARTS, *AS_COUNTED, *USES])
     return rows.assign(
         far_strangers=far, stranger_records=far, channel="portal", past_days=past_days, active_days=active_days
     )
@@ -167,6 +170,42 @@ def test_newcomers_have_limits_of_their_own() -> None:
     assert limit(found, "far_excess") < 20 < 39 < limit(found, "far_excess", newcomer=True)
     few = limits_of(pd.concat([settled, new.iloc[:50]], ignore_index=True))
     assert 39 < limit(few, "far_excess", newcomer=True) < np.inf
+
+
+def nameless(events: list[naive.Event]) -> list[naive.Event]:
+    """The same events without record tokens."""
+    return [{name: value for name, value in each.items() if name != "record"} for each in events]
+
+
+def test_without_tokens_all_that_a_new_source_does_is_watched(con: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a limit of twelve, the twelfth look-up from a network new to the account; with tokens, none of these."""
+    monkeypatch.setattr(early, "find_limits", lambda past, **settings: NEVER.assign(new_source_uses=12))
+    found = early_alerts(timeline(con, nameless(robbed())), DAY, n_accounts=1, settings=AlertSettings())
+    assert found["records_so_far"].tolist() == [12]
+    assert found["signal"].tolist() == ["new_source_uses"]
+    assert early_alerts(timeline(con, robbed()), DAY, n_accounts=1, settings=AlertSettings()).empty
+
+
+def test_without_tokens_writes_count_as_far_as_a_new_source_may_have_made_them(
+    con: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writes from the owner's own network are none of a new source's, however many."""
+    monkeypatch.setattr(early, "find_limits", lambda past, **settings: NEVER.assign(new_writes=12))
+    written = [{**each, "action": "write"} for each in nameless(robbed())]
+    found = early_alerts(timeline(con, written), DAY, n_accounts=1, settings=AlertSettings())
+    assert (found["records_so_far"].tolist(), found["signal"].tolist()) == ([12], ["new_writes"])
+    at_home = [{**each, "ip": "10.1.1.1"} for each in written]
+    assert early_alerts(timeline(con, at_home), DAY, n_accounts=1, settings=AlertSettings()).empty
+
+
+def test_limits_without_tokens_are_drawn_from_days_without_tokens() -> None:
+    """Where records are told apart, sharper counts stand for what a new source does."""
+    uses = past_days([0.0] * 3_000).assign(new_source_uses=TAIL[:3_000], new_agent_uses=TAIL[:3_000], writes=2.0)
+    assert np.isinf(limits_of(uses)[list(NAMELESS)]).all(axis=None)
+    found = limits_of(uses.assign(foreign_records=np.nan))
+    assert 39 < limit(found, "new_source_uses") < np.inf
+    assert MIN_LIMIT <= limit(found, "new_writes") < 39
+    assert np.isinf(found[list(AS_COUNTED[1:])]).all(axis=None)
 
 
 def test_a_screening_from_a_new_machine_has_no_far_excess() -> None:
@@ -225,7 +264,7 @@ def test_a_channel_has_limits_from_a_thousand_account_days_on(held: int) -> None
 
 def test_account_days_that_tell_nothing_count_for_no_limit() -> None:
     """Without tokens, without outcomes: nothing that is watched is known of these."""
-    blind = past_days([0.0] * 2_000).assign(**dict.fromkeys((*PARTS, *AS_COUNTED), np.nan))
+    blind = past_days([0.0] * 2_000).assign(**dict.fromkeys((*PARTS, *AS_COUNTED, *USES), np.nan))
     assert count_watched(compared_days(ibis.memtable(blind)), channels=["portal"])["account_days"].tolist() == [0]
 
 

@@ -17,9 +17,18 @@ from detector.evaluate.markup import markdown_table
 from detector.evaluate.measures import LONG
 from detector.evaluate.plots import draw_curves, draw_gone, draw_scenarios, save
 from detector.evaluate.recall import FALSE_ACCOUNTS_ANY_SIZE, FALSE_ACCOUNTS_PER_3000, FALSE_DAY_SHARES
+from detector.evaluate.study import GONE, NO_FOREST, median_gone
 from detector.evaluate.summary import mean_account_recall, over_seeds, pivot
-from detector.evaluate.survey import Quality
-from detector.evaluate.targets import SHARE, compare, false_discoveries, gone_apart, gone_of, quiet_kinds
+from detector.evaluate.survey import EVERYTHING, Quality
+from detector.evaluate.targets import (
+    SHARE,
+    SMASH_AND_GRAB,
+    compare,
+    false_discoveries,
+    gone_apart,
+    gone_of,
+    quiet_kinds,
+)
 
 DRAWN = ["score", "own_lookups_z", "forest_counts"]
 """Methods drawn by scenario: the detector and two that everybody knows."""
@@ -52,6 +61,11 @@ exceed over the judged days. What notifies is an alert, a row in a queue that no
 Average precision sets the attacked account-days of the scenarios with a floor against the honest ones.
 """
 
+
+COLUMNS_TEXT = """
+What notifies in the same worlds, all attacks planted: recall of own alerts over the scenarios with a floor, honest
+account-days that notify, and what was gone before the first alert by the minute (the median of a scenario's accounts).
+"""
 
 ADDED_TEXT = """\
 {added} look-ups of strangers added to one day of accounts whose day has {usual:.0f} (median), from the owner's own
@@ -190,6 +204,8 @@ def _parts_of_the_detector(quality: Quality) -> Iterator[str]:
     if len(quality.columns):
         yield f"### Logs without a column\n\nOn {_seeds(quality.columns)}; *{WHOLE}* is the same worlds as they are.\n"
         yield markdown_table(_spread(_summary(_beside_whole(quality))))
+        yield COLUMNS_TEXT
+        yield markdown_table(_told(quality), digits=3)
     if len(quality.overlap):
         yield "### Another random state\n"
         yield markdown_table(quality.overlap)
@@ -197,9 +213,34 @@ def _parts_of_the_detector(quality: Quality) -> Iterator[str]:
 
 def _beside_whole(quality: Quality) -> pd.DataFrame:
     """What was measured without each column, and before it the same seeds' worlds with all of them."""
-    order = quality.order
-    same = order["seed"].isin(quality.columns["seed"]) & (order["method"] == "score")
-    return pd.concat([order[same].assign(method=WHOLE), quality.columns], ignore_index=True)
+    order, names = quality.order, {"score": WHOLE, "tail_sum": f"{WHOLE}{NO_FOREST}"}
+    same = order["seed"].isin(quality.columns["seed"]) & order["method"].isin(list(names))
+    whole = order[same].assign(method=order["method"].replace(names))
+    alerts, gone = (
+        table[(table["world"] == EVERYTHING) & table["seed"].isin(quality.columns["seed"])]
+        for table in (quality.alerts, median_gone(quality.gone))
+    )
+    told = [table.assign(method=WHOLE).drop(columns="world") for table in (alerts, gone)]
+    return pd.concat([whole, *told, quality.columns], ignore_index=True)
+
+
+def _told(quality: Quality) -> pd.DataFrame:
+    """By what is missing: own alerts, honest account-days that notify, and what was gone before."""
+    rows = _beside_whole(quality)
+    rows = rows[~rows["scenario"].isin(FLOORLESS)]
+    is_grab = rows["scenario"].isin(SMASH_AND_GRAB)
+    chosen = {
+        "own alerts, mean": (rows["measure"] == "own_recall", "mean"),
+        "own alerts, worst": (rows["measure"] == "own_recall", "min"),
+        "false account-days a seed": (rows["measure"] == "notified_false", "mean"),
+        "gone, worst smash-and-grab": ((rows["measure"] == GONE) & is_grab, "max"),
+        "gone, median of the others": ((rows["measure"] == GONE) & ~is_grab, "median"),
+        "gone, worst of the others": ((rows["measure"] == GONE) & ~is_grab, "max"),
+    }
+    found = {
+        title: rows[wanted].groupby("method", sort=False)["value"].agg(how) for title, (wanted, how) in chosen.items()
+    }
+    return pd.DataFrame(found).rename_axis(index="method")
 
 
 def _portal(quality: Quality) -> Iterator[str]:

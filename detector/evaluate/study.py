@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,8 @@ from detector.evaluate.scored import Detector, Scored
 COLUMNS = ("record", "profession", "ip", "user_agent")
 """Columns of the logs that some portals do not have."""
 
+NO_FOREST = ", without the forest"
+GONE = "gone"
 TOP_SHARE = 0.003
 """The strangest account-days that two forests must agree on."""
 
@@ -72,22 +74,39 @@ def study_alerts(bench: Bench, *, detector: Detector, scenarios: Collection[str]
     )
 
 
-def study_scores(bench: Bench, *, detector: Detector, method: str) -> pd.DataFrame:
-    """Measure the order of the detector's score alone, under this name in the long table's column `method`."""
-    scored = score(bench, detector=detector, scenarios=bench.scenarios)
-    ranked = ranking_scores(scored)[[*ACCOUNT_DAY, "score"]].rename(columns={"score": method})
+def study_scores(bench: Bench, *, detector: Detector, methods: Mapping[str, str]) -> pd.DataFrame:
+    """Measure the order by some of the detector's scores, each under its name in the long table's column `method`.
+
+    A score that the detector does not have is left out.
+    """
+    scores = ranking_scores(score(bench, detector=detector, scenarios=bench.scenarios))
+    ranked = scores[[*ACCOUNT_DAY, *scores.columns.intersection(list(methods))]].rename(columns=dict(methods))
     return measure_order(case_of(bench, scenarios=bench.scenarios, tables=[ranked])).assign(seed=bench.seed)
 
 
 def study_columns(bench: Bench, *, detector: Detector) -> pd.DataFrame:
-    """Measure the order without each of `COLUMNS` in turn; the long table's column method names what is missing."""
+    """Measure order, alerts and what is gone without each of `COLUMNS`; the column method names what is missing.
+
+    The order with the forest and without it (tail sum); what is gone as the measure `GONE`, the median of a scenario's
+    accounts.
+    """
     parts = []
     for column in COLUMNS:
-        poorer = without_column(bench, column=column)
-        measured = study_scores(poorer, detector=detector, method=f"without_{column}")
-        alerts = study_alerts(poorer, detector=detector, scenarios=bench.scenarios, world=f"without_{column}").alerts
-        parts += [measured, alerts.assign(method=f"without_{column}").drop(columns="world")]
+        method, poorer = f"without_{column}", without_column(bench, column=column)
+        methods = {"score": method, "tail_sum": f"{method}{NO_FOREST}"}
+        study = study_alerts(poorer, detector=detector, scenarios=bench.scenarios, world=method)
+        parts += [study_scores(poorer, detector=detector, methods=methods)]
+        parts += [
+            table.assign(method=method).drop(columns="world") for table in (study.alerts, median_gone(study.gone))
+        ]
     return pd.concat(parts, ignore_index=True)
+
+
+def median_gone(gone: pd.DataFrame) -> pd.DataFrame:
+    """What was gone by the minute, median of a seed's accounts by scenario, as the measure `GONE` of a long table."""
+    keys = ["seed", "world", "scenario"]
+    medians = gone.groupby(keys, as_index=False, observed=True).agg(value=("gone_by_minute", "median"))
+    return medians.assign(measure=GONE, level=0.0, method="")
 
 
 def study_added(bench: Bench, *, detector: Detector) -> pd.DataFrame:

@@ -117,7 +117,7 @@ def _study_extra(bench: Bench, *, detector: Detector, plan: Plan, scratch: Path)
     near = tuple(attack.model_copy(update={"targets": "local"}) for attack in plan.settings.attacks)
     local = make_bench(bench.seed, settings=plan.settings.model_copy(update={"attacks": near}), scratch=scratch)
     return {
-        "local": study_scores(local, detector=detector, method="score"),
+        "local": study_scores(local, detector=detector, methods={"score": "score"}),
         "added": study_added(bench, detector=detector),
         "overlap": study_overlap(bench, detector=detector, other=plan.other) if plan.other else pd.DataFrame(),
     }

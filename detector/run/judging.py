@@ -16,7 +16,7 @@ from ibis.backends.duckdb import Backend
 from detector import __version__
 from detector.alerts import build_alerts, find_evidence
 from detector.checks import run_checks
-from detector.early import CONTRASTS, EARLY, find_limits
+from detector.early import EARLY, bounds_of, find_limits
 from detector.history import History
 from detector.history.manifest import digest_of, past_digest
 from detector.history.tables import OPEN_EVENTS, read_rows
@@ -26,7 +26,7 @@ from detector.ledger.store import EXTRACTION
 from detector.model.kept import Model
 from detector.novelty import Past
 from detector.run.narrowing import named, narrow, own_records
-from detector.run.screening import BOUNDED_SIGNALS, Screen, new_to_them
+from detector.run.screening import Screen, new_to_them
 from detector.run.sums import Sums, add_up, load_sums, rows_of, save_sums, with_rows_of
 from detector.run.together import name_campaigns, share_severity
 from detector.scoring import EVENT_CHECKS, SCORES, Scored, is_warm, score_days, score_running
@@ -114,9 +114,7 @@ class Judge:
             fired=fired,
             limits=limits,
         )
-        # No count of early warning exceeds the day's own of which it is made.
-        bounds = {name: CONTRASTS.get(name, name) for name in BOUNDED_SIGNALS}
-        screen.spare(to_frame(timeline.account_days(day).select("account", "channel", **bounds)))
+        screen.spare(to_frame(bounds_of(timeline.account_days(day))))
         earlier = self.ledger.alerts(since=day, until=day, kind=EXTRACTION)
         together = name_campaigns(
             found.scores,

@@ -25,7 +25,7 @@ from detector.schema import ACCOUNT_SOURCES
 from detector.timeline import Timeline
 
 BOUNDED_CHECKS = ("volume_tier", "canary_record", "reset_then_bulk", "tool_agent")
-STRANGE = ("far_excess", "lone_strangers")
+STRANGE = tuple(signal for signal, count in BOUNDED_BY.items() if count == "strange_deeds")
 BOUNDED_SIGNALS = tuple(BOUNDED_BY)
 """What the bounds below are of. A check or signal that is not named here is bounded by nothing: all are asked for."""
 _PLACE = ["account", "channel"]

@@ -34,6 +34,9 @@ BOUNDED_BY = {
     "vain_lookups": "misses",
     "foreign_writes": "writes",
     "foreign_records": "lookups",
+    "new_source_uses": "strange_deeds",
+    "new_agent_uses": "strange_deeds",
+    "new_writes": "writes",
 }
 """Signals of early warning, and the count that none of them exceeds, nor outgrows."""
 SUMS = pa.schema(

@@ -45,7 +45,7 @@ def quality(scratch: Path) -> Quality:
 @pytest.fixture(scope="module")
 def survey(scratch: Path) -> Quality:
     """The same with local targets, an attacked past, absent columns, parts and another random state."""
-    parts = partial(study_scores, detector=MostRecords(sign=-1), method="reversed")
+    parts = partial(study_scores, detector=MostRecords(sign=-1), methods={"score": "reversed"})
     plan = Plan(
         settings=SETTINGS,
         detector=MostRecords(),

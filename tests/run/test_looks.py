@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from detector.early import WATCHED
+from detector.early import NAMED
 from detector.run.judging import Judge
 from detector.run.narrowing import own_records
 from detector.simulate import World, make_attack
@@ -48,7 +48,7 @@ def test_with_and_without_earlier_looks_the_same_is_told(
     portal: Portal, place: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After every slice, rows for the ledger are equal to the minute and reason; the past of fewer accounts is read."""
-    assert set(LIMITS) == set(WATCHED)
+    assert set(LIMITS) == set(NAMED)
     keys = pd.MultiIndex.from_product([["portal", "software"], [False, True]], names=["channel", "is_newcomer"])
     limits = pd.DataFrame(LIMITS, index=keys)
     monkeypatch.setattr(Judge, "_limits", lambda *_arguments, **_rest: limits)
