@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,6 +25,8 @@ from detector.reading.dumps import Dump, decompressed
 _BLOCK_BYTES = 1 << 20
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _PARQUET = b"PAR1"
+FEW_REJECTS = 20
+"""In a slice of a quiet night two odd lines, which anybody can send, are a tenth: they must not hold back the rest."""
 REPLACED = (
     "was replaced by another file of the same time, which was not added to what is held: if it is a corrected one, "
     "rebuild its days with `detector learn --replace` and all of their files; if it has other lines, rename it"
@@ -338,6 +340,12 @@ def _restored_rejects(rejects: pa.Table, by_copy: Mapping[str, Snapshot]) -> pa.
         if not ((found := by_copy.get(row["source"])) and found.lines_held and row["line"] == 1)
     ]
     return pa.Table.from_pylist(rows, schema=rejects.schema)
+
+
+def few_rejects(snapshots: Collection[Snapshot]) -> float:
+    """The share of new lines that `FEW_REJECTS` are, half of them at most."""
+    lines = sum(each.count.lines - each.lines_held for each in snapshots)
+    return min(FEW_REJECTS / max(lines, 1), 0.5)
 
 
 def name_files(text: str, snapshots: Mapping[str, Snapshot]) -> str:

@@ -17,10 +17,9 @@ from ibis.backends.duckdb import Backend
 from pydantic import BaseModel, ConfigDict, Field
 
 from detector.arriving import (
-    REPEATED,
-    REPLACED,
     Snapshot,
     Span,
+    few_rejects,
     name_files,
     restore,
     snapshot_inputs,
@@ -41,14 +40,13 @@ from detector.news import (
     News,
     by_content,
     find_days,
-    find_replaced,
     record_input,
     unseen,
     warnings_of,
 )
 from detector.reading import FileCount, Input, Progress, Reading, read
 from detector.reading.dumps import Dump, expand
-from detector.repeats import find_repeated
+from detector.repeats import find_twice
 from detector.schema import REJECTS
 from detector.seen import SEEN, Seen, Stamp, stamp_of
 
@@ -358,7 +356,7 @@ class _Learner:
             scratch=scratch / "read",
             key=self.key,
             zone=self.zone,
-            max_reject_share=self.settings.max_reject_share,
+            max_reject_share=max(self.settings.max_reject_share, few_rejects(news.values())),
             # The files themselves are not read, but what their inputs have the authority on is theirs.
             skip={dump.path for dump in expand(given)} - {copy.path for copy in copies},
             progress=self.progress,
@@ -422,11 +420,8 @@ class _Learner:
     def _commit(self, events: ir.Table, news: list[News], *, is_last: bool = False) -> Learned:
         """Add what does not count already; a file that replaced another one would count twice."""
         found = find_days(events, zone=self.zone)
-        twice: dict[str, str] = {}
-        if not self.settings.replace:
-            twice = dict.fromkeys(find_replaced(news, found.times, history=self.history), REPLACED)
-            others = found.without(twice)
-            twice |= dict.fromkeys(find_repeated(events, others, history=self.history, con=self.con), REPEATED)
+        asked = [] if self.settings.replace else news
+        twice = find_twice(events, asked, found, history=self.history, con=self.con) if asked else {}
         kept = [each for each in news if each.file.path not in twice]
         events = events.filter(events.source.notin(list(twice))) if twice else events
         added = self._add_days(events, kept, found.without(twice), is_last=is_last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, timedelta
 
 import ibis.expr.types as ir
@@ -10,11 +11,12 @@ from ibis import _
 from ibis.backends.duckdb import Backend
 
 from detector.aggregates import aggregate
+from detector.arriving import REPEATED, REPLACED
 from detector.clock import day_start
 from detector.history.store import History
 from detector.history.tables import OPEN_EVENTS, read_rows
 from detector.joins import to_frame
-from detector.news import Found
+from detector.news import Found, News, find_replaced
 
 LARGE = 0.5
 """Of what is held of a day: a file with less of it is no other telling of the day, and a slice need not be compared."""
@@ -25,6 +27,18 @@ FEWEST = 100
 _HOUR = ["account", "channel", "hour"]
 _COUNTS = ("lookups", "writes", "failures", "logins", "resets")
 _EVENT = ["timestamp", "account", "action", "record"]
+
+
+def find_twice(
+    events: ir.Table, news: Collection[News], found: Found, *, history: History, con: Backend
+) -> dict[str, str]:
+    """Paths of files that would count twice, and what to tell of each after its path.
+
+    Either what was read by their path of the same time, or what was read from other files, holds them.
+    """
+    twice = dict.fromkeys(find_replaced(news, found.times, history=history), REPLACED)
+    repeated = find_repeated(events, found.without(twice), history=history, con=con)
+    return twice | dict.fromkeys(repeated, REPEATED)
 
 
 def find_repeated(events: ir.Table, found: Found, *, history: History, con: Backend) -> list[str]:

@@ -18,9 +18,9 @@ class _Stage(BaseModel):
 class RunSettings(_Stage):
     """How `detector run` works."""
 
-    close_after_s: float = Field(default=2 * 3600, ge=0)
+    close_after_s: float = Field(default=2 * 3600, ge=0, le=7 * 86_400)
     """A day is judged as a whole, and closed if a later one has begun, so long after its last midnight."""
-    settle_s: float = Field(default=600, ge=0)
+    settle_s: float = Field(default=600, ge=0, le=7 * 86_400)
     """A file that nobody has written to for so long is whole, even without the end of its last line."""
     clock_slack_s: float = Field(default=600, ge=0)
     """A clock that is so far behind the last run was set back: days would be mistaken."""

@@ -224,7 +224,7 @@ def status(
     now = datetime.now(UTC)
     held, ledger = _history(settings), _ledger(settings)
     if retry:
-        typer.echo(f"{retry_given_up(ledger, now=now)} notifications are tried again")
+        typer.echo(f"{counted(retry_given_up(ledger, now=now), 'notification')} to be tried again")
     expected = None if every is None else timedelta(seconds=_seconds(every))
     found = status_of(held, ledger, settings.portal, now=now, every=expected, watch=settings.watch)
     warned: list[str] = []
@@ -308,6 +308,8 @@ def forget(
         raise ConfigError("say either --account or --record")
     now, author = datetime.now(UTC), by or getpass.getuser()
     rows, alerts = forget_subject(settings, account=account, record=record, at=now, by=author, why=note)
+    if not rows and not alerts:
+        typer.echo("nothing was held on it: is it spelt as the logs have it?", err=True)
     typer.echo(f"removed {rows} rows and {alerts} alerts; dumps, and models fitted before, are as they were")
 
 

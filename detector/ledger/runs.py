@@ -60,6 +60,19 @@ def last_run(ledger: Ledger) -> Run | None:
     return None if row is None else Run(**row)
 
 
+def latest_start(ledger: Ledger) -> datetime | None:
+    """When, by its clock, the latest run began, be it the newest or not."""
+    with ledger.reading("finding the latest run") as connection:
+        row = connection.execute(select(RUNS.c.started_at).order_by(RUNS.c.started_at.desc()).limit(1)).first()
+    return None if row is None else row[0]
+
+
+def drop_later_runs(ledger: Ledger, *, after: datetime) -> None:
+    """Forget runs under a clock that was ahead."""
+    with ledger.writing("dropping runs of the future") as connection:
+        connection.execute(delete(RUNS).where(RUNS.c.started_at > after))
+
+
 def last_model(ledger: Ledger) -> str | None:
     """Version of the trained model that the newest run with one judged with; None: no run had one."""
     version = RUNS.c.report["model"].as_string()

@@ -113,7 +113,7 @@ def _single(delivery: Delivery, alert: Alert, words: dict[str, str], zone: str) 
         lines.append(f"{words['from']} {_some(told, words)}")
     if alert.campaign is not None:
         lines.append(words["part"].format(campaign=alert.campaign))
-    if alert.alert_at is not None:
+    if alert.alert_at is not None and alert.kind != OPERATOR:
         lines.append(words["since"].format(at=f"{alert.alert_at.astimezone(ZoneInfo(zone)):%H:%M}"))
     lines += [f"- {visible(reason)}" for reason in alert.reasons[:REASONS_TOLD]]
     if alert.kind != OPERATOR:
@@ -124,7 +124,7 @@ def _single(delivery: Delivery, alert: Alert, words: dict[str, str], zone: str) 
 
 def _span(alert: Alert, words: dict[str, str], zone: str) -> str:
     span = span_of(alert, zone=zone)
-    if span is None:
+    if span is None or alert.kind == OPERATOR:
         return ""
     first, last = (f"{at:%H:%M}" for at in span)
     return ", " + words["between"].format(first=first, last=last)

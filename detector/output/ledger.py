@@ -71,13 +71,18 @@ def _cell(value: object) -> str:
     return str(value)
 
 
+ACCOUNT_WIDTH = 40
+"""Whatever name somebody gives himself at sign-in, the ids beside it can be read."""
+
+
 def render_alerts(alerts: Sequence[Alert]) -> RenderableType:
     """A line an alert, the newest day first."""
     if not alerts:
         return Text("no alert")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("alert", "day", "severity", "account"):
+    for name in ("alert", "day", "severity"):
         table.add_column(name, no_wrap=True)
+    table.add_column("account", overflow="fold", max_width=ACCOUNT_WIDTH)
     table.add_column("records", justify="right")
     table.add_column("verdict")
     if any(each.campaign for each in alerts):

@@ -196,7 +196,8 @@ def _complaint(part: Part, con: duckdb.DuckDBPyConnection) -> str:
     told = "; ".join(f"{reason}: {text}" for reason, text in _reasons(part, con))
     return (
         f"{counted.path}: {counted.rejected} of {counted.rejected + counted.read} lines cannot be read as "
-        f"{counted.format} ({told}); correct the mapping or the format, or raise --max-reject-share"
+        f"{counted.format} ({told}); correct the mapping or the format, or raise --max-reject-share "
+        "([learn] max_reject_share)"
     )
 
 

@@ -13,7 +13,16 @@ from detector.history.days import close_days, keep_judged
 from detector.learning import Learned, learn
 from detector.ledger import Ledger, Receiver, Recorded
 from detector.ledger.outbox import hand_over
-from detector.ledger.runs import Run, begin_run, drop_runs, end_run, last_run, list_runs, note_run
+from detector.ledger.runs import (
+    begin_run,
+    drop_later_runs,
+    drop_runs,
+    end_run,
+    last_run,
+    latest_start,
+    list_runs,
+    note_run,
+)
 from detector.model.kept import Model
 from detector.news import FROZEN
 from detector.notify import Delivered, deliver
@@ -24,6 +33,7 @@ from detector.run.late import find_late, judge_late, say_late
 from detector.run.lock import only_run
 from detector.run.lost import find_model
 from detector.run.metrics import write_metrics
+from detector.run.pauses import newest_event
 from detector.run.report import Report
 from detector.run.retraining import AUTHOR, is_due, retrain
 from detector.run.status import METRICS
@@ -96,10 +106,10 @@ class _Run:
     def work(self) -> Report:
         """All steps; whatever goes wrong is recorded, and what waits is told all the same."""
         before = last_run(self.ledger)
-        self._refuse_old_clock(before)
         number = begin_run(self.ledger, at=self.now)
         error: str | None = None
         try:
+            self._check_clock()
             if before is not None and before.ended_at is None:
                 # What it found need not wait for what may be killed again.
                 self._deliver()
@@ -176,14 +186,27 @@ class _Run:
         self._deliver()
         self.report.retrained = retrain(self.place, self.history, now=self.now, tell=self.tell)
 
-    def _refuse_old_clock(self, last: Run | None) -> None:
-        """Days would be mistaken, and lines that are late only by this clock left out for good."""
-        slack = timedelta(seconds=self.settings.run.clock_slack_s)
-        if last is not None and self.now < last.started_at - slack:
+    def _check_clock(self) -> None:
+        """Refuse a clock that was set back, by which days would be mistaken and events of today lie in the future.
+
+        What the logs say decides: where all of it happened by now, it was the clock of the later run that was wrong.
+        """
+        latest, slack = latest_start(self.ledger), timedelta(seconds=self.settings.run.clock_slack_s)
+        if latest is None or self.now >= latest - slack:
+            return
+        newest = newest_event(run.report for run in list_runs(self.ledger, since=self.now - RUNS_KEPT))
+        began = f"{latest:%Y-%m-%d %H:%M} UTC"
+        if newest is not None and newest > self.now + slack:
             raise RunError(
-                f"the clock says {self.now:%Y-%m-%d %H:%M} UTC, and a run began at {last.started_at:%Y-%m-%d %H:%M}: "
-                "it was set back; set it right, then run again"
+                f"the clock says {self.now:%Y-%m-%d %H:%M} UTC, a run began at {began}, and events of later than now "
+                "were read: the clock was set back; set it right, then run again"
             )
+        drop_later_runs(self.ledger, after=self.now)
+        text = (
+            f"A run began at {began}, later than now, and no event that was read is from later than now: its clock was "
+            "ahead. What it found stands; nothing is compared with it any more"
+        )
+        self._record_faults([Fault("clock", text, "ahead")])
 
     def _learn(self) -> Learned:
         chosen = self.settings.learn.model_copy(

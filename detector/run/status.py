@@ -189,12 +189,19 @@ def _silence(
     return [f"no event of {missing[0]} or later has come, a working day"] if missing else []
 
 
+AHEAD = timedelta(minutes=5)
+"""By how much the clocks of two machines may differ."""
+
+
 def _troubles(status: Status, *, now: datetime, every: timedelta) -> list[str]:
     found = []
     if status.last_run is None:
         found.append("no run in the last eight days")
     elif status.last_run.error is not None:
         found.append(f"the last run failed: {status.last_run.error}")
+    if status.last_run is not None and status.last_run.started_at > now + AHEAD:
+        began = f"{status.last_run.started_at:%Y-%m-%d %H:%M} UTC"
+        found.append(f"the last run began at {began}, later than now: a clock was ahead then, or is behind now")
     if status.last_good is not None and now - status.last_good.started_at > max(LATE_FACTOR * every, LATE_LEAST):
         since = f"{status.last_good.started_at:%Y-%m-%d %H:%M} UTC"
         found.append(f"no run has ended well since {since}, where one begins every {_span(every)}")

@@ -321,6 +321,10 @@ def _missing(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -
 def _rejects(seen: Sequence[Seen], limits: WatchSettings) -> Iterator[tuple[str, str]]:
     counts = seen[-1].counts
     lines, rejects = counts["lines"], counts["rejects"]
+    if lines < limits.least_lines:
+        # Slices of a few lines tell together.
+        start = seen[-1].at - timedelta(hours=6)
+        lines, rejects = (_sum(seen, name, start, seen[-1].at) for name in ("lines", "rejects"))
     past_lines = sum(each.counts["lines"] for each in seen[:-1])
     usual = sum(each.counts["rejects"] for each in seen[:-1]) / past_lines if past_lines else 0.0
     if lines >= limits.least_lines and rejects / lines >= max(limits.reject_share, 3 * usual):

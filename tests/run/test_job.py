@@ -261,17 +261,6 @@ def counted(settings: Settings, day: date) -> list[tuple[object, ...]]:
     return [tuple(map(str, row)) for row in rows.sort_values(["account", "channel"]).itertuples(index=False)]
 
 
-def test_a_clock_that_was_set_back_is_refused(tmp_path: Path) -> None:
-    """Nothing is read by a clock that would mistake days; set right, the job goes on."""
-    settings = configure(tmp_path)
-    now = deliver(tmp_path, TUESDAY, parts=2)
-    run_once(settings, now=now)
-    later = deliver(tmp_path, TUESDAY, parts=2, part=1)
-    with pytest.raises(RunError, match="it was set back"):
-        run_once(settings, now=now - timedelta(days=2))
-    assert run_once(settings, now=later).learned.files
-
-
 @pytest.mark.parametrize(
     ("extra", "message"),
     [("[run]\nsettle = 3\n", "run.settle"), ('[ledger]\nurl = "mysql://x"\n', "expected sqlite:///PATH")],

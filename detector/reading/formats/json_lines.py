@@ -12,6 +12,9 @@ from detector.reading.mapping import MAPPABLE
 from detector.reading.mapping import Mapping as SourceMapping
 from detector.reading.sample import Sample
 
+ESCAPE, SURROGATE, REPLACED = "\\u", r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}", "\\\\uFFFD"
+"""Half of a pair, which is no character, is written by whoever cuts text in two or means harm: one that reads no text
+would hold back the lines around it. It becomes the sign for what cannot be shown (U+FFFD)."""
 Value = Callable[[str], str]
 """SQL for the text at a path; null where there is none."""
 
@@ -57,9 +60,14 @@ def json_rows(
         first = 2 * wanted.index(path) + 1
         return f"coalesce(_values[{first}], _values[{first + 1}])"
 
-    valid = "starts_with(_body, '{') AND json_valid(_body)"
-    parsed = sql.select({"_valid": f"CASE WHEN {valid} THEN true ELSE false END"}, source.bodies(), keep=True)
-    extracted = f"json_extract_string(_body, {sql.texts(pointers)})"
+    halved = f"contains(_body, '{ESCAPE}') AND NOT json_valid(_body)"
+    mended = f"regexp_replace(_body, {sql.text(SURROGATE)}, {sql.text(REPLACED)}, 'g')"
+    whole = sql.within(
+        sql.select({"_whole": sql.cases([(halved, mended)], otherwise="_body")}, source.bodies(), keep=True)
+    )
+    valid = "starts_with(_whole, '{') AND json_valid(_whole)"
+    parsed = sql.select({"_valid": f"CASE WHEN {valid} THEN true ELSE false END"}, whole, keep=True)
+    extracted = f"json_extract_string(_whole, {sql.texts(pointers)})"
     taken = sql.select({"_values": sql.cases([("_valid", extracted)])}, sql.within(parsed), keep=True)
     columns = {
         "_line": "_line",

@@ -1,0 +1,77 @@
+"""Clocks that are wrong and lines that nobody can read: they are told, and the job goes on where it can."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from detector.errors import RunError
+from detector.history import History
+from detector.ledger import open_ledger
+from detector.ledger.store import OPERATOR
+from detector.run import run_once
+from detector.run.status import Status, status_of
+from detector.settings import Settings
+from tests.run.portal import configure, write_slice
+from tests.run.test_job import TUESDAY, deliver
+
+
+def test_a_clock_that_was_set_back_is_refused(tmp_path: Path) -> None:
+    """Nothing is read by a clock that would mistake days; set right, the job goes on."""
+    settings = configure(tmp_path)
+    now = deliver(tmp_path, TUESDAY, parts=2)
+    run_once(settings, now=now)
+    later = deliver(tmp_path, TUESDAY, parts=2, part=1)
+    with pytest.raises(RunError, match="the clock was set back"):
+        run_once(settings, now=now - timedelta(days=2))
+    ledger = open_ledger(history=tmp_path / "history")
+    assert any("the clock was set back" in each.title for each in ledger.alerts(kind=OPERATOR))
+    assert any("the clock was set back" in each for each in looked_at(settings, now - timedelta(days=2)).troubles)
+    assert run_once(settings, now=later).learned.files
+
+
+def test_a_run_under_a_clock_that_was_ahead_stops_nothing(tmp_path: Path) -> None:
+    """A year ahead for one run: the status calls it trouble; the next run, set right, sets it aside and reads."""
+    settings = configure(tmp_path)
+    now = deliver(tmp_path, TUESDAY, parts=2)
+    run_once(settings, now=now - timedelta(minutes=5))
+    run_once(settings, now=now + timedelta(days=365))
+    assert any("later than now" in each for each in looked_at(settings, now).troubles)
+    later = deliver(tmp_path, TUESDAY, parts=2, part=1)
+    report = run_once(settings, now=later)
+    (fault,) = report.faults
+    assert "its clock was ahead" in fault
+    assert report.learned.files
+    assert run_once(settings, now=later + timedelta(minutes=5)).faults == ()
+    assert not any("later than now" in each for each in looked_at(settings, later + timedelta(hours=2)).troubles)
+
+
+def looked_at(settings: Settings, now: datetime) -> Status:
+    """The status then."""
+    folder = settings.history.folder
+    assert folder is not None
+    return status_of(History.open(folder), open_ledger(history=folder), settings.portal, now=now)
+
+
+def test_two_odd_lines_hold_back_no_slice(tmp_path: Path) -> None:
+    """Half a character in a name, that anybody can send, is masked; what cannot be read at all leaves the rest."""
+    settings = configure(tmp_path)
+    now = deliver(tmp_path, TUESDAY)
+    path = write_slice(tmp_path / "incoming", now, [])
+    rows = [
+        {
+            "timestamp": f"{now - timedelta(minutes=n):%FT%TZ}",
+            "account": f"a{n}",
+            "action": "lookup",
+            "outcome": "success",
+        }
+        for n in range(17)
+    ]
+    odd = {**rows[0], "account": "\ud800", "action": "login", "outcome": "failure"}
+    lines = [json.dumps(row) for row in (*rows, odd, odd)] + ["{not JSON", "nor this"]
+    path.with_name("odd.jsonl").write_text("\n".join(lines) + "\n")
+    report = run_once(settings, now=now + timedelta(hours=1))
+    assert [(each.read, each.rejected) for each in report.learned.files if each.path.endswith("odd.jsonl")] == [(19, 2)]
