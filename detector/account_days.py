@@ -80,6 +80,7 @@ def build_account_days(
     zone: str,
     canaries: tuple[str, ...] = (),
     is_counted: bool = False,
+    is_held: bool = False,
 ) -> DayTables:
     """Compute the signals of one day against the strict past.
 
@@ -99,6 +100,8 @@ def build_account_days(
         Tokens of records that nobody has a reason to look up.
     is_counted
         `order` holds `RECORD_COUNTS`: all there is to tell of records without a past or canaries, and sooner told.
+    is_held
+        `today` is held by the backend, and has no other day, so that it can be read again and again as it is.
 
     Returns
     -------
@@ -106,7 +109,7 @@ def build_account_days(
         Lazy tables: `account_days`, and the day's `account_hours` with new and foreign records filled in.
     """
     # A day's rows are read several times, unless nothing before them is known.
-    of_day = Aggregates(*(_rows_of(table, day, held=past.tells) for table in today))
+    of_day = Aggregates(*(_rows_of(table, day, held=past.tells and not is_held) for table in today))
     records = mark_records(of_day.records, past, canaries=canaries)
     hours = mark_hours(of_day.hours, records, past, zone=zone)
     sources = mark_sources(of_day.sources, past)

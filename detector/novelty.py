@@ -338,15 +338,16 @@ def _count_new(hours: ir.Table, records: ir.Table) -> ir.Table:
 
 
 def _mark_off_hours(hours: ir.Table, past_hours: ir.Table, changes: ClockChanges) -> ir.Table:
+    """By numbers of accounts: the past has dozens of rows for each account and day."""
     used = used_at_all(past_hours)
-    active = used.select("account", clock_hour=_clock_hour(used, changes)).distinct()
+    active = used.select(reader=hash_of(used.account), clock_hour=_clock_hour(used, changes)).distinct()
     near = active.mutate(shift=ibis.array([-1, 0, 1]).unnest())
-    near = near.select("account", clock_hour=(_.clock_hour + _["shift"] + 24) % 24).distinct().mutate(is_usual=True)
-    known = active.select("account").distinct().mutate(has_past=True)
-    joined = attach(hours.mutate(clock_hour=_clock_hour(hours, changes)), near, ["account", "clock_hour"])
-    joined = attach(joined, known, "account")
+    near = near.select("reader", clock_hour=(_.clock_hour + _["shift"] + 24) % 24).distinct().mutate(is_usual=True)
+    known = active.select("reader").distinct().mutate(has_past=True)
+    named = hours.mutate(reader=hash_of(hours.account), clock_hour=_clock_hour(hours, changes))
+    joined = attach(attach(named, near, ["reader", "clock_hour"]), known, "reader")
     off = ibis.ifelse(joined.has_past.notnull(), joined.is_usual.isnull(), ibis.null("boolean"))
-    return joined.mutate(is_off_hour=off).drop("clock_hour", "is_usual", "has_past")
+    return joined.mutate(is_off_hour=off).drop("reader", "clock_hour", "is_usual", "has_past")
 
 
 def _clock_hour(hours: ir.Table, changes: ClockChanges) -> ir.IntegerValue:

@@ -210,6 +210,7 @@ class Timeline:
                 zone=self.zone,
                 canaries=self.canaries,
                 is_counted=self._is_counted,
+                is_held=self.history is not None and len(self.input_days) == 1,
             )
             self.con.insert(self._all_built.op().name, self._built[each].account_days, database=TEMPORARY)
         return self._built[day]
