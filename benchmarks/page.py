@@ -172,22 +172,24 @@ What limits it:
 - Hashing all columns reads each value once. Scoring reads the file five times, with other columns each time (the check,
   numbers, names, checks of all accounts, evidence). What needs the order of events, and the different records of a day
   without a past, is sorted as one number an event, which hardly counts beside it.
-- With a past, and in learning, sums by account and record are nearly as many as events: grouping gains nothing there,
-  and takes as long as sorting. Learning writes them in one order, compressed, which takes as long again.
+- With a past, sums by account and record are nearly as many as events: grouping gains nothing there, and takes as long
+  as sorting. Learning sorts events on records once, by their texts, and adds up while it writes them, compressed: that
+  is half of its time.
 - With a past, who touched which record in 28 days is read twice, in numbers: once for the day's records, once to put
   each account's beside the others' (some 25 times as many as the day's own). That is a third of the processors' time.
-- Text (CSV, JSON) is conformed to Parquet in the temporary folder first, CSV in one thread; then that is scored.
+- Text (CSV, JSON) becomes Parquet in the temporary folder first, CSV in one thread; then that is scored. A CSV file
+  with the columns of events and values as they are kept is not taken apart line by line; any other takes a third more.
 - Records that are identifiers in Parquet are checked, and told apart without their tokens where there is no past: those
   who are looked at closely get one. Elsewhere each takes a microsecond (four blocks of SHA-256 in DuckDB, nearly all of
   them different from record to record on a real day).
-- Starting Python with scikit-learn, pandas and Ibis takes three seconds of one processor, which a small day feels most.
-- Other work kept both processors busy when the cases at 1.5 million events with a history, and `score, Parquet` at 15
-  million, were measured last, and added up to a third to their processors' time: side by side on a quieter machine the
-  code before took 31.1 s and today's 29.0 (28 days of history), and 47.3 and 44.9 s (15 million events, none).
+- Starting Python with scikit-learn, pandas and Ibis takes two seconds of one processor, and to write the queries
+  another one or two: a small day feels that most.
 - DuckDB takes what `[engine] memory_limit` allows (1 GB) before it spills; Python takes as much: half of it libraries
   and the model, the rest the frame of all accounts. With 0.7 GB the day of 15 million events takes half as long again.
-  Days of 15 million events as CSV, to be hashed or learned, and that of 150 million, are from when DuckDB took 4 GB.
-  With 1 GB the latter took 2.7 GB and 522 s of the processors, and spilled 16 GB (one run, without a limit beside it).
+  The day of 150 million is from when DuckDB took 4 GB, and all took longer, so that the exponent to it is too large.
+  With 1 GB it took 2.7 GB and 522 s of the processors, and spilled 16 GB (one run, without a limit beside it).
+- Other work kept both processors busy when most cases were measured last, and adds up to a third to their time; days of
+  100,000 events are from when starting took a second more.
 - The targets are for a day of 15 million events; what was measured on smaller days only is mostly that starting.
 - The day of 150 million events needs 20 GB of disk (`--events 150000000 --only "score, Parquet" --runs 1`). A history
   of 250,000 accounts has not been measured: `--history-events 15000000` builds one of 28 days, which needs as much.
