@@ -33,7 +33,8 @@ REPLACED = (
 )
 REPEATED = (
     "tells, under another name, of what is held already, and was not added to it, since that would count twice: if it "
-    "is a corrected one, rebuild its days with `detector learn --replace` and all of their files"
+    "is a corrected one, rebuild its days with `detector learn --replace` and the files that are right; if it only "
+    "looks alike, with all files of these days, this one too"
 )
 """What is told of a file that would count twice, after its path."""
 

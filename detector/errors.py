@@ -14,7 +14,17 @@ class SchemaError(DetectorError):
 
 
 class ReadError(DetectorError):
-    """An input cannot be read at all, or too many of its lines cannot."""
+    """An input cannot be read at all, or too many of its lines cannot.
+
+    Attributes
+    ----------
+    brief
+        The same without any text of the log, for messages that leave the host.
+    """
+
+    def __init__(self, text: str, *, brief: str | None = None) -> None:
+        super().__init__(text)
+        self.brief = text if brief is None else brief
 
 
 class EmptyReadError(ReadError):

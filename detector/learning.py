@@ -307,7 +307,7 @@ class _Learner:
                 reading = None
             except ReadError as error:
                 if len(fresh) == 1:
-                    return _merge([taken.report, Learned(faults=(name_files(str(error), taken.news),))])
+                    return _merge([taken.report, Learned(faults=(name_files(error.brief, taken.news),))])
                 return _merge([taken.report, *(self._add_arriving(given, [dump]) for dump in fresh)])
             added = self._commit_arriving(reading, taken.news)
         last = {span.path: span.last_at for span in added.spans}

@@ -15,17 +15,19 @@ from detector.arriving import REPEATED, REPLACED
 from detector.clock import day_start
 from detector.history.store import History
 from detector.history.tables import OPEN_EVENTS, read_rows
+from detector.history.tokens import keep_tokens
 from detector.joins import to_frame
 from detector.news import Found, News, find_replaced
+from detector.schema import ACCOUNT_RECORDS, ACCOUNT_SOURCES
 
 LARGE = 0.5
 """Of what is held of a day: a file with less of it is no other telling of the day, and a slice need not be compared."""
 SAME = 0.6
 """A corrected file has lines more, or others; two that tell of different things are never the same by chance so far."""
 FEWEST = 100
-"""Events, or account-hours, of which so many the same are no chance."""
-_HOUR = ["account", "channel", "hour"]
+"""Events, records of accounts or sources, of which so many the same are no chance."""
 _COUNTS = ("lookups", "writes", "failures", "logins", "resets")
+_TOUCH, _SOURCE = ["account", "record", "first_at"], ["account", "first_at"]
 _EVENT = ["timestamp", "account", "action", "record"]
 
 
@@ -44,8 +46,10 @@ def find_twice(
 def find_repeated(events: ir.Table, found: Found, *, history: History, con: Backend) -> list[str]:
     """Paths of files of whose day nearly everything is held from others.
 
-    Of an open day events are compared (instant, account, action, record), of a closed one what each account did by the
-    hour, as far as the file tells of it at all: another feed's sign-ins repeat no look-ups.
+    Of an open day events are compared (instant, account, action, record). Of a closed one, when an account first
+    touched a record; where the file has no tokens, when an account first came from a source and how much it did there.
+    Robots do as much each hour through each of two nodes, and people look at a record through both, but never first at
+    the same instant.
 
     Parameters
     ----------
@@ -83,11 +87,15 @@ def _repeats(events: ir.Table, day: date, history: History, *, con: Backend) -> 
         paths = history.paths(OPEN_EVENTS.name, day, day)
         held, new = (_told(rows) for rows in (read_rows(paths, table=OPEN_EVENTS, con=con), events))
         return _is_most(new.semi_join(held, _EVENT), new)
-    new = aggregate(events, zone=history.manifest.zone).hours.select(*_HOUR, *_COUNTS)
-    sums = to_frame(new.aggregate(**{name: new[name].sum() for name in _COUNTS}))
-    told = [name for name in _COUNTS if sums[name].item() > 0]
-    held = history.table(con, "account_hours", day, day)
-    return bool(told) and _is_most(new.semi_join(held, [*_HOUR, *told]), new)
+    sums = keep_tokens(aggregate(events, zone=history.manifest.zone), fraction=history.manifest.token_fraction)
+    records = sums.records.select(*_TOUCH).distinct()
+    if _count(records) >= FEWEST:
+        held = history.table(con, ACCOUNT_RECORDS.name, day, day).select(*_TOUCH)
+        return _is_most(records.semi_join(held, _TOUCH), records)
+    totals = to_frame(sums.sources.aggregate(**{name: sums.sources[name].sum() for name in _COUNTS}))
+    keys = [*_SOURCE, *(name for name in _COUNTS if totals[name].sum() > 0)]
+    sources = sums.sources.select(*keys)
+    return _is_most(sources.semi_join(history.table(con, ACCOUNT_SOURCES.name, day, day).select(*keys), keys), sources)
 
 
 def _told(events: ir.Table) -> ir.Table:
@@ -95,8 +103,12 @@ def _told(events: ir.Table) -> ir.Table:
 
 
 def _is_most(some: ir.Table, rows: ir.Table) -> bool:
-    n_some, n = (int(table.count().to_pyarrow().as_py()) for table in (some, rows))
-    return n >= FEWEST and n_some >= SAME * n
+    n = _count(rows)
+    return n >= FEWEST and _count(some) >= SAME * n
+
+
+def _count(rows: ir.Table) -> int:
+    return int(rows.count().to_pyarrow().as_py())
 
 
 def _of_day(events: ir.Table, day: date, *, zone: str) -> ir.Table:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import os
 import random
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -267,7 +269,7 @@ def test_a_file_that_was_learned_by_hand_and_replaced_is_told_by_the_job(inbox: 
     assert inbox.numbers() == list(range(30))
 
 
-def busy(first: int, last: int, *, day: date = DAY, ip: str = "192.0.2.1") -> str:
+def busy_lines(first: int, last: int, *, day: date = DAY, ip: str = "192.0.2.1") -> str:
     """Look-ups of two hundred accounts with these numbers, in each of some hours."""
     rows = [
         f"{day}T{8 + n % 5:02}:{n // 5 % 60:02}:00Z,a{n % 200},lookup,success,r{n},{ip}\n" for n in range(first, last)
@@ -275,9 +277,15 @@ def busy(first: int, last: int, *, day: date = DAY, ip: str = "192.0.2.1") -> st
     return "".join(rows)
 
 
-@pytest.mark.parametrize("is_closed", [False, True])
-def test_a_corrected_file_under_another_name_does_not_count_twice(inbox: Inbox, *, is_closed: bool) -> None:
+@pytest.mark.parametrize(("is_closed", "record"), [(False, "r"), (True, "r"), (True, "")])
+def test_a_corrected_file_under_another_name_does_not_count_twice(
+    inbox: Inbox, *, is_closed: bool, record: str
+) -> None:
     """It is told, each time, until its day is rebuilt; a late file of other things that day is added."""
+
+    def busy(first: int, last: int, **rest: Any) -> str:
+        return re.sub(",r([0-9]+),", rf",{record}\1," if record else ",,", busy_lines(first, last, **rest))
+
     inbox.put("day.csv", HEADER + busy(0, 600))
     inbox.take()
     if is_closed:
@@ -298,14 +306,32 @@ def test_a_corrected_file_under_another_name_does_not_count_twice(inbox: Inbox, 
     assert inbox.history().manifest.days[DAY].inputs != before
 
 
+@pytest.mark.parametrize("record", ["r", ""])
+def test_what_comes_through_a_second_node_repeats_nothing(inbox: Inbox, record: str) -> None:
+    """Each does as much each hour through either node, with records or without: a late file of a closed day is read."""
+    nodes = [
+        "".join(line for n, line in enumerate(busy_lines(0, 2400).splitlines(keepends=True)) if n % 400 // 200 == node)
+        for node in (0, 1)
+    ]
+    nodes = [re.sub(",r[0-9]+,", f",{record},", node.replace(":00Z", f":0{n}Z")) for n, node in enumerate(nodes)]
+    inbox.put("node-a.csv", HEADER + nodes[0])
+    inbox.put("next.csv", HEADER + busy_lines(0, 600, day=DAY + timedelta(days=1)))
+    inbox.take(arriving=False)
+    assert not inbox.history().is_open(DAY)
+    before = inbox.history().manifest.days[DAY].inputs
+    inbox.put("node-b.csv", HEADER + nodes[1])
+    assert inbox.take().faults == ()
+    assert len(inbox.history().manifest.days[DAY].inputs) == len(before) + 1
+
+
 def test_slices_and_another_feed_repeat_nothing(inbox: Inbox) -> None:
     """Whoever does as much in each slice does other things; sign-ins of the same hours are no second look-ups."""
     for n in range(4):
-        inbox.put(f"slice{n}.csv", HEADER + busy(600 * n, 600 * (n + 1)))
+        inbox.put(f"slice{n}.csv", HEADER + busy_lines(600 * n, 600 * (n + 1)))
         assert inbox.take().faults == ()
-    inbox.put("next.csv", HEADER + busy(0, 600, day=DAY + timedelta(days=1)))
+    inbox.put("next.csv", HEADER + busy_lines(0, 600, day=DAY + timedelta(days=1)))
     inbox.take(arriving=False)
-    inbox.put("auth.csv", HEADER + busy(0, 2400).replace("lookup", "login"))
+    inbox.put("auth.csv", HEADER + busy_lines(0, 2400).replace("lookup", "login"))
     assert inbox.take().faults == ()
 
 

@@ -150,10 +150,11 @@ class Ledger:
         receivers
             Who is told.
         """
+        rows = [{name: _storable(value) for name, value in row.items()} for row in alerts]
         with self.writing("recording alerts") as connection:
-            held = _held(connection, [row["alert_id"] for row in alerts])
+            held = _held(connection, [row["alert_id"] for row in rows])
             outcome = Recorded()
-            for row in alerts:
+            for row in rows:
                 before = held.get(row["alert_id"])
                 outcome = _noted(outcome, row, before)
                 _write_alert(connection, row, before, at=at)
@@ -335,6 +336,18 @@ def open_ledger(*, history: Path | None = None, url: str | None = None) -> Ledge
     engine = engine_of(url or f"sqlite:///{(history or Path()).resolve() / LEDGER}")
     upgrade(engine)
     return Ledger(engine)
+
+
+def _storable(value: Any) -> Any:
+    """A value without NUL characters, which a log may hold and PostgreSQL refuses: one would hold back every alert."""
+    match value:
+        case str():
+            return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        case list():
+            return [_storable(each) for each in value]
+        case dict():
+            return {name: _storable(each) for name, each in value.items()}
+    return value
 
 
 def _drop(connection: Connection, which: ColumnElement[bool]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ Progress = Callable[[str, int, int], None]
 """Called before each file with its path, the bytes before it, and the bytes of all files."""
 
 _MOST_REJECTED_OF_A_FILE = 0.5
+_QUOTED = re.compile(r"'[^']*'")
 _REASONS_TOLD = 3
 _FILES_TOLD = 3
 
@@ -183,22 +185,26 @@ def _refuse_too_many(parts: list[Part], most: float, con: duckdb.DuckDBPyConnect
     judged = rejected + sum(part.counted.read for part in parts)
     worst = max(parts, key=lambda part: part.counted.rejected)
     if rejected > most * judged:
-        raise ReadError(
-            _complaint(worst, con) + f"; {rejected} of {judged} lines in all are rejects, more than {most:.1%}"
-        )
+        raise _too_many(worst, con, f"; {rejected} of {judged} lines in all are rejects, more than {most:.1%}")
     for part in parts:
         if part.counted.rejected > _MOST_REJECTED_OF_A_FILE * (part.counted.rejected + part.counted.read):
-            raise ReadError(_complaint(part, con) + ", more than half of the file")
+            raise _too_many(part, con, ", more than half of the file")
 
 
-def _complaint(part: Part, con: duckdb.DuckDBPyConnection) -> str:
-    counted = part.counted
-    told = "; ".join(f"{reason}: {text}" for reason, text in _reasons(part, con))
-    return (
-        f"{counted.path}: {counted.rejected} of {counted.rejected + counted.read} lines cannot be read as "
-        f"{counted.format} ({told}); correct the mapping or the format, or raise --max-reject-share "
-        "([learn] max_reject_share)"
+def _too_many(part: Part, con: duckdb.DuckDBPyConnection, why: str) -> ReadError:
+    counted, reasons = part.counted, _reasons(part, con)
+    lines = counted.rejected + counted.read
+    what = f"{counted.path}: {counted.rejected} of {lines} lines cannot be read as {counted.format}"
+    told, brief = (
+        "; ".join(texts)
+        for texts in (
+            [f"{reason}: {text}" for reason, text in reasons],
+            [_QUOTED.sub("…", each) for each, _ in reasons],
+        )
     )
+    remedy = "correct the mapping or the format, or raise --max-reject-share ([learn] max_reject_share)"
+    shown = "`detector score FILE --dry-run` shows the lines; correct the mapping or the format"
+    return ReadError(f"{what} ({told}); {remedy}{why}", brief=f"{what} ({brief}); {shown}{why}")
 
 
 def _told_rejects(parts: list[Part], con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:

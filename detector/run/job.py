@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from detector.clock import day_start
-from detector.errors import DetectorError, RunError
+from detector.errors import DetectorError, ReadError, RunError
 from detector.history import History, record_action
 from detector.history.days import close_days, keep_judged
 from detector.learning import Learned, learn
@@ -36,7 +36,7 @@ from detector.run.metrics import write_metrics
 from detector.run.pauses import newest_event
 from detector.run.report import Report
 from detector.run.retraining import AUTHOR, is_due, retrain
-from detector.run.status import METRICS
+from detector.run.status import METRICS, TRAINING
 from detector.run.versions import put_in_use
 from detector.run.watching import Fault, feeds_of, input_faults, operator_rows, watch
 from detector.settings import Settings
@@ -47,8 +47,6 @@ Tell = Callable[[str], None]
 RUNS_KEPT = timedelta(days=60)
 UNTOLD = timedelta(days=7)
 """How long an alert that `detector score` recorded, and nobody was told of, is still news: a job may rest so long."""
-TRAINING = "training"
-"""In the report of a run that trains: without an end, it was killed over it."""
 TRAINING_RESTS = timedelta(days=1)
 """How long nothing is trained after that: what takes more memory than there is takes as much in the next run."""
 INTERRUPTED = "Query interrupted"
@@ -116,7 +114,8 @@ class _Run:
             with within_limits():
                 self._steps(number)
         except Exception as caught:
-            error = str(caught) if isinstance(caught, DetectorError) else f"{type(caught).__name__}: {caught}"
+            told = caught.brief if isinstance(caught, ReadError) else str(caught)
+            error = told if isinstance(caught, DetectorError) else f"{type(caught).__name__}: {caught}"
             if INTERRUPTED not in error:
                 self._record_faults([Fault("failed", error)])
             raise

@@ -32,6 +32,9 @@ STUCK = timedelta(minutes=30)
 """A notification that was tried in vain and waits so long: five or so attempts, so it is no hiccup of the receiver."""
 LONG_WAIT = timedelta(hours=1)
 """A notification that nobody tried: the job does not run, or no longer knows the receiver."""
+TRAINING = "training"
+"""In the report of a run that trains: without an end, it does still, or was killed over it."""
+TRAINS_AT_MOST = timedelta(hours=6)
 METRICS = "metrics"
 """In a run's report: why Prometheus' text file could not be written."""
 
@@ -155,6 +158,10 @@ def usual_pause(starts: Sequence[datetime]) -> timedelta:
     return min(usual, DAY)
 
 
+def _trains(run: Run, now: datetime) -> bool:
+    return run.ended_at is None and TRAINING in run.report and now - run.started_at < TRAINS_AT_MOST
+
+
 def say_unended(status: Status) -> list[str]:
     """Sentences on runs without an end. None is trouble by itself: the next run does what is left."""
     found = []
@@ -163,8 +170,9 @@ def say_unended(status: Status) -> list[str]:
         what = f"{counted(n, 'run')} interrupted in the last eight days, the last one begun {last:%Y-%m-%d %H:%M} UTC"
         found.append(f"{what}: what was read counts in the history, and may be missing from the runs' counts")
     if status.last_run is not None and status.last_run.ended_at is None:
+        doing = "training" if TRAINING in status.last_run.report else "at work"
         found.append(
-            f"the run begun {status.last_run.started_at:%Y-%m-%d %H:%M} UTC has no end: at work, or interrupted"
+            f"the run begun {status.last_run.started_at:%Y-%m-%d %H:%M} UTC has no end: {doing}, or interrupted"
         )
     return found
 
@@ -202,7 +210,8 @@ def _troubles(status: Status, *, now: datetime, every: timedelta) -> list[str]:
     if status.last_run is not None and status.last_run.started_at > now + AHEAD:
         began = f"{status.last_run.started_at:%Y-%m-%d %H:%M} UTC"
         found.append(f"the last run began at {began}, later than now: a clock was ahead then, or is behind now")
-    if status.last_good is not None and now - status.last_good.started_at > max(LATE_FACTOR * every, LATE_LEAST):
+    is_late = status.last_good is not None and now - status.last_good.started_at > max(LATE_FACTOR * every, LATE_LEAST)
+    if status.last_good is not None and is_late and not (status.last_run and _trains(status.last_run, now)):
         since = f"{status.last_good.started_at:%Y-%m-%d %H:%M} UTC"
         found.append(f"no run has ended well since {since}, where one begins every {_span(every)}")
     elif status.last_good is None and status.last_run is not None:

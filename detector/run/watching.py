@@ -137,8 +137,9 @@ def input_faults(faults: Collection[str], settings: Settings) -> list[Fault]:
         groups.setdefault(f"{feed_of.get(path, path)} {cause}", []).append(text)
     found = []
     for subject, texts in groups.items():
-        more = f" ({len(texts) - 1} more files of its input have the same)" if len(texts) > 1 else ""
-        found.append(Fault("input", f"{texts[0]}{more}", subject))
+        others = len(texts) - 1
+        more = f" ({others} more file{'s' * (others > 1)} of its input {'have' if others > 1 else 'has'} the same)"
+        found.append(Fault("input", f"{texts[0]}{more if others else ''}", subject))
     return found
 
 

@@ -38,6 +38,13 @@ def test_an_alert_is_raised_once(ledger: Ledger) -> None:
     assert deliveries(ledger) == [("siem", "medium", 0)]
 
 
+def test_a_nul_in_a_name_holds_back_no_alert(ledger: Ledger) -> None:
+    """PostgreSQL takes none, be it in a text or deep in the evidence."""
+    odd = row("nul\0byte", evidence=[{"source": "a\0b", "first_line": 1}], reasons=["\0"])
+    assert len(ledger.record([odd, row("b")], at=NOON).raised) == 2
+    assert {each.account for each in ledger.alerts()} == {"b", "nul\ufffdbyte"}
+
+
 def test_severity_and_records_grow_and_never_fall(ledger: Ledger) -> None:
     """An alert that grew is told again, as an update to whom knows it; a smaller finding later takes nothing back."""
     ledger.record([row()], at=NOON, receivers=[MAIL, SIEM])

@@ -15,7 +15,7 @@ from detector.ledger.store import OPERATOR
 from detector.run import run_once
 from detector.run.status import Status, status_of
 from detector.settings import Settings
-from tests.run.portal import configure, write_slice
+from tests.run.portal import HEADER, configure, write_slice
 from tests.run.test_job import TUESDAY, deliver
 
 
@@ -47,6 +47,26 @@ def test_a_run_under_a_clock_that_was_ahead_stops_nothing(tmp_path: Path) -> Non
     assert report.learned.files
     assert run_once(settings, now=later + timedelta(minutes=5)).faults == ()
     assert not any("later than now" in each for each in looked_at(settings, later + timedelta(hours=2)).troubles)
+
+
+def test_what_cannot_be_read_is_told_without_the_logs_text(tmp_path: Path) -> None:
+    """One alert for files whose first lines differ, with file, line and reason: no token, account or address."""
+    told = '[[notify.receivers]]\nname = "siem"\nkind = "jsonl"\npath = "told.jsonl"\nseverity = "low"\n'
+    settings = configure(tmp_path, extra=told)
+    now = deliver(tmp_path, TUESDAY)
+    run_once(settings, now=now)
+    for n, account in enumerate(("SECRET-ONE", "SECRET-TWO")):
+        lines = [
+            f"{now.isoformat()},{account},look_up,success,{n}75062abf0f7b5542,192.0.2.77,Firefox" for _ in range(50)
+        ]
+        (tmp_path / "incoming" / f"odd{n}.csv").write_text(HEADER + "\n".join(lines) + "\n")
+    (fault,) = run_once(settings, now=now + timedelta(hours=1)).faults
+    assert "50 of 50 lines cannot be read as csv (50 × unknown action …, first on line 2)" in fault
+    assert "1 more file of its input has the same" in fault
+    messages = (tmp_path / "told.jsonl").read_text()
+    assert "unknown action" in messages
+    for text in ("SECRET", "75062abf0f7b5542", "192.0.2.77", "look_up"):
+        assert text not in messages
 
 
 def looked_at(settings: Settings, now: datetime) -> Status:

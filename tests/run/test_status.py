@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from detector.cli import app
 from detector.history import History
 from detector.ledger import Receiver, open_ledger
-from detector.ledger.runs import begin_run, end_run
+from detector.ledger.runs import begin_run, end_run, note_run
 from detector.run import run_once
-from detector.run.status import DAY, Status, status_of, usual_pause
+from detector.run.status import DAY, TRAINING, Status, say_unended, status_of, usual_pause
 from detector.settings import Settings
 from tests.ledger.made import row
 from tests.run.portal import configure
@@ -61,6 +61,22 @@ def test_what_the_newest_run_told_stands_until_a_run_finds_it_gone(
         at = now - timedelta(hours=hours)
         end_run(ledger, begin_run(ledger, at=at), at=at, report={"faults": faults})
     assert sum("portal: no event since" in each for each in looked_at(settings, now).troubles) == expected
+
+
+@pytest.mark.parametrize(("hours", "is_overdue"), [(2, False), (7, True)])
+def test_a_run_that_trains_is_not_overdue_for_six_hours(tmp_path: Path, hours: int, *, is_overdue: bool) -> None:
+    """Where a run begins every five minutes, none can while a large portal's model is trained."""
+    settings = configure(tmp_path)
+    now = datetime.now(UTC)
+    run_once(settings, now=now - timedelta(hours=hours, minutes=105))
+    ledger = open_ledger(history=tmp_path / "history")
+    for minutes in range(100, 0, -5):
+        at = now - timedelta(hours=hours, minutes=minutes)
+        end_run(ledger, begin_run(ledger, at=at), at=at, report={})
+    note_run(ledger, begin_run(ledger, at=now - timedelta(hours=hours)), report={TRAINING: True})
+    found = looked_at(settings, now)
+    assert any("no run has ended well" in each for each in found.troubles) is is_overdue
+    assert any("training, or interrupted" in each for each in say_unended(found))
 
 
 def test_metrics_that_cannot_be_written_fail_no_run(tmp_path: Path) -> None:
