@@ -53,6 +53,9 @@ def run(
     test_receivers: Annotated[
         bool, typer.Option("--test-receivers", help="Only send each receiver a test message, and say what happened.")
     ] = False,
+    clock_is_right: Annotated[
+        bool, typer.Option("--clock-is-right", help="With --once: go on, though runs or logs tell of a later time.")
+    ] = False,
 ) -> None:
     """Read what is new, judge it, raise each alert once, tell of it. A second run at the same time ends at once."""
     from detector.run.checking import check_settings
@@ -63,6 +66,8 @@ def run(
         raise ConfigError("--addresses goes with --since DATE: the list is looked for on past days")
     if sum((once, every is not None, since is not None, test_receivers)) != 1:
         raise ConfigError("say one of --once, --every 5m, --since DATE, or --test-receivers")
+    if clock_is_right and not once:
+        raise ConfigError("--clock-is-right goes with --once: it is said of one run")
     if test_receivers:
         _try(settings)
     elif since is not None:
@@ -72,7 +77,7 @@ def run(
         check_settings(settings)
         _repeat(config or CONFIG, seconds)
     else:
-        _run(settings)
+        _run(settings, clock_is_right=clock_is_right)
 
 
 def _try(settings: Settings) -> None:
@@ -108,12 +113,12 @@ def _hunt(settings: Settings, since: datetime) -> None:
         typer.echo(f"no address looked for on {say_days(found.unsearched)}: where accounts came from is past retention")
 
 
-def _run(settings: Settings) -> None:
+def _run(settings: Settings, *, clock_is_right: bool = False) -> None:
     from detector.run import AlreadyRunningError, run_once
 
     say = _teller(settings)
     try:
-        report = run_once(settings, tell=lambda text: None)
+        report = run_once(settings, tell=lambda text: None, clock_is_right=clock_is_right)
     except AlreadyRunningError as busy:
         say("info", str(busy))
         return

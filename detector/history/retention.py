@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -41,10 +42,13 @@ class RetentionSettings(BaseModel):
         return self.brief_days if table in BRIEF_TABLES else self.long_days
 
 
-def expire(history: History, *, con: Backend, settings: RetentionSettings) -> tuple[date, ...]:
+def expire(
+    history: History, *, con: Backend, settings: RetentionSettings, trusts_leaps: bool = True
+) -> tuple[date, ...]:
     """Drop what is past its retention, save what an incident holds, and return the days concerned.
 
-    Ages count from the newest day held, not from today: an old dump may be studied for as long as it takes.
+    Ages count from the newest day held, not from today: an old dump may be studied for as long as it takes. Unless
+    `trusts_leaps`, a newest day that is more than `LEAP_DAYS` after the one before counts once another follows.
 
     Raises
     ------
@@ -52,27 +56,31 @@ def expire(history: History, *, con: Backend, settings: RetentionSettings) -> tu
         If a day is stale: its novelty could never be computed once its past is gone.
     """
     with transaction(history, con=con) as change:
+        held = change.manifest.days
+        newest = max(held, default=date.min) if trusts_leaps else counted_from(held or [date.min])
         due = [
             (day, table)
-            for day, entry in change.manifest.days.items()
+            for day, entry in held.items()
             for table in entry.tables
-            if _is_due(change.manifest, day, table, settings)
+            if (newest - day).days >= settings.days_of(table) and not is_expired(change.manifest, day, table)
         ]
         if due:
             days = [day for day, _ in due]
             history.require_fresh(min(days), max(days) + timedelta(days=WINDOW_DAYS))
         for day, table in due:
             change.set_table(day, table, _remainder(change, day, table))
-        change.manifest = _without_ended(change.manifest, settings)
+        change.manifest = _without_ended(change.manifest, settings, newest=newest)
     return tuple(sorted({day for day, _ in due}))
 
 
-def _is_due(manifest: Manifest, day: date, table: str, settings: RetentionSettings) -> bool:
-    return _age_days(manifest, day) >= settings.days_of(table) and not is_expired(manifest, day, table)
+LEAP_DAYS = 7
+"""A newest day so much later than the one before may come of a clock that is ahead: nothing is dropped for it alone."""
 
 
-def _age_days(manifest: Manifest, day: date) -> int:
-    return (max(manifest.days) - day).days
+def counted_from(days: Collection[date]) -> date:
+    """The day from which ages count: the newest, or the one before while that one stands alone after a leap."""
+    *_, before, newest = [min(days), *sorted(days)]
+    return before if (newest - before).days > LEAP_DAYS else newest
 
 
 def _remainder(change: Transaction, day: date, table: str) -> Stored:
@@ -90,17 +98,17 @@ def _remainder(change: Transaction, day: date, table: str) -> Stored:
     return Stored(parts=(part,) if part.rows else (), expired=True)
 
 
-def _without_ended(manifest: Manifest, settings: RetentionSettings) -> Manifest:
+def _without_ended(manifest: Manifest, settings: RetentionSettings, *, newest: date) -> Manifest:
     """Forget days that no kept day was compared with, and inputs whose days would not be added to anyway."""
     if not manifest.days:
         return manifest
     ended = frozenset(
         day
         for day, entry in manifest.days.items()
-        if _age_days(manifest, day) >= settings.long_days + WINDOW_DAYS
+        if (newest - day).days >= settings.long_days + WINDOW_DAYS
         and not any(stored.parts for stored in entry.tables.values())
     )
-    first = max(manifest.days) - timedelta(days=settings.brief_days)
+    first = newest - timedelta(days=settings.brief_days)
     kept = manifest.without_days(ended)
     listed = {sha256 for day, entry in kept.days.items() if not _is_spent(kept, day) for sha256 in entry.inputs}
     spent = frozenset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ from detector.clock import day_start
 from detector.errors import DetectorError, ReadError, RunError
 from detector.history import History, record_action
 from detector.history.days import close_days, keep_judged
+from detector.history.retention import counted_from
 from detector.learning import Learned, learn
 from detector.ledger import Ledger, Receiver, Recorded
 from detector.ledger.outbox import hand_over
@@ -57,7 +58,9 @@ def _silent(_text: str) -> None:
     """Tell nobody."""
 
 
-def run_once(settings: Settings, *, now: datetime | None = None, tell: Tell = _silent) -> Report:
+def run_once(
+    settings: Settings, *, now: datetime | None = None, tell: Tell = _silent, clock_is_right: bool = False
+) -> Report:
     """Do what there is to do, and return what was done.
 
     What was consumed stands in the history's manifest alone, and alerts have an identity: killed at any instant and run
@@ -71,6 +74,8 @@ def run_once(settings: Settings, *, now: datetime | None = None, tell: Tell = _s
         The time, with its zone; None: the clock's.
     tell
         Told what is being done.
+    clock_is_right
+        Go on whatever runs and logs say of a later time: somebody looked.
 
     Raises
     ------
@@ -89,13 +94,16 @@ def run_once(settings: Settings, *, now: datetime | None = None, tell: Tell = _s
         history = place.history(create=True, inputs=settings.input)
         ledger = place.ledger(create=True)
         assert history is not None and ledger is not None, "the folder is named, and both are made"  # noqa: S101, PT018
-        return _Run(place, history, ledger, start, tell).work()
+        return _Run(place, history, ledger, start, tell, is_right=clock_is_right).work()
 
 
 class _Run:
     """The means of one run, and its steps."""
 
-    def __init__(self, place: Workspace, history: History, ledger: Ledger, now: datetime, tell: Tell) -> None:
+    def __init__(
+        self, place: Workspace, history: History, ledger: Ledger, now: datetime, tell: Tell, *, is_right: bool
+    ) -> None:
+        self.is_right = is_right
         self.place, self.history, self.ledger, self.now, self.tell = place, history, ledger, now, tell
         self.settings = place.settings
         self.report = Report(now)
@@ -141,7 +149,9 @@ class _Run:
 
     def _steps(self, number: int) -> None:
         self.tell("reading")
+        before = set(self.history.days)
         self.report.learned = self._learn()
+        self._tell_leap(before)
         # Read once, it is never read again: whoever is killed from here on has counted it.
         note_run(self.ledger, number, report=feeds_of(self.report, self.settings, now=self.now))
         if notice := self.place.loaded_key.notice:
@@ -159,10 +169,19 @@ class _Run:
         drop_runs(self.ledger, before=self.now - RUNS_KEPT)
         self._expire()
 
+    def _tell_leap(self, before: Collection[date]) -> None:
+        days = self.history.days
+        if before and days[-1] not in before and (last := counted_from(days)) < days[-1]:
+            text = (
+                f"Events of {days[-1]} came, and {last} is the newest day before: if a clock was ahead where they were "
+                "written, mend it. Nothing is dropped for its age until another day follows"
+            )
+            self._record_faults([Fault("clock", text, f"leap {days[-1]}")])
+
     def _expire(self) -> None:
         """The ledger keeps alerts as long as the history keeps account-days, and what an incident holds for longer."""
         if self.history.days:
-            first = self.history.days[-1] - timedelta(days=self.settings.learn.retention.long_days)
+            first = counted_from(self.history.days) - timedelta(days=self.settings.learn.retention.long_days)
             held = [(each.first, each.last, each.accounts) for each in self.history.manifest.holds.values()]
             self.ledger.expire(first, held=held)
 
@@ -195,15 +214,16 @@ class _Run:
             return
         newest = newest_event(run.report for run in list_runs(self.ledger, since=self.now - RUNS_KEPT))
         began = f"{latest:%Y-%m-%d %H:%M} UTC"
-        if newest is not None and newest > self.now + slack:
+        if newest is not None and newest > self.now + slack and not self.is_right:
             raise RunError(
                 f"the clock says {self.now:%Y-%m-%d %H:%M} UTC, a run began at {began}, and events of later than now "
-                "were read: the clock was set back; set it right, then run again"
+                "were read: the clock was set back; set it right, then run again. If it is right, and was ahead then "
+                "where logs are written too, say so: `detector run --once --clock-is-right`"
             )
         drop_later_runs(self.ledger, after=self.now)
         text = (
-            f"A run began at {began}, later than now, and no event that was read is from later than now: its clock was "
-            "ahead. What it found stands; nothing is compared with it any more"
+            f"A run began at {began}, later than now: its clock was ahead. What it found stands; nothing is compared "
+            "with it any more"
         )
         self._record_faults([Fault("clock", text, "ahead")])
 

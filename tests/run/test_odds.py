@@ -6,6 +6,7 @@ import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import ibis
 import pytest
 
 from detector.errors import RunError
@@ -15,7 +16,7 @@ from detector.ledger.store import OPERATOR
 from detector.run import run_once
 from detector.run.status import Status, status_of
 from detector.settings import Settings
-from tests.run.portal import HEADER, configure, write_slice
+from tests.run.portal import HEADER, START, configure, lines_of, write_slice
 from tests.run.test_job import TUESDAY, deliver
 
 
@@ -67,6 +68,27 @@ def test_what_cannot_be_read_is_told_without_the_logs_text(tmp_path: Path) -> No
     assert "unknown action" in messages
     for text in ("SECRET", "75062abf0f7b5542", "192.0.2.77", "look_up"):
         assert text not in messages
+
+
+def test_logs_and_a_run_of_the_future_drop_no_past_and_stop_nobody_who_says_so(tmp_path: Path) -> None:
+    """Written and read by a clock a year ahead: it is told, nothing is dropped, and the message names the way on."""
+    settings = configure(tmp_path)
+    now = deliver(tmp_path, *(START + timedelta(days=n) for n in range(3)))
+    run_once(settings, now=now)
+    history = History.open(tmp_path / "history")
+    held = list(history.days)
+    ahead = now + timedelta(days=365)
+    write_slice(tmp_path / "incoming", ahead, lines_of(ahead.date(), accounts=2))
+    assert any("Events of" in each for each in run_once(settings, now=ahead + timedelta(hours=12)).faults)
+    assert [day for day in History.open(tmp_path / "history").days if day in held] == held
+    records = History.open(tmp_path / "history").table(ibis.duckdb.connect(), "account_records", held[0], held[0])
+    assert records.count().to_pyarrow().as_py()
+    later = deliver(tmp_path, START + timedelta(days=3))
+    with pytest.raises(RunError, match="--clock-is-right"):
+        run_once(settings, now=later)
+    report = run_once(settings, now=later, clock_is_right=True)
+    assert report.learned.files
+    assert run_once(settings, now=later + timedelta(minutes=5)).faults == ()
 
 
 def looked_at(settings: Settings, now: datetime) -> Status:
