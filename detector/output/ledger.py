@@ -71,8 +71,12 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-ACCOUNT_WIDTH = 40
+ACCOUNT_WIDTH, LONGEST_NAME = 40, 120
 """Whatever name somebody gives himself at sign-in, the ids beside it can be read."""
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
 
 
 def render_alerts(alerts: Sequence[Alert]) -> RenderableType:
@@ -93,7 +97,7 @@ def render_alerts(alerts: Sequence[Alert]) -> RenderableType:
             each.alert_id[:SHORT_ID],
             str(each.day),
             Text(each.severity, style=COLOURS[each.severity]),
-            visible(each.account) if each.account is not None else UNKNOWN,
+            _short(visible(each.account)) if each.account is not None else UNKNOWN,
             UNKNOWN if each.records_exposed is None else f"{each.records_exposed:,}",
             each.verdict or "open",
             *([visible(each.campaign or "")] if any(one.campaign for one in alerts) else []),

@@ -309,10 +309,12 @@ def _missing(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -
     told: set[str] = set()
     for kind, words in KINDS.items():
         usual = _usual(seen, kind, calendar, span, limits)
-        if usual is None or not usual_all or usual < USUAL_KIND_SHARE * usual_all or came < limits.least_lines:
+        if usual is None or not usual_all or usual < max(USUAL_KIND_SHARE * usual_all, 1):
+            continue
+        if came < limits.least_lines:
             continue
         count, expected = _sum(seen, kind, seen[-1].at - span, seen[-1].at), usual / usual_all * came
-        is_rare = expected >= FEWEST_EXPECTED and count < LEFT_SHARE * expected
+        is_rare = min(expected, usual) >= FEWEST_EXPECTED and count < LEFT_SHARE * expected
         if (is_rare or not count) and not (kind == "signed_in" and "logins" in told):
             told.add(kind)
             left = f"{count or 'no'} {words} in the last {came} events"

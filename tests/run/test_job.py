@@ -208,7 +208,8 @@ def test_files_past_their_retention_are_not_read_again(tmp_path: Path) -> None:
     """They lie in the folder for years, what they were is forgotten with their days: no run reads them or warns."""
     settings = configure(tmp_path, extra="[learn.retention]\nbrief_days = 57")
     run_once(settings, now=deliver(tmp_path, START))
-    now = deliver(tmp_path, START + timedelta(days=120))
+    run_once(settings, now=deliver(tmp_path, START + timedelta(days=120)))
+    now = deliver(tmp_path, START + timedelta(days=121))
     run_once(settings, now=now)
     assert all(START not in each.days for each in History.open(tmp_path / "history").manifest.inputs.values())
     again = run_once(settings, now=now)

@@ -209,6 +209,18 @@ def test_a_kind_that_goes_missing_is_told(
     assert f"no {words}" in found.text
 
 
+def test_few_sign_ins_of_a_small_portal_are_not_missed_beside_a_theft(
+    tmp_path: Path, settings: Settings, history: History
+) -> None:
+    """Where five sign-ins are usual, three beside three hundred look-ups of a thief are no lost feed."""
+    ledger = open_ledger(history=tmp_path)
+    few = {"events": 12, "logins": 5, "signed_in": 5, "lookups": 7, "with_record": 7}
+    for day in range(8, 0, -1):
+        keep(ledger, settings, NOW - timedelta(days=day), **few)
+    theft = report(settings, events=332, logins=3, signed_in=3, lookups=329, with_record=329)
+    assert watch(theft, settings, ledger, history, now=NOW) == []
+
+
 @pytest.mark.parametrize(("left", "expected"), [(40, []), (2, ["missing"])])
 def test_a_kind_of_which_hardly_any_is_left_is_told(
     ledger: Ledger, settings: Settings, history: History, left: int, expected: list[str]
