@@ -115,6 +115,7 @@ class Judge:
             limits=limits,
         )
         screen.spare(to_frame(bounds_of(timeline.account_days(day))))
+        screen.note_looked(asked)
         earlier = self.ledger.alerts(since=day, until=day, kind=EXTRACTION)
         together = name_campaigns(
             found.scores,
@@ -140,13 +141,17 @@ class Judge:
         Nobody else is looked at closely.
         """
         screen.tell_sources(past, day)
-        certain = {*screen.certain(), *fired["account"].dropna()}
-        doubtful = sorted({*screen.doubtful()} - certain)
+        alerts = self.ledger.alerts(since=day, until=day, kind=EXTRACTION)
+        settled = screen.settled({each.account: each.records_exposed or 0 for each in alerts if each.account})
+        touched = {each.account for each in alerts if "canary_record" in each.checks}
+        settled -= {*fired["account"].dropna(), *(screen.with_canaries() - touched)}
+        certain = {*screen.certain(), *fired["account"].dropna()} - settled
+        doubtful = sorted({*screen.doubtful()} - certain - settled)
         own = own_records(past, day, accounts=[*certain, *doubtful])
         if doubtful:
             new = new_to_them(self._events(day).semi_join(named(doubtful), "account"), own)
             screen.spare_known(doubtful, new)
-            certain.update(screen.doubtful())
+            certain.update({*screen.doubtful()} - settled)
         return sorted(certain), own
 
     def _event_checks(self, day: date) -> pd.DataFrame:

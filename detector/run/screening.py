@@ -7,7 +7,7 @@ foreign records are new ones, new ones were touched, and strangers were touched 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import ibis.expr.types as ir
@@ -16,6 +16,7 @@ import pandas as pd
 from ibis import _
 
 from detector.aggregates import WRITES
+from detector.alerts import EXPOSED_TIERS
 from detector.checks import CHECKS, RESET_USES, TOOL_USES, VOLUME_TIERS
 from detector.early import WATCHED
 from detector.novelty import TOOL_AGENT, used_at_all, with_network
@@ -26,6 +27,9 @@ from detector.timeline import Timeline
 
 BOUNDED_CHECKS = ("volume_tier", "canary_record", "reset_then_bulk", "tool_agent")
 STRANGE = tuple(signal for signal, count in BOUNDED_BY.items() if count == "strange_deeds")
+GROWTH = 1.25
+"""Whoever was told of is looked at again once it did a quarter more, since that costs a reading of four weeks."""
+TIERS = tuple(least for least, _severity in (*EXPOSED_TIERS, *VOLUME_TIERS))
 BOUNDED_SIGNALS = tuple(BOUNDED_BY)
 """What the bounds below are of. A check or signal that is not named here is bounded by nothing: all are asked for."""
 _PLACE = ["account", "channel"]
@@ -61,7 +65,7 @@ class Screen:
         self.sums = sums
         deeds = sums["lookups"] + sums["writes"]
         rows = sums.assign(deeds=deeds, strange_deeds=deeds.where(sums["is_strange"].eq(True), 0))
-        names = [*COUNTS, "deeds", "strange_deeds", *BOUNDED_SIGNALS]
+        names = [*COUNTS, "deeds", "strange_deeds", *BOUNDED_SIGNALS, "looked"]
         self.totals = rows.groupby(_PLACE)[names].sum().reset_index()
         self.limits = self._lowest.reindex(self.totals["channel"]).fillna(np.inf).set_index(self.totals.index)
         self.bounds = pd.DataFrame(
@@ -88,6 +92,36 @@ class Screen:
     def doubtful(self) -> list[str]:
         """Accounts of which nothing tells yet that they are below every limit."""
         return self._reach(list(BOUNDED_SIGNALS))
+
+    def settled(self, told: Mapping[str, int]) -> set[str]:
+        """Accounts told of on the day that did hardly more since they were looked at, and cannot have reached a tier.
+
+        Parameters
+        ----------
+        told
+            Records exposed by then, by account.
+        """
+        found = set()
+        sums = self.totals.groupby("account")[["deeds", "looked"]].sum()
+        for account, done, looked in sums[sums.index.isin(list(told))].itertuples():
+            records = told[account]
+            reaches = any(records < least <= records + done - looked for least in TIERS)
+            if looked and done < GROWTH * looked and not reaches:
+                found.add(account)
+        return found
+
+    def with_canaries(self) -> set[str]:
+        """Accounts that touched a canary."""
+        return set(self.totals.loc[self.totals["canaries"] > 0, "account"])
+
+    def note_looked(self, accounts: Sequence[str]) -> None:
+        """Remember how much accounts had done when they were looked at closely."""
+        sums, done = self.sums.copy(), self.totals.groupby("account")["deeds"].sum()
+        theirs = sums["account"].isin(list(accounts))
+        first = theirs & ~sums.duplicated("account")
+        sums.loc[theirs, "looked"] = 0
+        sums.loc[first, "looked"] = sums.loc[first, "account"].map(done).astype("int64")
+        self._take(sums)
 
     def _reach(self, signals: list[str]) -> list[str]:
         reached = (self.bounds[signals] >= self.limits[signals]).any(axis=1)

@@ -45,6 +45,7 @@ SUMS = pa.schema(
         *((name, pa.int64()) for name in COUNTS),
         ("is_strange", pa.bool_()),
         *((name, pa.int64()) for name in BOUNDED_BY),
+        ("looked", pa.int64()),
     ]
 )
 _FILES, _PAST = b"files", b"past"
@@ -56,7 +57,8 @@ class Sums(NamedTuple):
     rows
         `SUMS`: look-ups, failed ones included, writes that succeeded, touches of canaries; whether the source is one
         that the account did not use in the past (null: not looked at yet); for each signal, how much of the count
-        that bounds it is known not to count, on one row of the account and channel.
+        that bounds it is known not to count, on one row of the account and channel; and how much the account had done
+        when it was looked at closely, on one row of it.
     files
         Which were summed up.
     past
@@ -108,7 +110,7 @@ def add_up(
 ) -> tuple[Sums, list[str]]:
     """Add the events of files to the sums; also the accounts that these files have events of."""
     new = _unlooked(con.to_pyarrow(_sum_up(events, canaries=canaries)))
-    totals = (*COUNTS, *BOUNDED_BY)
+    totals = (*COUNTS, *BOUNDED_BY, "looked")
     both = (
         pa.concat_tables([sums.rows, new])
         .group_by(list(KEY))
@@ -140,7 +142,7 @@ def _unlooked(rows: pa.Table) -> pa.Table:
     """Counts of which no look found anything yet."""
     nothing = {"is_strange": pa.nulls(len(rows), pa.bool_())}
     zeros = pa.array(np.zeros(len(rows), dtype=np.int64))
-    columns = {name: rows[name] for name in rows.column_names} | nothing | dict.fromkeys(BOUNDED_BY, zeros)
+    columns = {name: rows[name] for name in rows.column_names} | nothing | dict.fromkeys((*BOUNDED_BY, "looked"), zeros)
     return pa.table(columns).select(SUMS.names).cast(SUMS)
 
 

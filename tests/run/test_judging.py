@@ -154,6 +154,23 @@ def test_the_lower_limit_of_newcomers_and_known_accounts_bounds_both() -> None:
     assert Screen(sums, limits, checks=[]).certain() == ["a"]
 
 
+@pytest.mark.parametrize(
+    ("more", "records", "expected"), [(0, 40, True), (20, 40, True), (25, 40, False), (20, 85, False), (20, 120, True)]
+)
+def test_whoever_was_told_of_is_looked_at_again_for_a_quarter_more_or_a_tier(
+    more: int, records: int, *, expected: bool
+) -> None:
+    """A hundred deeds were looked at: twenty more are hardly more, unless the records may be a hundred by them."""
+    rows = [{"account": "a", "lookups": 60}, {"account": "a", "lookups": 40, "ip": "192.0.2.9"}]
+    screen = Screen(made_sums(rows).to_pandas(), pd.DataFrame(), checks=[])
+    assert screen.settled({"a": records}) == set()
+    screen.note_looked(["a"])
+    later = screen.sums.assign(lookups=screen.sums["lookups"] + [more, 0])
+    again = Screen(later, pd.DataFrame(), checks=[])
+    assert again.settled({"a": records}) == ({"a"} if expected else set())
+    assert again.settled({"other": 5}) == set()
+
+
 def test_an_unknown_check_is_bounded_by_nothing() -> None:
     """Then everybody is asked for, rather than nobody."""
     sums = made_sums([{"account": "a"}]).to_pandas()
