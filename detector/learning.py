@@ -193,7 +193,7 @@ def learn(
             arriving=chosen.arriving,
             progress=progress,
         )
-        expired = expire(history, con=con, settings=chosen.retention, trusts_leaps=not chosen.arriving)
+        expired = expire(history, con=con, settings=chosen.retention, trusts_leaps=not chosen.arriving, now=now)
         sweep(history, before_s=now.timestamp() - chosen.retention.grace_s)
     reports.append(Learned(refreshed=settled.refreshed, closed=settled.closed, expired=expired))
     return _merge(reports)

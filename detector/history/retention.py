@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from ibis.backends.duckdb import Backend
@@ -43,12 +43,18 @@ class RetentionSettings(BaseModel):
 
 
 def expire(
-    history: History, *, con: Backend, settings: RetentionSettings, trusts_leaps: bool = True
+    history: History,
+    *,
+    con: Backend,
+    settings: RetentionSettings,
+    trusts_leaps: bool = True,
+    now: datetime | None = None,
 ) -> tuple[date, ...]:
     """Drop what is past its retention, save what an incident holds, and return the days concerned.
 
     Ages count from the newest day held, not from today: an old dump may be studied for as long as it takes. Unless
-    `trusts_leaps`, a newest day that is more than `LEAP_DAYS` after the one before counts once another follows.
+    `trusts_leaps`, a newest day that is more than `LEAP_DAYS` after the one before counts once another follows. Days
+    later than tomorrow, as `now` tells it, never count.
 
     Raises
     ------
@@ -57,7 +63,9 @@ def expire(
     """
     with transaction(history, con=con) as change:
         held = change.manifest.days
-        newest = max(held, default=date.min) if trusts_leaps else counted_from(held or [date.min])
+        last = date.max if now is None else now.date() + timedelta(days=1)
+        past = [day for day in held if day <= last] or [date.min]
+        newest = max(past) if trusts_leaps else counted_from(past)
         due = [
             (day, table)
             for day, entry in held.items()

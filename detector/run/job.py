@@ -174,7 +174,7 @@ class _Run:
         if before and days[-1] not in before and (last := counted_from(days)) < days[-1]:
             text = (
                 f"Events of {days[-1]} came, and {last} is the newest day before: if a clock was ahead where they were "
-                "written, mend it. Nothing is dropped for its age until another day follows"
+                "written, mend it. Until another day follows, ages are counted from the day before it"
             )
             self._record_faults([Fault("clock", text, f"leap {days[-1]}")])
 

@@ -16,6 +16,7 @@ from detector.ledger.store import OPERATOR
 from detector.run import run_once
 from detector.run.status import Status, status_of
 from detector.settings import Settings
+from detector.verbs import learn
 from tests.run.portal import HEADER, START, configure, lines_of, write_slice
 from tests.run.test_job import TUESDAY, deliver
 
@@ -89,6 +90,11 @@ def test_logs_and_a_run_of_the_future_drop_no_past_and_stop_nobody_who_says_so(t
     report = run_once(settings, now=later, clock_is_right=True)
     assert report.learned.files
     assert run_once(settings, now=later + timedelta(minutes=5)).faults == ()
+    assert not [each for each in looked_at(settings, later + timedelta(hours=3)).troubles if "Events of" in each]
+    first = min((tmp_path / "incoming").iterdir())
+    replacing = settings.model_copy(update={"learn": settings.learn.model_copy(update={"replace": True})})
+    learn([str(first)], mapping=tmp_path / "mapping.toml", now=later, settings=replacing)
+    assert History.open(tmp_path / "history").paths("account_records", held[1], held[1])
 
 
 def looked_at(settings: Settings, now: datetime) -> Status:
