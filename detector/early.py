@@ -52,12 +52,12 @@ PARTS = ("stranger_records", "far_strangers", "met_records", "misses", "found")
 """Counts of which the contrasts are made."""
 CONTRASTS = {"far_excess": "far_strangers", "lone_strangers": "stranger_records", "vain_lookups": "misses"}
 """What is watched of them, and the count that it never exceeds."""
-AS_COUNTED = ("foreign_writes", "foreign_records")
+AS_COUNTED = ("foreign_writes", "foreign_records", "busiest_hour")
 NAMELESS = ("new_source_uses", "new_agent_uses", "new_writes")
 """What is watched of a day whose records have no tokens, null on any other: look-ups and writes from a rare network new
 to the account, those with an agent new to it, and so many of its writes as may be among either."""
 NAMED = (*CONTRASTS, *AS_COUNTED)
-"""What is watched of a day whose records have tokens; look-ups in vain of any."""
+"""What is watched of a day whose records have tokens; look-ups in vain and the busiest hour of any."""
 WATCHED = (*NAMED, *NAMELESS)
 """Signals that have a limit, counted from minute to minute; each is null where the logs cannot tell it, and then never
 warns."""
@@ -72,8 +72,9 @@ MIN_PAST_DAYS = PAST_DAYS // 2
 Where enough were compared with all of it, they alone are."""
 MIN_LIMIT = 5
 """Fewer records than this are no extraction, however quiet the past was."""
-N_SHARING = len(NAMED)
-"""Signals that share the rate of false warnings: of days with tokens these five; of the others four are left."""
+N_SHARING = 5
+"""Signals that share the rate of false warnings: of days without tokens as many, of the others five of six. The busiest
+hour comes on top: it hardly ever warns of what nothing else does, and then of a theft from the account's own source."""
 MINUTE = "min"
 _PLACE = ["account", "channel"]
 _GROUP = ["channel", "is_newcomer"]
@@ -365,14 +366,18 @@ def count_minutes(events: ir.Table, *, records: pd.DataFrame, sources: pd.DataFr
     deeds = _deeds(events, sources)
     keys = [*_PLACE, "minute"]
     touches = _first_touches(records, deeds)
-    sums = deeds.groupby(keys)[["misses", "found", "done", "written", *NAMELESS[:-1]]].sum()
+    uses = ["new_source_uses", "new_agent_uses"]
+    sums = deeds.groupby(keys)[["misses", "found", "done", "written", *uses]].sum()
     firsts = touches.groupby(keys)[list(_TOUCHED)].sum()
     minutes = sums.join(firsts, how="outer").fillna(0).reset_index().sort_values(keys)
     names = [name for name in minutes.columns if name not in keys]
     so_far = minutes.groupby(_PLACE)[names].cumsum()
     far = _scattered(touches[touches["stranger_records"]], minutes[keys])
     counted = with_contrasts(minutes[keys].assign(**so_far, far_strangers=far))
-    counted["new_writes"] = counted[list(NAMELESS[:-1])].max(axis=1).clip(upper=counted.pop("written"))
+    counted["new_writes"] = counted[uses].max(axis=1).clip(upper=counted.pop("written"))
+    looked = minutes["misses"] + minutes["found"]
+    within_hour = looked.groupby([minutes[name] for name in _PLACE] + [minutes["minute"].dt.floor("h")]).cumsum()
+    counted["busiest_hour"] = within_hour.groupby([minutes[name] for name in _PLACE]).cummax()
     # The most so far: who was met later takes nothing back.
     return counted.assign(**counted.groupby(_PLACE)[list(CONTRASTS)].cummax())
 

@@ -186,6 +186,20 @@ def test_without_tokens_all_that_a_new_source_does_is_watched(con: Backend, monk
     assert early_alerts(timeline(con, robbed()), DAY, n_accounts=1, settings=AlertSettings()).empty
 
 
+@pytest.mark.parametrize("has_tokens", [True, False])
+def test_the_busiest_hour_is_watched_from_any_source(
+    con: Backend, monkeypatch: pytest.MonkeyPatch, *, has_tokens: bool
+) -> None:
+    """With a limit of thirty, forty look-ups from 2 o'clock on: the thirtieth of the hour; not the twenty at eight."""
+    monkeypatch.setattr(early, "find_limits", lambda past, **settings: NEVER.assign(busiest_hour=30))
+    at_home = [{**each, "ip": "10.1.1.1"} for each in (robbed() if has_tokens else nameless(robbed()))]
+    found = early_alerts(timeline(con, at_home), DAY, n_accounts=1, settings=AlertSettings())
+    assert found["records_so_far"].tolist() == [30]
+    assert found["alert_at"].tolist() == [pd.Timestamp(datetime(2026, 3, 12, 2, 30, tzinfo=UTC))]
+    late = [{**each, "timestamp": each["timestamp"] + timedelta(minutes=35)} for each in at_home]
+    assert early_alerts(timeline(con, late), DAY, n_accounts=1, settings=AlertSettings()).empty
+
+
 def test_without_tokens_writes_count_as_far_as_a_new_source_may_have_made_them(
     con: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,7 +219,7 @@ def test_limits_without_tokens_are_drawn_from_days_without_tokens() -> None:
     found = limits_of(uses.assign(foreign_records=np.nan))
     assert 39 < limit(found, "new_source_uses") < np.inf
     assert MIN_LIMIT <= limit(found, "new_writes") < 39
-    assert np.isinf(found[list(AS_COUNTED[1:])]).all(axis=None)
+    assert np.isinf(found["foreign_records"]).all(axis=None)
 
 
 def test_a_screening_from_a_new_machine_has_no_far_excess() -> None:

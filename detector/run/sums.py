@@ -34,6 +34,7 @@ BOUNDED_BY = {
     "vain_lookups": "misses",
     "foreign_writes": "writes",
     "foreign_records": "lookups",
+    "busiest_hour": "lookups",
     "new_source_uses": "strange_deeds",
     "new_agent_uses": "strange_deeds",
     "new_writes": "writes",

@@ -116,6 +116,8 @@ def attack(signal: str, victim: Victim, limits: dict[str, int]) -> list[dict[str
             return [{**victim.row, **elsewhere, "record": record} for record in near[:count]]
         case "far_excess":
             return [{**victim.row, **elsewhere, "record": record} for record in vouched_for(victim, limits)]
+        case "busiest_hour":
+            return [victim.row] * count
         case "new_source_uses":
             return [{**victim.row, "ip": elsewhere["ip"]}] * count
         case "new_agent_uses":
