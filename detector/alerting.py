@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.optimize import brentq
 from scipy.stats import false_discovery_control
 
-from detector.model.tails import fit_tails, surprise
+from detector.model.tails import TAIL_ROWS, fit_tails, surprise
 
 Floats = NDArray[np.float64]
 
@@ -170,7 +170,7 @@ MIN_STRANGEST = 1_000
 """Past account-days without which the strangest of them says too little."""
 
 
-def alert_threshold(past: Floats, *, n_tests: int, rate: float) -> float:
+def alert_threshold(past: Floats, *, n_tests: int, rate: float, tail_rows: int = TAIL_ROWS) -> float:
     """Strangeness above which one account-day alerts alone among `n_tests`; infinite where the past is too short.
 
     A tail probability of `rate` / `n_tests`, the first step of Benjamini–Hochberg, in the extrapolated tail of at least
@@ -178,7 +178,7 @@ def alert_threshold(past: Floats, *, n_tests: int, rate: float) -> float:
     """
     if len(past) < MIN_STRANGEST:
         return float("inf")
-    tails, wanted = fit_tails(past[:, None]), math.log(max(n_tests, 1) / rate)
+    tails, wanted = fit_tails(past[:, None], tail_rows=tail_rows), math.log(max(n_tests, 1) / rate)
     if wanted <= 0:
         return 0.0
 

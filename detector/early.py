@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from detector.aggregates import WRITES
 from detector.alerting import MIN_STRANGEST, NEWCOMER_DAYS, AlertSettings, alert_threshold
 from detector.joins import to_frame
-from detector.model.tails import fit_tails, surprise
+from detector.model.tails import MIN_EXCESSES, TAIL_ROWS, fit_tails, surprise
 from detector.novelty import PAST_DAYS, mark_records, mark_sources, mark_strangers
 from detector.schema import INSTANT, Column, Table
 
@@ -72,6 +72,9 @@ MIN_PAST_DAYS = PAST_DAYS // 2
 Where enough were compared with all of it, they alone are."""
 MIN_LIMIT = 5
 """Fewer records than this are no extraction, however quiet the past was."""
+BLUNT, BLUNT_ROWS = ("busiest_hour", *NAMELESS), MIN_EXCESSES - 1
+"""Counts that bulk work moves: ordinary days and bulk days are two things, and a tail that begins among the former says
+nothing of the latter. So few of the largest are bulk days all, and their tail is taken to be exponential."""
 N_SHARING = 5
 """Signals that share the rate of false warnings: of days without tokens as many, of the others five of six. The busiest
 hour comes on top: it hardly ever warns of what nothing else does, and then of a theft from the account's own source."""
@@ -203,6 +206,7 @@ def limits_of(rows: pd.DataFrame, *, n_accounts: int, settings: AlertSettings) -
                 n_tests=n_accounts,
                 rate=rate,
                 is_sharp=name in SHARP,
+                tail_rows=BLUNT_ROWS if name in BLUNT else TAIL_ROWS,
             )
             for name in watched
         }
@@ -315,10 +319,11 @@ def _repeated(counted: pd.DataFrame, name: str) -> Floats:
     return np.repeat(told[name].to_numpy(dtype=np.float64), told["n"].to_numpy(dtype=np.int64))
 
 
-def _limit(pasts: list[Floats], *, n_tests: int, rate: float, is_sharp: bool) -> float:
+def _limit(pasts: list[Floats], *, n_tests: int, rate: float, is_sharp: bool, tail_rows: int) -> float:
     """From the first past that is long enough; infinite without one."""
     past = next((values for values in pasts if len(values) >= MIN_STRANGEST), np.empty(0))
-    found = alert_threshold(_with_one(past) if is_sharp and len(past) else past, n_tests=n_tests, rate=rate)
+    values = _with_one(past) if is_sharp and len(past) else past
+    found = alert_threshold(values, n_tests=n_tests, rate=rate, tail_rows=tail_rows)
     return max(math.ceil(found), MIN_LIMIT) if math.isfinite(found) else found
 
 

@@ -51,13 +51,13 @@ class Tails:
     scale: Floats
 
 
-def fit_tails(X: Matrix) -> Tails:
+def fit_tails(X: Matrix, *, tail_rows: int = TAIL_ROWS) -> Tails:
     """Fit every column's upper tail; `X` has shape (n_samples, n_features), by columns if sparse, and no missing value.
 
-    The extrapolated tail starts at the smallest value that few enough rows reach, so that a column which is nearly
-    always zero is described by the rows where it is not.
+    The extrapolated tail starts at the smallest value that few enough rows reach, `tail_rows` at most, so that a column
+    which is nearly always zero is described by the rows where it is not.
     """
-    fitted = [_fit_column(np.sort(_column(X, place))) for place in range(X.shape[1])]
+    fitted = [_fit_column(np.sort(_column(X, place)), tail_rows) for place in range(X.shape[1])]
     levels, surprises, shape, scale = (np.array(parts) for parts in zip(*fitted, strict=True))
     return Tails(levels, surprises, shape, scale)
 
@@ -84,17 +84,17 @@ def _column(X: Matrix, place: int) -> Floats:
     return X[:, [place]].toarray()[:, 0] if issparse(X) else np.asarray(X[:, place])
 
 
-def _fit_column(ordered: Floats) -> tuple[Floats, Floats, float, float]:
+def _fit_column(ordered: Floats, tail_rows: int) -> tuple[Floats, Floats, float, float]:
     """Levels, surprises, shape and scale of one column, sorted ascending."""
-    start = _start_of_tail(ordered)
+    start = _start_of_tail(ordered, tail_rows)
     levels, surprises = _grid(ordered, start)
     excesses = ordered[start:] - ordered[start]
     return levels, surprises, *_pareto(excesses[excesses > 0])
 
 
-def _start_of_tail(ordered: Floats) -> int:
+def _start_of_tail(ordered: Floats, tail_rows: int) -> int:
     """Place of the smallest value that few enough rows reach; of the largest one if none is so rare."""
-    few = max(min(int(TAIL_SHARE * len(ordered)), TAIL_ROWS), 1)
+    few = max(min(int(TAIL_SHARE * len(ordered)), tail_rows), 1)
     first, after = (int(np.searchsorted(ordered, ordered[-few], side=side)) for side in ("left", "right"))
     return first if len(ordered) - first <= few or after == len(ordered) else after
 
