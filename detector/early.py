@@ -168,7 +168,7 @@ def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> 
     -------
     pd.DataFrame
         Indexed by channel and `is_newcomer`, one column per signal of `WATCHED`; infinite where the past is too short
-        or cannot tell.
+        or cannot tell. A robot's batches are as large as there is work: its busiest hour has no limit.
     """
     return limits_of(compared_days(past), n_accounts=n_accounts, settings=settings)
 
@@ -199,7 +199,8 @@ def limits_of(rows: pd.DataFrame, *, n_accounts: int, settings: AlertSettings) -
     found = {}
     for (channel, is_newcomer), of_group in rows.groupby(_GROUP):
         everybody = rows[rows["channel"] == channel]
-        watched = OF_NEWCOMERS.get(str(channel), WATCHED) if bool(is_newcomer) else WATCHED
+        settled = [name for name in WATCHED if (channel, name) != ("software", "busiest_hour")]
+        watched = OF_NEWCOMERS.get(str(channel), settled) if bool(is_newcomer) else settled
         found[channel, is_newcomer] = {
             name: _limit(
                 [_repeated(part, name) for part in (of_group, everybody)],

@@ -248,6 +248,14 @@ def test_a_robots_first_batches_are_watched_for_the_whole_country_alone() -> Non
     assert watched == {"far_excess", "foreign_writes"}
 
 
+def test_a_robots_batches_have_no_limit_by_the_hour() -> None:
+    """Of people on the portal an hour of five hundred look-ups is told; of software, every night that is."""
+    rows = past_days([0.0] * 3_000).assign(busiest_hour=TAIL[:3_000])
+    found = limits_of(pd.concat([rows, rows.assign(channel="software")], ignore_index=True))
+    assert np.isfinite(limit(found, "busiest_hour"))
+    assert np.isinf(limit(found, "busiest_hour", channel="software"))
+
+
 def test_newcomers_are_not_told_of_for_lone_strangers() -> None:
     """On a first day nobody is known: that all are strangers is no sign; that they are of the whole country is one."""
     found = limits_of(pd.concat([past_days([0.0] * 3_000, active_days=n) for n in (2, 20)], ignore_index=True))
