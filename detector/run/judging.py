@@ -16,7 +16,7 @@ from ibis.backends.duckdb import Backend
 from detector import __version__
 from detector.alerts import build_alerts, find_evidence
 from detector.checks import run_checks
-from detector.early import EARLY, bounds_of, find_limits
+from detector.early import EARLY, bounds_of, find_limits, with_contrasts
 from detector.history import History
 from detector.history.manifest import digest_of, past_digest
 from detector.history.tables import OPEN_EVENTS, read_rows
@@ -114,7 +114,11 @@ class Judge:
             fired=fired,
             limits=limits,
         )
-        screen.spare(to_frame(bounds_of(timeline.account_days(day))))
+        # Whoever exceeded a limit is told of by now; of look-ups in vain those so far count from here on, less what was
+        # found meanwhile.
+        vain = with_contrasts(to_frame(timeline.account_days(day).mutate(found=_.lookups - _.misses)))
+        screen.spare(to_frame(bounds_of(timeline.account_days(day))).drop(columns="vain_lookups"))
+        screen.spare(vain[["account", "channel", "vain_lookups"]])
         screen.note_looked(asked)
         earlier = self.ledger.alerts(since=day, until=day, kind=EXTRACTION)
         together = name_campaigns(
