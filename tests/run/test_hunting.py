@@ -82,16 +82,16 @@ def test_days_that_cannot_be_judged_are_named(tmp_path: Path) -> None:
         tmp_path, extra='[learn.retention]\nbrief_days = 57\nlong_days = 100\n[run]\naddresses_file = "known.txt"\n'
     )
     (tmp_path / "known.txt").write_text("192.0.2.1\n")
-    days = [START, START + timedelta(days=40), START + timedelta(days=110)]
+    days = [START + timedelta(days=n) for n in (0, 40, 109, 110)]
     for day in days:
         now = deliver(tmp_path, day)
         run_once(settings, now=now)
     found = hunt(settings, since=START, now=now)
-    assert found.days == (days[1],)
+    assert found.days == (days[1], days[2])
     assert found.unsearched == (days[1],)
-    assert (found.left_out[EXPIRED], found.left_out[GOES_ON]) == ((days[0],), (days[2],))
+    assert (found.left_out[EXPIRED], found.left_out[GOES_ON]) == ((days[0],), (days[3],))
     with pytest.raises(HistoryError, match=r"no day since 2026-06-20 .*to judge anew; 2026-06-20: not over"):
-        hunt(settings, since=days[2], now=now)
+        hunt(settings, since=days[3], now=now)
 
 
 def test_beside_a_run_a_hunt_says_so_and_ends_well(tmp_path: Path) -> None:
