@@ -2,7 +2,8 @@
 
 A small portal is simulated, learned and trained on; then its history, and the day that goes on, are copied a hundred
 times over, each copy with accounts, records and addresses of its own. What is measured is a whole process, from its
-start to its end: early in the day, and again with many slices done, which must not take longer.
+start to its end: early in the day, and again with more and more slices done, which must not take longer. It does take
+longer where accounts are looked at closely; how many were is told beside.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 import tempfile
 from datetime import UTC, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import duckdb
 import ibis
@@ -35,7 +36,9 @@ from pathlib import Path
 from detector.run import run_once
 from detector.settings import load_settings
 report = run_once(load_settings(Path(sys.argv[1])), now=datetime.fromisoformat(sys.argv[2]))
-print(sum(span.events for span in report.learned.spans), len(report.recorded.raised), report.faults, file=sys.stderr)
+if report.faults:
+    print(*report.faults, sep="\\n", file=sys.stderr)
+Path(sys.argv[3]).write_text(str(report.n_looked))
 """
 SMALL, LARGE = "small", "large"
 CONFIG = """
@@ -139,6 +142,14 @@ def make(folder: Path, *, accounts: int, copies: int) -> Path:
     return large
 
 
+class Slice(NamedTuple):
+    """One run: how many slices were done before, how many accounts it looked at closely, and what it took."""
+
+    done: int
+    n_looked: int
+    took: Run
+
+
 class Job:
     """The job on a copy of the large portal's history, whose slices are delivered one after another."""
 
@@ -152,15 +163,17 @@ class Job:
         self.slices = sorted((large / "slices").glob("slice=*/*.parquet"), key=lambda path: int(path.parent.name[6:]))
         self.delivered = 0
 
-    def run(self, *, upto: int) -> Run:
+    def run(self, *, upto: int) -> Slice:
         """Deliver slices, and run once."""
-        for number, path in enumerate(self.slices[self.delivered : upto], start=self.delivered):
+        done, told = self.delivered, self.folder / "looked"
+        for number, path in enumerate(self.slices[done:upto], start=done):
             shutil.copy(path, self.folder / "incoming" / f"{number:04}.parquet")
         self.delivered = upto
         rows = duckdb.connect().read_parquet(str(self.slices[upto - 1])).max("timestamp").fetchall()
         last = rows[0][0]
         now = (last.astimezone(UTC) + timedelta(seconds=30)).isoformat()
-        return run([sys.executable, "-c", RUN, str(self.folder / "detector.toml"), now])
+        took = run([sys.executable, "-c", RUN, str(self.folder / "detector.toml"), now, str(told)])
+        return Slice(done, int(told.read_text()), took)
 
 
 def main(
@@ -168,21 +181,26 @@ def main(
     folder: Annotated[Path, typer.Argument(help="Where to keep what is measured on; 6 GB.")],
     accounts: Annotated[int, typer.Option(help="Of the portal that is copied.")] = ACCOUNTS,
     copies: Annotated[int, typer.Option(help="How many times.")] = COPIES,
-    done: Annotated[int, typer.Option(help="Slices done before the later measurement.")] = 55,
+    done: Annotated[str, typer.Option(help="Slices done before each measurement.")] = "8,20,40,55",
     runs: Annotated[int, typer.Option(help="Runs of each.")] = 2,
 ) -> None:
-    """Print time and memory of runs early in the day and of runs with many slices done, as JSON."""
+    """Print time and memory of runs with so many slices of the day done, of one new slice each, as JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     large = make(folder, accounts=accounts, copies=copies)
     with tempfile.TemporaryDirectory(dir=folder) as place:
         job = Job(large, Path(place))
-        found = {"all up to the first in a working hour": [job.run(upto=min(8, done))]}
-        found["early"] = [job.run(upto=job.delivered + 1) for _ in range(runs)]
-        found["catching up"] = [job.run(upto=done)]
-        found["late"] = [job.run(upto=job.delivered + 1) for _ in range(runs)]
-    sys.stdout.write(
-        json.dumps({name: [each._asdict() for each in ran] for name, ran in found.items()}, indent=1) + "\n"
-    )
+        for upto in (int(each) for each in done.split(",")):
+            if upto > job.delivered:
+                tell(job.run(upto=upto))
+            for _ in range(runs):
+                tell(job.run(upto=job.delivered + 1))
+
+
+def tell(found: Slice) -> None:
+    """Print one line of JSON."""
+    line = {"slices_done": found.done, "looked_at_closely": found.n_looked, **found.took._asdict()}
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ class Past(NamedTuple):
     """Aggregates and account-days of the strictly earlier days, and how many days with events they hold.
 
     `touched` says in numbers who touched which record, as `touched_in` tells of the records; None: they must be read.
+    Where the past is a part of the whole, `records` may be that of some accounts only, and `touched` has no days.
     """
 
     records: ir.Table
@@ -82,19 +83,20 @@ def touched_in(records: ir.Table) -> ir.Table:
     28 days of texts take several times as long to compare, and their memory. Two of 10^8 records have one number once
     in 2,000 portals.
     """
-    return _numbered(records.filter((_.lookups > 0) | (_.writes > 0))).select(*TOUCHED)
+    return numbered(records.filter((_.lookups > 0) | (_.writes > 0))).select(*TOUCHED)
 
 
 def _touched(records: ir.Table) -> ir.Table:
     return touched_in(records).select(*_PAIR).distinct()
 
 
-def _numbered(rows: ir.Table) -> ir.Table:
+def numbered(rows: ir.Table) -> ir.Table:
+    """Rows with `reader` and `code`, the numbers of account and record, as `touched_in` gives them."""
     return rows.mutate(reader=hash_of(rows.account), code=hash_of(rows.record))
 
 
 def _codes(today: ir.Table) -> ir.Table:
-    return _numbered(today).select("code").distinct()
+    return numbered(today).select("code").distinct()
 
 
 def _readers(codes: ir.Table, touched: ir.Table) -> ir.Table:
@@ -105,7 +107,7 @@ def _readers(codes: ir.Table, touched: ir.Table) -> ir.Table:
 
 def _met(today: ir.Table, readers: ir.Table) -> ir.Table:
     """Account and record, where it is new to the account, with each of the few accounts that touched it."""
-    new = _numbered(today).select(*_PAIR).distinct().anti_join(readers, _PAIR)
+    new = numbered(today).select(*_PAIR).distinct().anti_join(readers, _PAIR)
     few = readers.filter(_.n <= MAX_READERS).select("code", neighbour=_.reader)
     return new.inner_join(few, "code").select("reader", "neighbour", "code")
 
@@ -120,7 +122,7 @@ def _mark_records(
 ) -> ir.Table:
     own = readers.select(*_PAIR, is_known=True)
     everywhere = readers.filter(_.n > MAX_READERS).select("code").distinct().mutate(is_everywhere=True)
-    found = attach(_numbered(today), own, _PAIR)
+    found = attach(numbered(today), own, _PAIR)
     found = attach(attach(found, near.mutate(is_near=True), _PAIR), everywhere, "code")
     found = found.mutate(is_canary=_is_canary(found, canaries), is_new=_.is_known.isnull())
     found = found.mutate(is_foreign=_.is_new & _.is_near.isnull() & _.is_everywhere.isnull())

@@ -90,6 +90,7 @@ class Timeline:
             events, zone, is_first=history is None, counts_records=self._is_counted
         )
         self._built: dict[date, DayTables] = {}
+        self._opened: dict[tuple[str, date, date], ir.Table] = {}
         self._all_built = con.create_table(gen_name("account_days"), schema=_schema(ACCOUNT_DAYS), temp=True)
 
     @property
@@ -222,9 +223,12 @@ class Timeline:
         """Account-days of the 28 days before, those that are set aside too: for people to see, not to compare with."""
         return self._before(ACCOUNT_DAYS, day, leaves_out=False)
 
-    def before(self, table: Table, day: date, *, only: Callable[[ir.Table], ir.Table]) -> ir.Table:
-        """Some rows of a table of the 28 days before, without what is set aside; held."""
-        return self.hold(self._before(table, day, only=only))
+    def before(
+        self, table: Table, day: date, *, only: Callable[[ir.Table], ir.Table], is_held: bool = True
+    ) -> ir.Table:
+        """Some rows of a table of the 28 days before, without what is set aside; held, or read whenever asked for."""
+        rows = self._before(table, day, only=only)
+        return self.hold(rows) if is_held else rows
 
     def hold(self, rows: ir.Table) -> ir.Table:
         """Rows held where this sequence of days is, even if they are of this process's memory, or none."""
@@ -254,7 +258,10 @@ class Timeline:
     def _held(self, table: Table, first: date, last: date) -> ir.Table:
         if self.history is None:
             return _empty(table)
-        rows = self.history.table(self.con, table.name, first, last).cast(_schema(table))
+        # To open the files of a month takes as long as a small portal takes to be read.
+        if (table.name, first, last) not in self._opened:
+            self._opened[table.name, first, last] = self.history.table(self.con, table.name, first, last)
+        rows = self._opened[table.name, first, last].cast(_schema(table))
         return rows.filter(rows.day.notin(self.input_days)) if self.input_days else rows
 
     def _of_input(self, table: Table, days: list[date]) -> ir.Table:

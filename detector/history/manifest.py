@@ -189,8 +189,14 @@ def window(day: date) -> tuple[date, ...]:
 
 
 def near_newest(manifest: Manifest) -> tuple[date, ...]:
-    """The days that the one after the newest is measured against; none of an empty history."""
-    return window(max(manifest.days) + timedelta(days=1)) if manifest.days else ()
+    """The days that the newest, the one before it and the one after are measured against, oldest first.
+
+    Around midnight two days go on. None of an empty history.
+    """
+    if not manifest.days:
+        return ()
+    newest = max(manifest.days)
+    return (*window(newest - timedelta(days=1))[:2], *window(newest + timedelta(days=1)))
 
 
 def dump(manifest: Manifest) -> bytes:

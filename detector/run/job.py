@@ -265,9 +265,10 @@ class _Run:
     def _judge(self, judge: Judge, day: date) -> None:
         if not self._is_over(day):
             self.tell(f"judging {day}, which goes on")
-            rows, keep = judge.judge_slice(day)
-            self._record(rows)
-            keep()
+            found = judge.judge_slice(day)
+            self._record(found.rows)
+            found.keep()
+            self.report.n_looked += found.n_looked
             self.report.judged = (*self.report.judged, day)
             return
         # While no later day has come, more of this one may: it is judged as it is, whenever it grew, and stays open.

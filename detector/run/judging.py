@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ibis
 import ibis.expr.types as ir
@@ -25,7 +25,7 @@ from detector.ledger import Ledger, excuse, to_rows
 from detector.ledger.store import EXTRACTION
 from detector.model.kept import Model
 from detector.novelty import Past
-from detector.run.narrowing import named, narrow, own_records
+from detector.run.narrowing import named, narrow, own_touches
 from detector.run.screening import Screen, new_to_them
 from detector.run.sums import Sums, add_up, load_sums, rows_of, save_sums, with_rows_of
 from detector.run.together import name_campaigns, share_severity
@@ -48,6 +48,23 @@ def open_events(
     return rows.mutate(source=ibis.null("string"), line=ibis.null("int64"))
 
 
+class Looked(NamedTuple):
+    """What judging a slice found.
+
+    rows
+        For the ledger.
+    keep
+        To be called once they are recorded. Killed in between, the next run judges the same accounts again, and finds
+        the same alerts.
+    n_looked
+        Accounts that were looked at closely.
+    """
+
+    rows: list[dict[str, Any]]
+    keep: Callable[[], None]
+    n_looked: int = 0
+
+
 class Judge:
     """What judges the open days of a history.
 
@@ -63,26 +80,19 @@ class Judge:
         self.ledger = ledger
         self.model = model
 
-    def judge_slice(self, day: date) -> tuple[list[dict[str, Any]], Callable[[], None]]:
-        """Judge the accounts of an open day that did something since they were judged.
-
-        Returns
-        -------
-        tuple
-            Rows for the ledger, and what to call once they are recorded. Killed in between, the next run judges the
-            same accounts again, and finds the same alerts.
-        """
+    def judge_slice(self, day: date) -> Looked:
+        """Judge the accounts of an open day that did something since they were judged."""
         files, past = self._files(day), self._timeline()
         known = load_sums(self._path(day), files=files, past=self._digest(past, day))
         new = [file for file in files if file not in known.files]
         if not new:
-            return [], lambda: None
+            return Looked([], lambda: None)
         sums, changed = add_up(
             known, self._events(day, new), files=new, canaries=self.place.canaries, con=self.place.con
         )
-        found, looked = self._judge(past, day, sums, changed)
+        found, looked, n_looked = self._judge(past, day, sums, changed)
         sums = with_rows_of(sums, changed, looked)
-        return found, lambda: save_sums(sums, self._path(day))
+        return Looked(found, lambda: save_sums(sums, self._path(day)), n_looked)
 
     def _digest(self, past: Timeline, day: date) -> str:
         """Tells one past from another: what looks found holds as long as it is the same, and read by the same code."""
@@ -93,8 +103,8 @@ class Judge:
 
     def _judge(
         self, past: Timeline, day: date, sums: Sums, changed: Sequence[str]
-    ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
-        """Rows for the ledger, and the sums of the accounts that changed, with what looks found."""
+    ) -> tuple[list[dict[str, Any]], pd.DataFrame, int]:
+        """Rows for the ledger, the sums of the accounts that changed, with what looks found, and how many looks."""
         fired = self._event_checks(day)
         n_accounts = self._usual_accounts(day)
         limits = self._limits(past, day, n_accounts=n_accounts)
@@ -102,7 +112,7 @@ class Judge:
         asked, own = self._asked(past, day, screen, fired)
         if not asked:
             nobody = Scored(SCORES.empty().to_pandas(), EARLY.empty().to_pandas(), fired)
-            return self._rows(None, nobody, day), screen.sums
+            return self._rows(None, nobody, day), screen.sums, 0
         events = self._events(day).semi_join(named(asked), "account").cache()
         timeline = self._timeline(events, given=narrow(past, day, accounts=asked, events=events, own=own))
         found = score_running(
@@ -130,7 +140,7 @@ class Judge:
             settings=self.place.settings.score.campaigns,
         )
         rows = self._rows(events, found._replace(scores=together.scores), day)
-        return share_severity(rows, together.earlier, earlier), screen.sums
+        return share_severity(rows, together.earlier, earlier), screen.sums, len(asked)
 
     def _limits(self, past: Timeline, day: date, *, n_accounts: int) -> pd.DataFrame:
         """Early warning's limits, found once a run; empty where nobody can be warned of early."""
@@ -140,7 +150,7 @@ class Judge:
         return find_limits(past.past(day).account_days, n_accounts=n_accounts, settings=alerts)
 
     def _asked(self, past: Timeline, day: date, screen: Screen, fired: pd.DataFrame) -> tuple[list[str], ir.Table]:
-        """Accounts that a check or early warning could tell of, and their records in the past.
+        """Accounts that a check or early warning could tell of, and what they touched in the past, in numbers.
 
         Nobody else is looked at closely.
         """
@@ -151,7 +161,7 @@ class Judge:
         settled -= {*fired["account"].dropna(), *(screen.with_canaries() - touched)}
         certain = {*screen.certain(), *fired["account"].dropna()} - settled
         doubtful = sorted({*screen.doubtful()} - certain - settled)
-        own = own_records(past, day, accounts=[*certain, *doubtful])
+        own = own_touches(past, day, accounts=[*certain, *doubtful])
         if doubtful:
             new = new_to_them(self._events(day).semi_join(named(doubtful), "account"), own)
             screen.spare_known(doubtful, new)

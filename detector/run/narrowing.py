@@ -1,6 +1,7 @@
 """The part of the past that a few accounts ask for: what is new or foreign to them is the same against it.
 
-Whole tables of the past are read, column by column, and hardly anything of them is held.
+Whole tables of the past are read, column by column, and hardly anything of them is held. Who touched which record is
+read in numbers (`detector.history.touched`): texts would take several times as long.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from detector.novelty import Past, with_network
+from detector.coded import hash_of
+from detector.novelty import Past, numbered, touched_in, with_network
 from detector.schema import ACCOUNT_HOURS, ACCOUNT_RECORDS, ACCOUNT_SOURCES
 from detector.timeline import Timeline
 
-SHARED = ("account", "day", "record", "lookups", "writes")
-OWN = (*SHARED, "record_department")
-"""What is needed of records in the past: columns that are not read cost nothing."""
+TOUCH = ("reader", "code")
+"""Numbers of an account and of a record that it touched."""
 
 
-def own_records(past: Timeline, day: date, *, accounts: Sequence[str]) -> ir.Table:
-    """What some accounts touched in the past; held."""
-    chosen = named(accounts)
-    return past.before(ACCOUNT_RECORDS, day, only=lambda rows: rows.select(*OWN).semi_join(chosen, "account"))
+def own_touches(past: Timeline, day: date, *, accounts: Sequence[str]) -> ir.Table:
+    """What some accounts touched in the past: `TOUCH`, each pair once; held."""
+    readers = named(accounts).select(reader=hash_of(_.account))
+    return past.hold(_touched(past, day).semi_join(readers, "reader").select(*TOUCH).distinct())
 
 
 def narrow(past: Timeline, day: date, *, accounts: Sequence[str], events: ir.Table, own: ir.Table) -> Past:
@@ -39,21 +40,23 @@ def narrow(past: Timeline, day: date, *, accounts: Sequence[str], events: ir.Tab
     events
         Theirs, of the day.
     own
-        Their `own_records`, maybe with those of further accounts.
+        Their `own_touches`, maybe with those of further accounts.
 
     Returns
     -------
     Past
-        Of records: their own, and whoever touched one of these or of the day's. Of sources: their own, and whoever used
-        the networks that they use today. Of hours: their own. Account-days are all there.
+        Of records: their own, read when asked for. Of touches: of whatever they touched then or on the day, whoever
+        did. Of sources: their own, and whoever used the networks that they use today. Of hours: their own. Account-days
+        are all there.
     """
     chosen = named(accounts)
     return Past(
-        records=_records(past, day, events, own.semi_join(chosen, "account")),
+        records=past.before(ACCOUNT_RECORDS, day, only=lambda rows: rows.semi_join(chosen, "account"), is_held=False),
         sources=_sources(past, day, events, chosen),
         hours=past.before(ACCOUNT_HOURS, day, only=lambda rows: rows.semi_join(chosen, "account")),
         account_days=past.past(day).account_days,
         n_days=len(past.days_before(day)),
+        touched=_around(past, day, events, own),
     )
 
 
@@ -62,12 +65,16 @@ def named(accounts: Sequence[str]) -> ir.Table:
     return ibis.memtable({"account": list(accounts)}, schema={"account": "string"})
 
 
-def _records(past: Timeline, day: date, events: ir.Table, own: ir.Table) -> ir.Table:
+def _touched(past: Timeline, day: date) -> ir.Table:
+    whole = past.past(day)
+    return touched_in(whole.records) if whole.touched is None else whole.touched
+
+
+def _around(past: Timeline, day: date, events: ir.Table, own: ir.Table) -> ir.Table:
     """Neighbours share a record with an account: one that it touched itself, so that no further scan is needed."""
-    asked = ibis.union(events.select("record"), own.select("record")).filter(_.record.notnull()).distinct().cache()
-    shared = past.before(ACCOUNT_RECORDS, day, only=lambda rows: rows.select(*SHARED).semi_join(asked, "record"))
-    others = shared.anti_join(own.select("account").distinct(), "account").mutate(record_department=ibis.null("string"))
-    return ibis.union(own.select(*others.columns), others)
+    today = numbered(events.filter(_.record.notnull())).select("code")
+    asked = past.hold(ibis.union(today, own.select("code")).distinct())
+    return past.hold(_touched(past, day).semi_join(asked, "code").select(*TOUCH).distinct())
 
 
 def _sources(past: Timeline, day: date, events: ir.Table, chosen: ir.Table) -> ir.Table:

@@ -25,6 +25,8 @@ class Report:
         Alerts in the ledger that nobody was told of before, as when `detector score` recorded them.
     judged, closed
         Days that were judged within, and days that were judged as a whole and closed.
+    n_looked
+        Accounts of days that go on that were looked at closely, which is what a run's time depends on.
     late
         Closed days that were judged anew, since events came for them or they were rebuilt.
     model
@@ -45,6 +47,7 @@ class Report:
     handed_over: tuple[str, ...] = ()
     judged: tuple[date, ...] = ()
     closed: tuple[date, ...] = ()
+    n_looked: int = 0
     late: tuple[date, ...] = ()
     model: str | None = None
     retrained: Retrained | None = None

@@ -19,8 +19,8 @@ from detector.aggregates import WRITES
 from detector.alerts import EXPOSED_TIERS
 from detector.checks import CHECKS, RESET_USES, TOOL_USES, VOLUME_TIERS
 from detector.early import WATCHED
-from detector.novelty import TOOL_AGENT, used_at_all, with_network
-from detector.run.narrowing import named
+from detector.novelty import TOOL_AGENT, numbered, used_at_all, with_network
+from detector.run.narrowing import TOUCH, named
 from detector.run.sums import BOUNDED_BY, COUNTS, as_table
 from detector.schema import ACCOUNT_SOURCES
 from detector.timeline import Timeline
@@ -189,7 +189,7 @@ class Screen:
 
 
 def new_to_them(events: ir.Table, own: ir.Table) -> pd.DataFrame:
-    """Records of the day that the accounts did not touch in the past, by account and channel.
+    """Records of the day that the accounts did not touch in the past (`own_touches`), by account and channel.
 
     Among those touched are the ones looked up in vain: strangers too.
     """
@@ -199,9 +199,8 @@ def new_to_them(events: ir.Table, own: ir.Table) -> pd.DataFrame:
         channel=_.channel.fill_null("portal"), shown=shown, written=written
     )
     touched = deeds.filter((_.action == "lookup") | _.written).group_by([*_PLACE, "record"])
-    each = touched.aggregate(shown=_.shown.max(), written=_.written.max())
-    known = own.filter((own.lookups > 0) | (own.writes > 0)).select("account", "record").distinct()
-    new = each.anti_join(known, ["account", "record"])
+    each = numbered(touched.aggregate(shown=_.shown.max(), written=_.written.max()))
+    new = each.anti_join(own, TOUCH)
     found: pd.DataFrame = (
         new.group_by(_PLACE).aggregate(shown=_.shown.sum(), written=_.written.sum(), touched=_.count()).to_pandas()
     )

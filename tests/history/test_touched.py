@@ -111,10 +111,23 @@ def test_settling_makes_them_for_the_days_that_the_next_is_measured_against(tmp_
     sweep(history)
     assert _days(history) == [str(FIRST)]
     assert _files(history) != before
-    add_day(history, day_number(28), con=con)
+    add_day(history, day_number(29), con=con)
     _keep(history, con)
     sweep(history)
-    assert _days(history) == [str(day_number(28))]
+    # The day before the newest may go on still, and is measured against it.
+    assert _days(history) == [str(FIRST), str(day_number(29))]
+    add_day(history, day_number(30), con=con)
+    _keep(history, con)
+    sweep(history)
+    assert _days(history) == [str(day_number(29)), str(day_number(30))]
+
+
+def test_a_day_that_goes_on_is_measured_in_numbers(tmp_path: Path, con: Backend) -> None:
+    """All 28 days before the newest, and those before the day before it, have their files."""
+    history = _filled(tmp_path, con, n_days=30)
+    _keep(history, con)
+    for newest in (29, 28):
+        assert past_of(history, day_number(newest), con=con).touched is not None
 
 
 def test_what_retention_drops_leaves_no_numbers(tmp_path: Path, con: Backend) -> None:

@@ -19,7 +19,7 @@ from detector.checks import CHECKS
 from detector.early import WATCHED
 from detector.ledger import open_ledger
 from detector.run.judging import Judge
-from detector.run.narrowing import own_records
+from detector.run.narrowing import own_touches
 from detector.run.screening import BOUNDED_CHECKS, BOUNDED_SIGNALS, Screen
 from detector.run.sums import NOTHING, SUMS, Sums, load_sums, save_sums
 from detector.run.together import name_campaigns
@@ -75,7 +75,7 @@ def plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_a_closer_look_at_everybody_finds_the_same(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     """Alerts, reasons, evidence and minutes of the few are those of all accounts against the whole past."""
     day = judge.history.days[-1]
-    found, _ = judge.judge_slice(day)
+    found = judge.judge_slice(day).rows
     asked: list[int] = []
 
     def everybody(
@@ -83,7 +83,7 @@ def test_a_closer_look_at_everybody_finds_the_same(judge: Judge, monkeypatch: py
     ) -> tuple[list[str], ir.Table]:
         accounts = sorted(screen.sums["account"].unique())
         asked.append(len(accounts))
-        return accounts, own_records(past, day, accounts=accounts)
+        return accounts, own_touches(past, day, accounts=accounts)
 
     monkeypatch.setattr(Judge, "_asked", everybody)
     monkeypatch.setattr("detector.run.judging.narrow", lambda past, day, **_: past.past(day))
@@ -105,7 +105,7 @@ def test_few_accounts_are_looked_at_closely(judge: Judge, monkeypatch: pytest.Mo
         return found
 
     monkeypatch.setattr(Judge, "_asked", watched)
-    rows, _ = judge.judge_slice(judge.history.days[-1])
+    rows = judge.judge_slice(judge.history.days[-1]).rows
     ((asked, active),) = seen
     assert {row["account"] for row in rows if row["account"]} <= set(asked)
     assert len(asked) < active / 3

@@ -11,7 +11,7 @@ import pytest
 
 from detector.early import NAMED
 from detector.run.judging import Judge
-from detector.run.narrowing import own_records
+from detector.run.narrowing import own_touches
 from detector.simulate import World, make_attack
 from detector.workspace import Workspace, workspace
 from tests.run.replaying import Portal
@@ -57,9 +57,9 @@ def test_with_and_without_earlier_looks_the_same_is_told(
 
     def watched(past: Any, day: Any, *, accounts: Any) -> Any:
         asked.append(len(accounts))
-        return own_records(past, day, accounts=accounts)
+        return own_touches(past, day, accounts=accounts)
 
-    monkeypatch.setattr("detector.run.judging.own_records", watched)
+    monkeypatch.setattr("detector.run.judging.own_touches", watched)
     found, n_with, n_without = [], 0, 0
     for end, rows in portal.slices(portal.days[-1], SPAN):
         portal.put(end, rows)
@@ -68,11 +68,11 @@ def test_with_and_without_earlier_looks_the_same_is_told(
         assert history is not None
         assert ledger is not None
         judge, day = Judge(place, history, ledger, place.model()), history.days[-1]
-        now, keep = judge.judge_slice(day)
+        now, keep, _ = judge.judge_slice(day)
         n_with += asked[-1]
         with monkeypatch.context() as patch:
             patch.setattr(Judge, "_digest", lambda *_arguments: "another past")
-            without, _ = judge.judge_slice(day)
+            without = judge.judge_slice(day).rows
         n_without += asked[-1]
         # Whoever was told of before is looked at again once it did a quarter more; without earlier looks, each time.
         before = {each.account for each in ledger.alerts()}
