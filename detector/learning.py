@@ -419,7 +419,7 @@ class _Learner:
 
     def _commit(self, events: ir.Table, news: list[News], *, is_last: bool = False) -> Learned:
         """Add what does not count already; a file that replaced another one would count twice."""
-        found = find_days(events, zone=self.zone)
+        found = find_days(events, zone=self.zone, now=self.now)
         asked = [] if self.settings.replace else news
         twice = find_twice(events, asked, found, history=self.history, con=self.con) if asked else {}
         kept = [each for each in news if each.file.path not in twice]

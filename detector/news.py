@@ -24,6 +24,8 @@ from detector.reading import FileCount
 
 ROTATION = timedelta(minutes=1)
 """By how much the first event of a rotated log may be older than the last of the one before."""
+MOST_AHEAD = timedelta(hours=1)
+"""By how much a log's clock may be ahead of ours."""
 FROZEN = "retention has dropped records around it, so that nothing can be compared with it any more"
 """Why events of a day are not learned whose past is gone."""
 
@@ -49,7 +51,7 @@ class News(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What new events there are: how many on each day, by file; and when each file's happened."""
+    """What new events there are: how many on each day, by file; and when each file's happened, as far as by now."""
 
     days: Mapping[date, Counter[str]]
     times: Mapping[str, Times]
@@ -80,17 +82,24 @@ def unseen(events: ir.Table, news: list[News]) -> ir.Table:
     return unseen
 
 
-def find_days(events: ir.Table, *, zone: str) -> Found:
-    """Which days the events are of, and when those of each file happened."""
+def find_days(events: ir.Table, *, zone: str, now: datetime) -> Found:
+    """Which days the events are of, and when those of each file happened.
+
+    A line dated ahead says nothing of that: each log that begins anew by the same name would be taken for a replaced
+    one until its day has come.
+    """
     day_of = local_days(events.timestamp, zone=zone)
+    by_now = events.timestamp <= now + MOST_AHEAD
     counts = events.group_by(day=day_of(epoch_us(events.timestamp)), source=events.source).aggregate(
-        n=_.count(), first=_.timestamp.min(), last=_.timestamp.max()
+        n=_.count(), first=_.timestamp.min(where=by_now), last=_.timestamp.max(where=by_now)
     )
     days: dict[date, Counter[str]] = {}
     times: dict[str, Times] = {}
     for row in counts.to_pyarrow().to_pylist():
         path = row["source"]
         days.setdefault(row["day"], Counter())[path] += row["n"]
+        if row["last"] is None:
+            continue
         found = Times(*(row[name].astimezone(UTC) for name in ("first", "last")))
         times[path] = found.over(times.get(path, found))
     return Found(days, times)

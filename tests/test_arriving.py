@@ -350,6 +350,19 @@ def test_a_rotated_log_may_begin_a_little_before_the_old_one_ended(inbox: Inbox)
     assert len(inbox.take().replaced) == 2
 
 
+@pytest.mark.parametrize("ahead", [timedelta(days=1), timedelta(days=2000)])
+def test_a_line_dated_ahead_makes_no_rotated_log_a_replaced_one(inbox: Inbox, ahead: timedelta) -> None:
+    """Up to when a file tells is said by what happened by now; a corrected file is told as before."""
+    odd = lines(30, 31, at=datetime(2026, 3, 2, 8, tzinfo=UTC) + ahead)
+    inbox.put("portal.csv", HEADER + lines(0, 30) + odd)
+    inbox.take()
+    inbox.put("portal.csv", HEADER + lines(31, 60))
+    assert inbox.take().faults == ()
+    assert inbox.numbers() == [*range(30), *range(31, 60)]
+    inbox.put("portal.csv", HEADER + lines(31, 60).replace("192.0.2.1", "192.0.2.9"), age_s=30)
+    assert len(inbox.take().replaced) == 1
+
+
 def test_what_can_be_read_only_once_replaces_nothing(inbox: Inbox) -> None:
     """A pipe has a name, and other lines of the same time each time."""
     for part in (lines(0, 10), lines(10, 20).replace("08:", "07:")):
