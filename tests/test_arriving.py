@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 from ibis.backends.duckdb import Backend
 
-from detector.history import History
+from detector.history import History, forget_day
 from detector.learning import Learned, LearnSettings, learn
 from detector.reading import Input, Mapping
 from tests.history.made import fingerprint
@@ -361,6 +361,22 @@ def test_a_line_dated_ahead_makes_no_rotated_log_a_replaced_one(inbox: Inbox, ah
     assert inbox.numbers() == [*range(30), *range(31, 60)]
     inbox.put("portal.csv", HEADER + lines(31, 60).replace("192.0.2.1", "192.0.2.9"), age_s=30)
     assert len(inbox.take().replaced) == 1
+
+
+def test_a_day_that_a_wrong_clock_made_up_can_be_forgotten(inbox: Inbox) -> None:
+    """Its file is not read again as it is; mended, it is new."""
+    tomorrow, text = DAY + timedelta(days=1), HEADER + lines(0, 30)
+    wrong = text.replace(str(DAY), str(tomorrow))
+    inbox.put("portal.csv", wrong)
+    inbox.take()
+    assert inbox.numbers(tomorrow) == list(range(30))
+    at = datetime(2026, 3, 2, 20, tzinfo=UTC)
+    forget_day(inbox.history(), tomorrow, con=inbox.con, at=at, by="ops", why="the clock was wrong")
+    assert inbox.take().days == ()
+    inbox.put("portal.csv", text, age_s=30)
+    report = inbox.take()
+    assert (report.days, report.faults) == ((DAY,), ())
+    assert inbox.history().days == (DAY,)
 
 
 def test_what_can_be_read_only_once_replaces_nothing(inbox: Inbox) -> None:

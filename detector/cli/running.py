@@ -300,19 +300,30 @@ def forget(
     *,
     account: Annotated[str | None, typer.Option(help="Whom to forget.", show_default=False)] = None,
     record: Annotated[str | None, typer.Option(help="The record's token.", show_default=False)] = None,
+    day: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="A day that never was, say.", show_default=False)
+    ] = None,
     note: Annotated[str, typer.Option(help="Who asked, and why.", show_default=False)],
     by: Author = None,
     config: Config = None,
     history: HistoryFolder = None,
 ) -> None:
-    """Remove what is held on an account or a record from history and ledger; refused while an incident holds it."""
+    """Remove what is held on an account or a record from history and ledger; refused while an incident holds it.
+
+    Or what the history holds of a day, as of one that a wrong clock made up.
+    """
     from detector.run.forgetting import forget_subject
 
     settings = _settings(config, history)
-    if (account is None) == (record is None):
-        raise ConfigError("say either --account or --record")
+    if [account, record, day].count(None) != 2:
+        raise ConfigError("say either --account, --record or --day")
     now, author = datetime.now(UTC), by or getpass.getuser()
-    rows, alerts = forget_subject(settings, account=account, record=record, at=now, by=author, why=note)
+    rows, alerts = forget_subject(
+        settings, account=account, record=record, day=day.date() if day else None, at=now, by=author, why=note
+    )
+    if day is not None:
+        typer.echo(f"removed {rows} rows of {day.date()}; its dumps are not read again as they are")
+        return
     if not rows and not alerts:
         typer.echo("nothing was held on it: is it spelt as the logs have it?", err=True)
     typer.echo(f"removed {rows} rows and {alerts} alerts; dumps, and models fitted before, are as they were")

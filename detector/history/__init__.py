@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from detector.history.actions import record_action, subject_of
 from detector.history.disk import Disk
-from detector.history.erasure import forget
+from detector.history.erasure import forget, forget_day
 from detector.history.retention import RetentionSettings, expire, hold, release, sweep
 from detector.history.store import History
 from detector.history.transactions import transaction
@@ -15,6 +15,7 @@ __all__ = [
     "RetentionSettings",
     "expire",
     "forget",
+    "forget_day",
     "hold",
     "record_action",
     "release",

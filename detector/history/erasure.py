@@ -1,4 +1,4 @@
-"""Erasure: what is held on one account, or one record, leaves all files."""
+"""Erasure: what is held on one account, on one record, or of one day, leaves all files."""
 
 from __future__ import annotations
 
@@ -90,6 +90,39 @@ def forget(
             _rewrite(change, day, table, subject)
     sweep(history)
     return sum(rows for _, _, rows in affected)
+
+
+def forget_day(history: History, day: date, *, con: Backend, at: datetime, by: str, why: str) -> int:
+    """Remove what is held of a day, and return how many rows that were: of one that never was, say.
+
+    Who asked, when and why goes to the append-only log first. Its files are not read again as they are; where all that
+    came by a name was of this day, what comes by it next replaces nothing. Later days become stale.
+
+    Parameters
+    ----------
+    history, con, at, by, why
+        As `forget` takes them.
+    day
+        The day, in the portal's zone.
+
+    Raises
+    ------
+    HistoryError
+        If the day is not held, an incident holds it, or the folder cannot be written; then nothing was removed.
+    """
+    with transaction(history, con=con) as change:
+        held = change.manifest.days.get(day)
+        if held is None:
+            raise HistoryError(f"{day} is not held in history {history.folder}")
+        _refuse_held(change, [day])
+        record_action(history, verb="forget", at=at, by=by, why=why, kind="day", day=str(day))
+        inputs = {
+            key: each.model_copy(update={"paths": {}}) if each.days == (day,) else each
+            for key, each in change.manifest.inputs.items()
+        }
+        change.manifest = change.manifest.without_days(frozenset((day,))).model_copy(update={"inputs": inputs})
+    sweep(history)
+    return sum(part.rows for stored in held.tables.values() for part in stored.parts)
 
 
 def _subject(account: str | None, record: str | None) -> Subject:

@@ -15,7 +15,7 @@ import pytest
 from ibis.backends.duckdb import Backend
 
 from detector.errors import HistoryError
-from detector.history import History, forget, hold, subject_of, transaction
+from detector.history import History, forget, forget_day, hold, subject_of, transaction
 from detector.history.tables import OPEN_EVENTS
 from tests.history.made import FIRST, FailingDisk, Killed, add_day, day_number, fingerprint, open_history, record_rows
 
@@ -179,3 +179,27 @@ def test_utc_is_written(tmp_path: Path, con: Backend) -> None:
     history = open_history(tmp_path)
     forget(history, con=con, at=AT.astimezone(UTC), by="dpo", why="request", account="a")
     assert '"at": "2026-11-24T02:00:00+00:00"' in (tmp_path / "actions.jsonl").read_text()
+
+
+def test_a_forgotten_day_is_in_no_file(tmp_path: Path, con: Backend) -> None:
+    """The others are as they were, those after it stale; the log says which day."""
+    history = _filled(tmp_path, con)
+    day = day_number(1)
+    before = sum(part.rows for stored in history.manifest.days[day].tables.values() for part in stored.parts)
+    assert forget_day(history, day, con=con, at=AT, by="ops", why="the clock was wrong") == before > 0
+    assert history.days == (FIRST, day_number(2), day_number(3))
+    assert not list(tmp_path.rglob(f"{day}-*.parquet"))
+    assert set(history.stale) >= {day_number(2)}
+    logged = json.loads((tmp_path / "actions.jsonl").read_text().splitlines()[-1])
+    assert (logged["kind"], logged["day"], logged["why"]) == ("day", str(day), "the clock was wrong")
+
+
+def test_a_day_that_is_not_held_or_is_kept_for_an_incident_is_not_forgotten(tmp_path: Path, con: Backend) -> None:
+    """It is said, and nothing is logged as done."""
+    history = _filled(tmp_path, con)
+    hold(history, "case", first=FIRST, last=FIRST, con=con)
+    for day, reason in ((FIRST, "case holds"), (day_number(9), "is not held")):
+        with pytest.raises(HistoryError, match=reason):
+            forget_day(history, day, con=con, at=AT, by="ops", why="the clock was wrong")
+    assert FIRST in history.days
+    assert not (tmp_path / "actions.jsonl").exists()
