@@ -27,16 +27,21 @@ _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _PARQUET = b"PAR1"
 FEW_REJECTS = 20
 """In a slice of a quiet night two odd lines, which anybody can send, are a tenth: they must not hold back the rest."""
+AHEAD = (
+    "tells mostly of days after {last}, and was not read: this machine's clock is behind, or the one that wrote it is "
+    "ahead; it is read by the next run once that is set right"
+)
 REPLACED = (
-    "was replaced by another file of the same time, which was not added to what is held: if it is a corrected one, "
-    "rebuild its days with `detector learn --replace` and all of their files; if it has other lines, rename it"
+    "was replaced by another file of the same time: none of it was added to what is held, and nothing more of it is "
+    "read until you act. If it is a corrected one, or a log of which a line was rewritten, rebuild its days with "
+    "`detector learn --replace` and all of their files; if it has other lines, rename it"
 )
 REPEATED = (
     "tells, under another name, of what is held already, and was not added to it, since that would count twice: if it "
-    "is a corrected one, rebuild its days with `detector learn --replace` and the files that are right; if it only "
-    "looks alike, with all files of these days, this one too"
+    "is a second copy, remove it; if it is a corrected one, rebuild its days with `detector learn --replace` and the "
+    "files that are right; if it only looks alike, rebuild them with all of their files and this one"
 )
-"""What is told of a file that would count twice, after its path."""
+"""What is told of a file that is not read as it is, after its path."""
 
 
 @dataclass(frozen=True)

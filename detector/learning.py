@@ -46,7 +46,7 @@ from detector.news import (
 )
 from detector.reading import FileCount, Input, Progress, Reading, read
 from detector.reading.dumps import Dump, expand
-from detector.repeats import find_twice
+from detector.repeats import find_held_back
 from detector.schema import REJECTS
 from detector.seen import SEEN, Seen, Stamp, stamp_of
 
@@ -418,14 +418,15 @@ class _Learner:
             seen.add(file.sha256)
 
     def _commit(self, events: ir.Table, news: list[News], *, is_last: bool = False) -> Learned:
-        """Add what does not count already; a file that replaced another one would count twice."""
+        """Add what does not count already, and can have happened; files that cannot be read as they are stay unread."""
         found = find_days(events, zone=self.zone, now=self.now)
-        asked = [] if self.settings.replace else news
-        twice = find_twice(events, asked, found, history=self.history, con=self.con) if asked else {}
-        kept = [each for each in news if each.file.path not in twice]
-        events = events.filter(events.source.notin(list(twice))) if twice else events
-        added = self._add_days(events, kept, found.without(twice), is_last=is_last)
-        return replace(added, replaced=tuple(twice), faults=tuple(f"{path} {why}" for path, why in twice.items()))
+        held: dict[str, str] = {}
+        if news and not self.settings.replace:
+            held = find_held_back(events, news, found, history=self.history, con=self.con, last=self._tomorrow)
+        kept = [each for each in news if each.file.path not in held]
+        events = events.filter(events.source.notin(list(held))) if held else events
+        added = self._add_days(events, kept, found.without(held), is_last=is_last)
+        return replace(added, replaced=tuple(held), faults=tuple(f"{path} {why}" for path, why in held.items()))
 
     def _add_days(self, events: ir.Table, news: list[News], new: Found, *, is_last: bool) -> Learned:
         """Add each day's events to it, and record the inputs, all at once; of the last ones, close what is over."""
@@ -487,11 +488,14 @@ class _Learner:
                     "files were not given, rebuild it with all of them"
                 )
 
+    @property
+    def _tomorrow(self) -> date:
+        return self.now.astimezone(ZoneInfo(self.zone)).date() + timedelta(days=1)
+
     def _unfit(self, day: date) -> str:
         """Why a day cannot be learned; empty: it can."""
-        tomorrow = self.now.astimezone(ZoneInfo(self.zone)).date() + timedelta(days=1)
-        if day > tomorrow:
-            return f"it lies after {tomorrow}: a clock, or the reading of times, is wrong"
+        if day > self._tomorrow:
+            return f"it lies after {self._tomorrow}: a clock, or the reading of times, is wrong"
         if is_frozen(self.history.manifest, day):
             return FROZEN
         return ""

@@ -105,6 +105,15 @@ def find_days(events: ir.Table, *, zone: str, now: datetime) -> Found:
     return Found(days, times)
 
 
+def find_ahead(found: Found, *, last: date) -> list[str]:
+    """Paths of files most of whose new events lie after a day: ours is the clock that is wrong, or theirs."""
+    n_all, n_ahead = Counter[str](), Counter[str]()
+    for day, counts in found.days.items():
+        n_all.update(counts)
+        n_ahead.update(counts if day > last else {})
+    return sorted(path for path, n in n_ahead.items() if n > n_all[path] / 2)
+
+
 def find_replaced(news: Collection[News], times: Mapping[str, Times], *, history: History) -> list[str]:
     """Paths of files that do not begin with what was read of them, and tell of the same time again.
 

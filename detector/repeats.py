@@ -1,4 +1,4 @@
-"""Files that tell, under another name, of what is held already: corrections and second copies would count twice."""
+"""Files that are not read as they are: corrections and second copies would count twice, days to come would be lost."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ibis import _
 from ibis.backends.duckdb import Backend
 
 from detector.aggregates import aggregate
-from detector.arriving import REPEATED, REPLACED
+from detector.arriving import AHEAD, REPEATED, REPLACED
 from detector.clock import day_start
 from detector.history.store import History
 from detector.history.tables import OPEN_EVENTS, read_rows
 from detector.history.tokens import keep_tokens
 from detector.joins import to_frame
-from detector.news import Found, News, find_replaced
+from detector.news import Found, News, find_ahead, find_replaced
 from detector.schema import ACCOUNT_RECORDS, ACCOUNT_SOURCES
 
 LARGE = 0.5
@@ -31,16 +31,18 @@ _TOUCH, _SOURCE = ["account", "record", "first_at"], ["account", "first_at"]
 _EVENT = ["timestamp", "account", "action", "record"]
 
 
-def find_twice(
-    events: ir.Table, news: Collection[News], found: Found, *, history: History, con: Backend
+def find_held_back(
+    events: ir.Table, news: Collection[News], found: Found, *, history: History, con: Backend, last: date
 ) -> dict[str, str]:
-    """Paths of files that would count twice, and what to tell of each after its path.
+    """Paths of files that are not to be read as they are, and what to tell of each after its path.
 
-    Either what was read by their path of the same time, or what was read from other files, holds them.
+    They would count twice, since what was read by their path of the same time, or what was read from other files, holds
+    them; or most of what they tell happened after the `last` day that there can be, and would be lost.
     """
-    twice = dict.fromkeys(find_replaced(news, found.times, history=history), REPLACED)
-    repeated = find_repeated(events, found.without(twice), history=history, con=con)
-    return twice | dict.fromkeys(repeated, REPEATED)
+    held = dict.fromkeys(find_ahead(found, last=last), AHEAD.format(last=last))
+    held |= dict.fromkeys(find_replaced(news, found.without(held).times, history=history), REPLACED)
+    repeated = find_repeated(events, found.without(held), history=history, con=con)
+    return held | dict.fromkeys(repeated, REPEATED)
 
 
 def find_repeated(events: ir.Table, found: Found, *, history: History, con: Backend) -> list[str]:

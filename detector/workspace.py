@@ -23,8 +23,9 @@ from ibis.util import gen_name
 from detector.errors import ConfigError, EngineError, ModelError, out_of_memory
 from detector.history import History
 from detector.ledger import Ledger, open_ledger
+from detector.ledger.growth import BENIGN
 from detector.ledger.opening import LEDGER
-from detector.ledger.store import BENIGN, EXTRACTION
+from detector.ledger.store import EXTRACTION
 from detector.model.kept import Model, load_model
 from detector.novelty import Past
 from detector.reading import (

@@ -61,7 +61,7 @@ class Inbox:
         os.utime(path, (at, at))
         return path
 
-    def take(self, *, arriving: bool = True, paths: Sequence[Path] = ()) -> Learned:
+    def take(self, *, arriving: bool = True, paths: Sequence[Path] = (), now: datetime = NOW) -> Learned:
         """Learn what has come."""
         return learn(
             [Input(path=str(path), mapping=TOKENS) for path in paths or [self.incoming]],
@@ -69,7 +69,7 @@ class Inbox:
             con=self.con,
             scratch=self.folder / "scratch",
             key=b"k" * 32,
-            now=NOW,
+            now=now,
             settings=LearnSettings(arriving=arriving),
         )
 
@@ -361,6 +361,24 @@ def test_a_line_dated_ahead_makes_no_rotated_log_a_replaced_one(inbox: Inbox, ah
     assert inbox.numbers() == [*range(30), *range(31, 60)]
     inbox.put("portal.csv", HEADER + lines(31, 60).replace("192.0.2.1", "192.0.2.9"), age_s=30)
     assert len(inbox.take().replaced) == 1
+
+
+def test_what_a_clock_that_is_behind_cannot_have_seen_is_read_once_it_is_right(inbox: Inbox) -> None:
+    """A file most of which lies after tomorrow stays unread, and is told; one odd line among others is left out."""
+    inbox.put("portal.csv", HEADER + lines(0, 30))
+    wrong = NOW - timedelta(days=365)
+    for _ in range(2):
+        report = inbox.take(now=wrong)
+        (fault,) = report.faults
+        assert "tells mostly of days after 2025-03-03, and was not read" in fault
+        assert (report.files, inbox.history().days) == ((), ())
+    assert inbox.take(arriving=False, now=wrong).files == ()
+    assert inbox.take().faults == ()
+    assert inbox.numbers() == list(range(30))
+    inbox.put("odd.csv", HEADER + lines(30, 40) + lines(40, 41, at=NOW + timedelta(days=400)))
+    report = inbox.take()
+    assert (report.faults, [each.events for each in report.left_out]) == ((), [1])
+    assert inbox.numbers() == list(range(40))
 
 
 def test_a_day_that_a_wrong_clock_made_up_can_be_forgotten(inbox: Inbox) -> None:

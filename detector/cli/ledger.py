@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from detector.cli.judging import Form
-from detector.cli.options import Config, HistoryFolder, changes
+from detector.cli.options import Config, HistoryFolder, changes, job_config
 from detector.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def _was_seen(history: History, account: str) -> bool:
 def _settings(history: Path | None, config: Path | None) -> Settings:
     from detector.settings import load_settings
 
-    return load_settings(config, over=changes(history=history))
+    return load_settings(job_config(config, history), over=changes(history=history))
 
 
 def _open(settings: Settings, *, create: bool = False) -> Ledger:

@@ -74,6 +74,15 @@ Language: TypeAlias = Annotated[Spoken, typer.Option("--language", help="Of the 
 Complete: TypeAlias = Annotated[bool, typer.Option("--complete", help="The newest day is over: no more will come.")]
 
 
+CONFIG = Path("detector.toml")
+"""The job's settings, where none are named."""
+
+
+def job_config(config: Path | None, history: Path | None) -> Path | None:
+    """The settings that are named, else, where no history is, those that `detector run` finds by itself."""
+    return CONFIG if config is None and history is None and CONFIG.is_file() else config
+
+
 def changes(
     *,
     history: Path | None = None,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detector.cli.ledger import Author
-from detector.cli.options import Config, HistoryFolder, changes
+from detector.cli.options import CONFIG, Config, HistoryFolder, changes, job_config
 from detector.errors import ConfigError, DetectorError, HistoryError
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from detector.settings import Settings
 
 UNHEALTHY = 1
-CONFIG = Path("detector.toml")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -332,7 +331,7 @@ def forget(
 def _settings(config: Path | None, history: Path | None) -> Settings:
     from detector.settings import load_settings
 
-    return load_settings(config, over=changes(history=history))
+    return load_settings(job_config(config, history), over=changes(history=history))
 
 
 def _history(settings: Settings) -> History:

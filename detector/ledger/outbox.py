@@ -10,7 +10,8 @@ from operator import itemgetter
 
 from sqlalchemy import RowMapping, func, or_, select, update
 
-from detector.ledger.store import BENIGN, EXTRACTION, Ledger, Receiver, store_deliveries, with_verdict
+from detector.ledger.growth import BENIGN
+from detector.ledger.store import EXTRACTION, Ledger, Receiver, store_deliveries, with_verdict
 from detector.ledger.tables import ALERTS, DELIVERIES, UPDATES, VERDICTS
 from detector.schedule import NotifySettings
 

@@ -27,13 +27,23 @@ from sqlalchemy import (
 
 from detector.alerts import SEVERITIES
 from detector.errors import LedgerError
+from detector.ledger.growth import (
+    BENIGN,
+    ITSELF,
+    JUDGEMENTS,
+    REOPENED,
+    is_news,
+    mark_of,
+    merged_with,
+    outgrew,
+    rank_of,
+    worse,
+)
 from detector.ledger.opening import LEDGER, engine_of, explained, upgrade
 from detector.ledger.tables import ALERTS, DELIVERIES, ROBOTS, UPDATES, VERDICTS
 
 EXTRACTION, OPERATOR = "extraction", "operator"
 """Kinds of alert: of accounts or the portal; of the job itself, that has gone blind or cannot work."""
-BENIGN, MALICIOUS, UNKNOWN = "benign", "malicious", "unknown"
-JUDGEMENTS = (MALICIOUS, BENIGN, UNKNOWN)
 SHORTEST_PREFIX = 4
 """Digits of an alert's id that a person may type, as long as they are one alert's alone."""
 
@@ -45,7 +55,9 @@ class Alert:
     Attributes are the columns of `detector.ledger.tables.ALERTS`, and
 
     verdict, author, note, judged_at
-        The latest verdict, who gave it, why and when; None: nobody has judged.
+        The latest verdict, who gave it, why and when; None: nobody has judged, or it outgrew what was judged.
+    judged_records, judged_strangeness
+        The alert's when it was judged.
     """
 
     alert_id: str
@@ -74,6 +86,8 @@ class Alert:
     author: str | None = None
     note: str | None = None
     judged_at: datetime | None = None
+    judged_records: int | None = None
+    judged_strangeness: float | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +153,7 @@ class Ledger:
         """Record alerts, and what is to be told of them, in one transaction; doing it again changes nothing.
 
         An alert is raised once. Found again, its severity and records grow and never fall; a receiver is told again
-        when the severity grew.
+        when the severity grew, or when it outgrew what was judged benign: then it is open again.
 
         Parameters
         ----------
@@ -158,9 +172,13 @@ class Ledger:
                 before = held.get(row["alert_id"])
                 outcome = _noted(outcome, row, before)
                 _write_alert(connection, row, before, at=at)
-                if before is None or _rank(row["severity"]) > _rank(before["severity"]):
-                    _note_change(connection, row, before, at=at)
-                    store_deliveries(connection, row["alert_id"], row["severity"], receivers=receivers, at=at)
+                if before is not None and outgrew(row, before):
+                    _reopen(connection, row, before, at=at)
+                if before is None or is_news(row, before):
+                    mark = mark_of(row, before)
+                    _note_change(connection, row, before, at=at, mark=mark)
+                    severity = row["severity"] if before is None else worse(row, before)
+                    store_deliveries(connection, row["alert_id"], severity, receivers=receivers, at=at, mark=mark)
         return outcome
 
     def alerts(
@@ -188,14 +206,14 @@ class Ledger:
             *([ALERTS.c.day >= since] if since else []),
             *([ALERTS.c.day <= until] if until else []),
             *([ALERTS.c.account == account] if account is not None else []),
-            *([ALERTS.c.severity.in_(SEVERITIES[_rank(severity) :])] if severity else []),
+            *([ALERTS.c.severity.in_(SEVERITIES[rank_of(severity) :])] if severity else []),
             *([ALERTS.c.kind == kind] if kind else []),
         ]
         with self.reading("listing alerts") as connection:
             found = [_to_alert(row) for row in connection.execute(with_verdict().where(*conditions)).mappings()]
         wanted = None if verdict == "open" else verdict
         chosen = [each for each in found if verdict is None or each.verdict == wanted]
-        return sorted(chosen, key=lambda each: (-each.day.toordinal(), -_rank(each.severity), each.alert_id))
+        return sorted(chosen, key=lambda each: (-each.day.toordinal(), -rank_of(each.severity), each.alert_id))
 
     def alert(self, alert_id: str) -> Alert:
         """One alert, by its id or the beginning of it.
@@ -228,7 +246,8 @@ class Ledger:
         alert = self.alert(alert_id)
         with self.writing("recording a verdict") as connection:
             values = {"alert_id": alert.alert_id, "verdict": verdict, "author": author, "note": note, "at": at}
-            connection.execute(insert(VERDICTS).values(values))
+            level = select(ALERTS.c.records_exposed, ALERTS.c.strangeness).where(ALERTS.c.alert_id == alert.alert_id)
+            connection.execute(insert(VERDICTS).values({**values, **connection.execute(level).mappings().one()}))
         return self.alert(alert.alert_id)
 
     def set_aside(self) -> pd.DataFrame:
@@ -238,9 +257,12 @@ class Ledger:
         return pd.DataFrame(pairs, columns=["account", "day"]).astype({"account": "str"})
 
     def excused(self) -> pd.DataFrame:
-        """Levels that people judged benign: `account`, `strangeness` and `records`, the highest of each account."""
+        """Levels that people judged benign: `account`, `strangeness` and `records`, the highest of each account.
+
+        As they were when judged: what an alert grew to since nobody has seen.
+        """
         benign = [each for each in self.alerts(verdict=BENIGN, kind=EXTRACTION) if each.account]
-        rows = [(str(each.account), each.strangeness or 0.0, each.records_exposed or 0) for each in benign]
+        rows = [(str(each.account), each.judged_strangeness or 0.0, each.judged_records or 0) for each in benign]
         levels = pd.DataFrame(rows, columns=["account", "strangeness", "records"])
         return levels.groupby("account", as_index=False).max()
 
@@ -358,7 +380,7 @@ def _drop(connection: Connection, which: ColumnElement[bool]) -> int:
 
 
 def _held(connection: Connection, ids: Sequence[str]) -> dict[str, RowMapping]:
-    found = connection.execute(select(ALERTS).where(ALERTS.c.alert_id.in_(ids))).mappings()
+    found = connection.execute(with_verdict().where(ALERTS.c.alert_id.in_(ids))).mappings()
     return {row["alert_id"]: row for row in found}
 
 
@@ -366,53 +388,52 @@ def _noted(outcome: Recorded, row: Mapping[str, Any], before: RowMapping | None)
     found = row["alert_id"]
     if before is None:
         return Recorded((*outcome.raised, found), outcome.grown, outcome.known)
-    if _rank(row["severity"]) > _rank(before["severity"]):
+    if is_news(row, before):
         return Recorded(outcome.raised, (*outcome.grown, found), outcome.known)
     return Recorded(outcome.raised, outcome.grown, (*outcome.known, found))
+
+
+def _reopen(connection: Connection, row: Mapping[str, Any], before: RowMapping, *, at: datetime) -> None:
+    level = {"records_exposed": before["judged_records"], "strangeness": before["judged_strangeness"]}
+    note = f"grew since it was judged benign: {row['records_exposed']} records, {before['judged_records']} then"
+    values = {"alert_id": row["alert_id"], "verdict": REOPENED, "author": ITSELF, "note": note, "at": at, **level}
+    connection.execute(insert(VERDICTS).values(values))
 
 
 def _write_alert(connection: Connection, row: Mapping[str, Any], before: RowMapping | None, *, at: datetime) -> None:
     if before is None:
         connection.execute(insert(ALERTS).values({**row, "raised_at": at, "changed_at": at}))
         return
-    merged = _merged(row, before)
+    merged = merged_with(row, before)
     if any(merged[name] != before[name] for name in merged):
         change = update(ALERTS).where(ALERTS.c.alert_id == row["alert_id"])
         connection.execute(change.values({**merged, "changed_at": at}))
 
 
-_LATEST = ("queue", "campaign", "score", "p_value", "title", "reasons", "evidence", "channel", "model_version")
-"""What a later judgement of the same account-day knows better."""
-
-
-def _merged(row: Mapping[str, Any], before: RowMapping) -> dict[str, Any]:
-    """The alert as it stands after it was found again."""
-    merged = {name: row[name] for name in _LATEST if row.get(name) not in (None, [])}
-    merged["severity"] = max(row["severity"], before["severity"], key=_rank)
-    merged["checks"] = sorted({*row["checks"], *before["checks"]})
-    for name, choose in (("records_exposed", max), ("strangeness", max), ("last_at", max), ("first_at", min)):
-        known = [value for value in (row[name], before[name]) if value is not None]
-        merged[name] = choose(known) if known else None
-    # When it was first clear is what was found first.
-    merged["alert_at"] = before["alert_at"] or row["alert_at"]
-    return merged
-
-
-def _note_change(connection: Connection, row: Mapping[str, Any], before: RowMapping | None, *, at: datetime) -> None:
+def _note_change(
+    connection: Connection, row: Mapping[str, Any], before: RowMapping | None, *, at: datetime, mark: str
+) -> None:
+    after = row["severity"] if before is None else worse(row, before)
     connection.execute(
         insert(UPDATES).values(
-            update_id=f"{row['alert_id']}:{row['severity']}",
+            update_id=f"{row['alert_id']}:{after}{mark}",
             alert_id=row["alert_id"],
             at=at,
             before=None if before is None else before["severity"],
-            after=row["severity"],
+            after=after,
             records_exposed=row["records_exposed"],
         )
     )
 
 
 def store_deliveries(
-    connection: Connection, alert_id: str, severity: str, *, receivers: Sequence[Receiver], at: datetime
+    connection: Connection,
+    alert_id: str,
+    severity: str,
+    *,
+    receivers: Sequence[Receiver],
+    at: datetime,
+    mark: str = "",
 ) -> int:
     """Store what is to be told of an alert as it stands, and return to how many receivers.
 
@@ -426,13 +447,15 @@ def store_deliveries(
         Who is told, if it is severe enough for them.
     at
         The time, with its zone.
+    mark
+        Tells this from what was told before at the same severity.
     """
     found = select(DELIVERIES.c.receiver).where(DELIVERIES.c.alert_id == alert_id)
     knowing = set(connection.execute(found).scalars())
-    wanting = [each for each in receivers if _rank(severity) >= _rank(each.least)]
+    wanting = [each for each in receivers if rank_of(severity) >= rank_of(each.least)]
     for receiver in wanting:
         values = {
-            "delivery_id": f"{receiver.name}:{alert_id}:{severity}",
+            "delivery_id": f"{receiver.name}:{alert_id}:{severity}{mark}",
             "receiver": receiver.name,
             "alert_id": alert_id,
             "severity": severity,
@@ -453,13 +476,16 @@ def with_verdict() -> Select[Any]:
     joined = ALERTS.outerjoin(newest, newest.c.alert_id == ALERTS.c.alert_id).outerjoin(
         VERDICTS, and_(VERDICTS.c.verdict_id == newest.c.newest, VERDICTS.c.alert_id == ALERTS.c.alert_id)
     )
-    told = (VERDICTS.c.verdict, VERDICTS.c.author, VERDICTS.c.note, VERDICTS.c.at.label("judged_at"))
+    told = (
+        *(VERDICTS.c.verdict, VERDICTS.c.author, VERDICTS.c.note, VERDICTS.c.at.label("judged_at")),
+        VERDICTS.c.records_exposed.label("judged_records"),
+        VERDICTS.c.strangeness.label("judged_strangeness"),
+    )
     return select(ALERTS, *told).select_from(joined)
 
 
 def _to_alert(row: RowMapping) -> Alert:
-    return Alert(**{each.name: row[each.name] for each in fields(Alert)})
-
-
-def _rank(severity: str) -> int:
-    return SEVERITIES.index(severity)
+    values = {each.name: row[each.name] for each in fields(Alert)}
+    if row["verdict"] == REOPENED:
+        values |= dict.fromkeys(("verdict", "author", "note", "judged_at", "judged_records", "judged_strangeness"))
+    return Alert(**values)

@@ -63,7 +63,7 @@ ALERTS = Table(
     Column("campaign", Text),
     Column("score", Float),
     Column("p_value", Float),
-    Column("strangeness", Float, comment="the level that a benign verdict excuses"),
+    Column("strangeness", Float, comment="the highest so far"),
     Column("reasons", JSON, nullable=False, comment="sentences, the weightiest first"),
     Column("evidence", JSON, nullable=False, comment="where to look: file, lines, address, browser"),
     Column("model_version", Text),
@@ -90,10 +90,12 @@ VERDICTS = Table(
     METADATA,
     Column("verdict_id", Integer, primary_key=True, autoincrement=True),
     Column("alert_id", Text, ForeignKey("alerts.alert_id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("verdict", Text, nullable=False, comment="malicious, benign or unknown; the latest counts"),
+    Column("verdict", Text, nullable=False, comment="malicious, benign, unknown or reopened; the latest counts"),
     Column("author", Text, nullable=False),
     Column("note", Text, nullable=False),
     Column("at", Instant, nullable=False),
+    Column("records_exposed", BigInteger, comment="of the alert then: a benign verdict excuses no more"),
+    Column("strangeness", Float, comment="of the alert then, likewise"),
 )
 
 DELIVERIES = Table(

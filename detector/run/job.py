@@ -222,8 +222,8 @@ class _Run:
             )
         drop_later_runs(self.ledger, after=self.now)
         text = (
-            f"A run began at {began}, later than now: its clock was ahead. What it found stands; nothing is compared "
-            "with it any more"
+            f"A run began at {began}, later than now: its clock was ahead, or this one is behind. What it found "
+            "stands; nothing is compared with it any more"
         )
         self._record_faults([Fault("clock", text, "ahead")])
 

@@ -19,7 +19,7 @@ from ibis import _
 from detector.alerts import Exposure, add_exposures, severest
 from detector.campaigns import COLUMNS, CampaignSettings, find_campaigns
 from detector.ledger import Alert
-from detector.ledger.store import BENIGN
+from detector.ledger.growth import BENIGN
 from detector.novelty import with_network
 from detector.run.sums import as_table
 from detector.timeline import Timeline

@@ -340,15 +340,29 @@ def _drift(seen: Sequence[Seen], limits: WatchSettings) -> Iterator[tuple[str, s
         return
     lag, past = lags[-1], lags[:-1]
     if lag < -limits.drift_s:
-        yield "clock", f"its newest event lies {-lag:.0f} s in the future: a clock is wrong"
+        yield "clock", f"its newest event lies {_age(-lag)} in the future: a clock is wrong; {NOT_READ}"
     elif len(past) >= FEWEST_RUNS:
         usual = statistics.median(past)
         spread = statistics.quantiles(past, n=20)[-1] - statistics.quantiles(past, n=20)[0]
         if lag > usual + limits.drift_s + 2 * spread:
             yield (
                 "late",
-                f"its newest event is {lag:.0f} s old, usually {usual:.0f} s: it comes late, or a clock is wrong",
+                f"its newest event is {_age(lag)} old, usually {_age(usual)}: it comes late, or a clock is wrong",
             )
+
+
+NOT_READ = (
+    "lines dated after tomorrow are left out and not read again (`detector learn --replace` brings them in, once they "
+    "are right)"
+)
+
+
+def _age(seconds: float) -> str:
+    """How long, in the largest unit of which it is two or more."""
+    for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _lag_s(each: Seen) -> float:

@@ -14,6 +14,7 @@ from detector.errors import ConfigError, LedgerError
 from detector.ledger import Ledger, Receiver, Robot, excuse, open_ledger
 from detector.ledger.outbox import due, hand_over
 from detector.ledger.tables import DELIVERIES, METADATA, UPDATES
+from detector.ledger.told import whole_alert
 from tests.ledger.made import DAY, NOON, row
 from tests.ledger.servers import Postgres
 
@@ -138,6 +139,43 @@ def test_what_alerted_is_set_aside_until_it_is_judged_benign(ledger: Ledger) -> 
     assert ledger.excused().to_dict("records") == [{"account": "b", "strangeness": 40.0, "records": 400}]
 
 
+def test_what_grew_since_it_was_judged_benign_is_not_excused_and_told_again(ledger: Ledger) -> None:
+    """The level stays that of the verdict; a quarter more opens the alert again, once, until it is judged anew."""
+    ledger.record([row()], at=NOON, receivers=[SIEM])
+    ledger.judge(row()["alert_id"], "benign", author="ana", note="a screening day", at=NOON)
+    levels = [{"account": "a", "strangeness": 40.0, "records": 400}]
+    hour = timedelta(hours=1)
+    for records in (300, 499):
+        found = ledger.record([row(records_exposed=records, strangeness=50.0)], at=NOON + hour, receivers=[SIEM])
+        assert (found.known, found.grown) == ((row()["alert_id"],), ())
+        assert ledger.excused().to_dict("records") == levels
+    grown = row(records_exposed=500)
+    assert ledger.record([grown], at=NOON + 2 * hour, receivers=[SIEM]).grown == (row()["alert_id"],)
+    assert ledger.record([grown], at=NOON + 2 * hour, receivers=[SIEM]).known == (row()["alert_id"],)
+    (alert,) = ledger.alerts(verdict="open")
+    assert (alert.verdict, alert.note, alert.records_exposed) == (None, None, 500)
+    assert [each[2] for each in deliveries(ledger)] == [0, 1]
+    assert ledger.excused().empty
+    assert len(ledger.set_aside()) == 1
+    told = whole_alert(ledger, alert.alert_id)
+    assert [(each.verdict, each.author) for each in told.verdicts] == [("benign", "ana"), ("reopened", "detector")]
+    assert [(each.before, each.after) for each in told.updates] == [(None, "medium"), ("medium", "medium")]
+    ledger.judge(alert.alert_id, "benign", author="ana", note="all of the ward", at=NOON + 3 * hour)
+    assert ledger.excused()["records"].tolist() == [500]
+    ledger.record([row(severity="high", records_exposed=510)], at=NOON + 4 * hour, receivers=[SIEM])
+    assert [each.severity for each in ledger.alerts(verdict="open")] == ["high"]
+    assert len(deliveries(ledger)) == 3
+
+
+def test_what_has_no_tokens_outgrows_a_verdict_by_how_strange_it_is(ledger: Ledger) -> None:
+    """Nobody knows how many records that were."""
+    nameless = row(records_exposed=None)
+    ledger.record([nameless], at=NOON)
+    ledger.judge(row()["alert_id"], "benign", author="ana", note="a screening day", at=NOON)
+    assert ledger.record([{**nameless, "strangeness": 49.0}], at=NOON).grown == ()
+    assert ledger.record([{**nameless, "strangeness": 50.0}], at=NOON).grown == (row()["alert_id"],)
+
+
 def test_alerts_are_filtered_and_sorted(ledger: Ledger) -> None:
     """The newest day first, then the severest; filters are all to be met."""
     rows = [row("a"), row("b", severity="critical"), row("a", day=DAY + timedelta(days=1), severity="low")]
@@ -227,6 +265,20 @@ def test_new_company_is_news() -> None:
     assert excuse(rows, levels=LEVEL, robots=[])["alert"].tolist() == [True, True]
     both = pd.concat([LEVEL, LEVEL.assign(account="b")])
     assert excuse(rows, levels=both, robots=[])["alert"].tolist() == [False, False]
+
+
+def test_a_ledger_of_before_levels_keeps_its_verdicts(tmp_path: Path) -> None:
+    """Each excuses what its alert is when the ledger is brought up to date."""
+    ledger = open_ledger(history=tmp_path)
+    ledger.record([row()], at=NOON)
+    ledger.judge(row()["alert_id"], "benign", author="ana", note="a screening day", at=NOON)
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
+        for name in ("records_exposed", "strangeness"):
+            connection.execute(f"ALTER TABLE verdicts DROP COLUMN {name}")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    connection.close()
+    again = open_ledger(history=tmp_path)
+    assert again.excused().to_dict("records") == [{"account": "a", "strangeness": 40.0, "records": 400}]
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(ledger: Ledger) -> None:

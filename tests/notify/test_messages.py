@@ -63,7 +63,7 @@ def test_a_message_tells_from_where_and_when(pairs: list[tuple[Delivery, Alert]]
         "Part of campaign C-1, and as severe as all that its accounts got",
         "Beyond the limit of early warning since 10:00",
     ]
-    assert grown[0] == "[high] Account anna, more severe than before: 400 records that nobody around knows"
+    assert grown[0] == "[high] Account anna, grown since you were told: 400 records that nobody around knows"
     assert not [line for line in other if line.startswith("From") or "records shown" in line]
 
 

@@ -18,7 +18,8 @@ import pytest
 from detector import verbs
 from detector.history import History
 from detector.ledger import Alert, open_ledger
-from detector.ledger.store import BENIGN, EXTRACTION
+from detector.ledger.growth import BENIGN
+from detector.ledger.store import EXTRACTION
 from detector.model.kept import load_model
 from detector.workspace import MODEL
 from tests.history.made import fingerprint
