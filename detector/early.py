@@ -52,12 +52,13 @@ PARTS = ("stranger_records", "far_strangers", "met_records", "misses", "found")
 """Counts of which the contrasts are made."""
 CONTRASTS = {"far_excess": "far_strangers", "lone_strangers": "stranger_records", "vain_lookups": "misses"}
 """What is watched of them, and the count that it never exceeds."""
-AS_COUNTED = ("foreign_writes", "foreign_records", "busiest_hour")
-NAMELESS = ("new_source_uses", "new_agent_uses", "new_writes")
-"""What is watched of a day whose records have no tokens, null on any other: look-ups and writes from a rare network new
-to the account, those with an agent new to it, and so many of its writes as may be among either."""
+AS_COUNTED = ("foreign_writes", "foreign_records")
+NAMELESS = ("busiest_hour", "new_source_uses", "new_agent_uses", "new_writes")
+"""What is watched of a day whose records have no tokens, null on any other: look-ups of the busiest hour, look-ups and
+writes from a rare network new to the account, those with an agent new to it, and so many of its writes as may be among
+either. Where tokens tell whose records are read, an hour of many look-ups is a robot's or a screening's."""
 NAMED = (*CONTRASTS, *AS_COUNTED)
-"""What is watched of a day whose records have tokens; look-ups in vain and the busiest hour of any."""
+"""What is watched of a day whose records have tokens; look-ups in vain of any."""
 WATCHED = (*NAMED, *NAMELESS)
 """Signals that have a limit, counted from minute to minute; each is null where the logs cannot tell it, and then never
 warns."""
@@ -72,12 +73,11 @@ MIN_PAST_DAYS = PAST_DAYS // 2
 Where enough were compared with all of it, they alone are."""
 MIN_LIMIT = 5
 """Fewer records than this are no extraction, however quiet the past was."""
-BLUNT, BLUNT_ROWS = ("busiest_hour", *NAMELESS), MIN_EXCESSES - 1
+BLUNT, BLUNT_ROWS = NAMELESS, MIN_EXCESSES - 1
 """Counts that bulk work moves: ordinary days and bulk days are two things, and a tail that begins among the former says
 nothing of the latter. So few of the largest are bulk days all, and their tail is taken to be exponential."""
 N_SHARING = 5
-"""Signals that share the rate of false warnings: of days without tokens as many, of the others five of six. The busiest
-hour comes on top: it hardly ever warns of what nothing else does, and then of a theft from the account's own source."""
+"""Signals that share the rate of false warnings: so many are watched of days with tokens, and of those without."""
 MINUTE = "min"
 _PLACE = ["account", "channel"]
 _GROUP = ["channel", "is_newcomer"]
@@ -145,7 +145,7 @@ def bounds_of(account_days: ir.Table) -> ir.Table:
 def _with_nameless(rows: ir.Table) -> ir.Table:
     """Account-days with `NAMELESS`. Where no source is logged, any write may be from a new one."""
     uses = ibis.greatest(rows.new_source_uses, rows.new_agent_uses)
-    counts = (rows.new_source_uses, rows.new_agent_uses, ibis.least(rows.writes, uses))
+    counts = (rows.busiest_hour, rows.new_source_uses, rows.new_agent_uses, ibis.least(rows.writes, uses))
     is_named = rows.foreign_records.notnull()
     values = dict(zip(NAMELESS, counts, strict=True))
     return rows.mutate(**{name: ibis.ifelse(is_named, None, value) for name, value in values.items()})

@@ -34,7 +34,7 @@ from tests.portal_events import DAY, ZONE, event, portal, table
 GROUPS = pd.MultiIndex.from_product([["portal", "software"], [False, True]], names=["channel", "is_newcomer"])
 NEVER = pd.DataFrame(np.inf, index=GROUPS, columns=list(WATCHED))
 COUNTED = (*AS_COUNTED, *PARTS[:-1])
-USES = ("new_source_uses", "new_agent_uses", "writes")
+USES = ("busiest_hour", "new_source_uses", "new_agent_uses", "writes")
 """Counts of account-days that `NAMELESS` is made of."""
 KEYS = ["account", "channel"]
 
@@ -186,18 +186,18 @@ def test_without_tokens_all_that_a_new_source_does_is_watched(con: Backend, monk
     assert early_alerts(timeline(con, robbed()), DAY, n_accounts=1, settings=AlertSettings()).empty
 
 
-@pytest.mark.parametrize("has_tokens", [True, False])
-def test_the_busiest_hour_is_watched_from_any_source(
-    con: Backend, monkeypatch: pytest.MonkeyPatch, *, has_tokens: bool
+def test_without_tokens_the_busiest_hour_is_watched_from_any_source(
+    con: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a limit of thirty, forty look-ups from 2 o'clock on: the thirtieth of the hour; not the twenty at eight."""
     monkeypatch.setattr(early, "find_limits", lambda past, **settings: NEVER.assign(busiest_hour=30))
-    at_home = [{**each, "ip": "10.1.1.1"} for each in (robbed() if has_tokens else nameless(robbed()))]
+    at_home = [{**each, "ip": "10.1.1.1"} for each in nameless(robbed())]
     found = early_alerts(timeline(con, at_home), DAY, n_accounts=1, settings=AlertSettings())
     assert found["records_so_far"].tolist() == [30]
     assert found["alert_at"].tolist() == [pd.Timestamp(datetime(2026, 3, 12, 2, 30, tzinfo=UTC))]
     late = [{**each, "timestamp": each["timestamp"] + timedelta(minutes=35)} for each in at_home]
     assert early_alerts(timeline(con, late), DAY, n_accounts=1, settings=AlertSettings()).empty
+    assert early_alerts(timeline(con, robbed()), DAY, n_accounts=1, settings=AlertSettings()).empty
 
 
 def test_without_tokens_writes_count_as_far_as_a_new_source_may_have_made_them(
@@ -250,7 +250,7 @@ def test_a_robots_first_batches_are_watched_for_the_whole_country_alone() -> Non
 
 def test_a_robots_batches_have_no_limit_by_the_hour() -> None:
     """Of people on the portal an hour of five hundred look-ups is told; of software, every night that is."""
-    rows = past_days([0.0] * 3_000).assign(busiest_hour=TAIL[:3_000])
+    rows = past_days([0.0] * 3_000).assign(busiest_hour=TAIL[:3_000], foreign_records=np.nan)
     found = limits_of(pd.concat([rows, rows.assign(channel="software")], ignore_index=True))
     assert np.isfinite(limit(found, "busiest_hour"))
     assert np.isinf(limit(found, "busiest_hour", channel="software"))
