@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,8 @@ LEDGER = "ledger.sqlite"
 """The default, in the history folder."""
 BUSY_S = 30
 """How long SQLite waits for another writer: a run's transaction takes milliseconds, a backup seconds."""
+LEAST_FREE = 1 << 16
+"""Bytes without which SQLite opens nothing: some pages of its write-ahead log."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_KEY = 0x64657465
 """PostgreSQL's advisory lock while the schema is changed: two hosts may start at once."""
@@ -117,6 +120,16 @@ def _make_private(engine: Engine) -> None:
         os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
+def _is_full(engine: Engine) -> bool:
+    """Whether SQLite's disk has no room: SQLite calls that an I/O error, as if the disk were broken."""
+    name = engine.url.database
+    if engine.dialect.name != "sqlite" or name is None:
+        return False
+    with suppress(OSError):
+        return shutil.disk_usage(Path(name).parent).free < LEAST_FREE
+    return False
+
+
 @contextmanager
 def explained(engine: Engine, task: str) -> Iterator[None]:
     """Turn faults of the database into `LedgerError`, without a password.
@@ -135,6 +148,8 @@ def explained(engine: Engine, task: str) -> Iterator[None]:
         ) from error
     except (SQLAlchemyError, sqlite3.Error) as error:
         cause = " ".join(str(getattr(error, "orig", None) or error).split())
+        if _is_full(engine):
+            cause += "; no room is left on its disk"
         raise LedgerError(
             f"ledger {place}: {task} failed ({cause}); what was committed before is intact; mend it, and run again"
         ) from error

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from detector.cli import app
-from detector.errors import ConfigError, LedgerError
+from detector.errors import ConfigError, HistoryError, LedgerError
 from detector.history import History, subject_of
 from detector.ledger import Receiver, Robot, open_ledger
 from detector.reading import key_path
@@ -179,6 +179,18 @@ def test_without_a_ledger_the_next_step_is_told(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     with pytest.raises(ConfigError, match="no ledger: name the history"):
         CliRunner().invoke(app, ["alerts"], catch_exceptions=False)
+
+
+def test_the_jobs_verbs_find_its_settings_as_it_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `detector.toml` lies, unless a history is named."""
+    configure(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HistoryError, match="history holds no history"):
+        CliRunner().invoke(app, ["status"], catch_exceptions=False)
+    with pytest.raises(ConfigError, match="no run yet"):
+        CliRunner().invoke(app, ["alerts"], catch_exceptions=False)
+    with pytest.raises(ConfigError, match="elsewhere"):
+        CliRunner().invoke(app, ["alerts", "--history", "elsewhere"], catch_exceptions=False)
 
 
 def test_a_robot_is_excused_before_the_first_run(tmp_path: Path) -> None:

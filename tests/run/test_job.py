@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from typer.testing import CliRunner
 
 from detector import verbs
 from detector.cli import app
-from detector.errors import ConfigError, DetectorError, HistoryError, RunError
+from detector.errors import ConfigError, DetectorError, HistoryError, LedgerError, RunError
 from detector.history import History, subject_of
 from detector.history.manifest import Part
 from detector.history.transactions import Transaction
@@ -303,6 +304,15 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path, small_disk: Path)
     filler.unlink()
     remount(small_disk, "size=64m")
     assert len(run_once(settings, now=now).recorded.raised) == 1
+
+
+def test_a_disk_filled_to_the_last_byte_is_not_called_broken(small_disk: Path) -> None:
+    """SQLite says that it cannot read or write, which it says of a broken disk too."""
+    with suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(b"x" * 4096)
+    with pytest.raises(LedgerError, match="no room is left on its disk"):
+        open_ledger(history=small_disk)
 
 
 def test_a_state_that_cannot_be_written_is_told_and_loses_nothing(tmp_path: Path, small_disk: Path) -> None:
