@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from detector.ledger import Alert, open_ledger
-from detector.ledger.store import OPERATOR
+from detector.ledger.store import EXTRACTION, OPERATOR, REVIEW
 from detector.run import run_once
 from detector.run.versions import list_versions
 from detector.simulate import World
@@ -63,12 +63,15 @@ def summarise(ran: Sequence[dict[str, Any]], alerts: Sequence[Alert], *, kept: i
     month = [each for each in ran if not each["learning"]]
     days = len({each["now"][:10] for each in month})
     told = [each for each in alerts if each.raised_at.isoformat() >= month[0]["now"]]
-    accounts = [each for each in told if each.kind != OPERATOR]
+    accounts, reviews, faults = (
+        [each for each in told if each.kind == kind] for kind in (EXTRACTION, REVIEW, OPERATOR)
+    )
     loud = len({each.raised_at.date() for each in accounts})
     return {
         "days, runs, events read": f"{days}, {len(month):,}, {sum(each['events'] for each in month):,}",
         "false alerts of accounts a day": f"{len(accounts) / days:.2f} ({len(accounts)} on {loud} days)",
-        "operator's alerts": str(len(told) - len(accounts)),
+        "first batches to be reviewed": str(len(reviews)),
+        "operator's alerts": str(len(faults)),
         "models fitted / taken into use": f"{sum(each['trained'] for each in ran)} / "
         f"{sum(each['in_use'] for each in ran)}",
         "models kept": str(kept),

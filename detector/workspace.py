@@ -25,7 +25,6 @@ from detector.history import History
 from detector.ledger import Ledger, open_ledger
 from detector.ledger.growth import BENIGN
 from detector.ledger.opening import LEDGER
-from detector.ledger.store import EXTRACTION
 from detector.model.kept import Model, load_model
 from detector.novelty import Past
 from detector.reading import (
@@ -179,7 +178,7 @@ class Workspace:
         parts = [model.set_aside[["account", "day"]]] if model else []
         if ledger is None:
             return pd.concat(parts) if parts else pd.DataFrame(columns=["account", "day"])
-        benign = {(each.account, each.day) for each in ledger.alerts(verdict=BENIGN, kind=EXTRACTION)}
+        benign = {(each.account, each.day) for each in ledger.alerts(verdict=BENIGN)}
         rows = pd.concat([*parts, ledger.set_aside()])
         keys = zip(rows["account"], pd.to_datetime(rows["day"]).dt.date, strict=True)
         return rows[np.fromiter((key not in benign for key in keys), dtype=bool, count=len(rows))]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 
-from sqlalchemy import RowMapping, func, or_, select, update
+from sqlalchemy import RowMapping, and_, func, or_, select, update
 
 from detector.ledger.growth import BENIGN
 from detector.ledger.store import EXTRACTION, Ledger, Receiver, store_deliveries, with_verdict
@@ -34,7 +34,8 @@ class Delivery:
 def hand_over(ledger: Ledger, *, receivers: Sequence[Receiver], since: datetime, at: datetime) -> tuple[str, ...]:
     """Store what is to be told of alerts that nobody was told of as they stand, and return their ids.
 
-    `detector score` records alerts and tells nobody; this is how the job learns of them. Done again, nothing changes.
+    `detector score` records alerts and tells nobody; this is how the job learns of them, and of those that it opens
+    again. Done again, nothing changes.
 
     Parameters
     ----------
@@ -47,22 +48,37 @@ def hand_over(ledger: Ledger, *, receivers: Sequence[Receiver], since: datetime,
     at
         The time, with its zone.
     """
+    newest = select(UPDATES.c.alert_id, func.max(UPDATES.c.at).label("at")).where(UPDATES.c.at >= since)
+    changed = newest.group_by(UPDATES.c.alert_id).subquery()
     told = select(DELIVERIES.c.delivery_id).where(
-        DELIVERIES.c.alert_id == ALERTS.c.alert_id, DELIVERIES.c.severity == ALERTS.c.severity
+        DELIVERIES.c.alert_id == UPDATES.c.alert_id,
+        DELIVERIES.c.delivery_id == DELIVERIES.c.receiver + ":" + UPDATES.c.update_id,
     )
-    changed = select(UPDATES.c.alert_id).where(UPDATES.c.at >= since)
-    untold = with_verdict().where(
-        ALERTS.c.kind == EXTRACTION,
-        ALERTS.c.alert_id.in_(changed),
-        ~told.exists(),
-        or_(VERDICTS.c.verdict.is_(None), VERDICTS.c.verdict != BENIGN),
+    untold = (
+        with_verdict()
+        .add_columns(UPDATES.c.update_id)
+        .join(changed, changed.c.alert_id == ALERTS.c.alert_id)
+        .join(UPDATES, and_(UPDATES.c.alert_id == ALERTS.c.alert_id, UPDATES.c.at == changed.c.at))
+        .where(
+            ALERTS.c.kind == EXTRACTION,
+            UPDATES.c.after == ALERTS.c.severity,
+            ~told.exists(),
+            or_(VERDICTS.c.verdict.is_(None), VERDICTS.c.verdict != BENIGN),
+        )
     )
     with ledger.writing("storing deliveries") as connection:
         found = connection.execute(untold.order_by(ALERTS.c.alert_id)).mappings().all()
         return tuple(
             row["alert_id"]
             for row in found
-            if store_deliveries(connection, row["alert_id"], row["severity"], receivers=receivers, at=at)
+            if store_deliveries(
+                connection,
+                row["alert_id"],
+                row["severity"],
+                receivers=receivers,
+                at=at,
+                mark=row["update_id"].removeprefix(f"{row['alert_id']}:{row['severity']}"),
+            )
         )
 
 

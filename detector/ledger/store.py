@@ -31,6 +31,7 @@ from detector.ledger.growth import (
     BENIGN,
     ITSELF,
     JUDGEMENTS,
+    MALICIOUS,
     REOPENED,
     is_news,
     mark_of,
@@ -42,8 +43,9 @@ from detector.ledger.growth import (
 from detector.ledger.opening import LEDGER, engine_of, explained, upgrade
 from detector.ledger.tables import ALERTS, DELIVERIES, ROBOTS, UPDATES, VERDICTS
 
-EXTRACTION, OPERATOR = "extraction", "operator"
-"""Kinds of alert: of accounts or the portal; of the job itself, that has gone blind or cannot work."""
+EXTRACTION, REVIEW, OPERATOR = "extraction", "review", "operator"
+"""Kinds of alert: of accounts or the portal; of what may be honest and wants a look, which is part of the past until it
+is judged malicious; of the job itself, that has gone blind or cannot work."""
 SHORTEST_PREFIX = 4
 """Digits of an alert's id that a person may type, as long as they are one alert's alone."""
 
@@ -251,8 +253,10 @@ class Ledger:
         return self.alert(alert.alert_id)
 
     def set_aside(self) -> pd.DataFrame:
-        """Account-days (`account`, `day`) that are part of nobody's past: alerted, and not judged benign."""
-        found = [each for each in self.alerts(kind=EXTRACTION) if each.account and each.verdict != BENIGN]
+        """Account-days (`account`, `day`) that are part of nobody's past: alerted and not benign, or malicious."""
+        alerted = [each for each in self.alerts(kind=EXTRACTION) if each.verdict != BENIGN]
+        reviewed = self.alerts(kind=REVIEW, verdict=MALICIOUS)
+        found = [each for each in (*alerted, *reviewed) if each.account]
         pairs = sorted({(str(each.account), each.day) for each in found})
         return pd.DataFrame(pairs, columns=["account", "day"]).astype({"account": "str"})
 
@@ -261,7 +265,7 @@ class Ledger:
 
         As they were when judged: what an alert grew to since nobody has seen.
         """
-        benign = [each for each in self.alerts(verdict=BENIGN, kind=EXTRACTION) if each.account]
+        benign = [each for each in self.alerts(verdict=BENIGN) if each.account]
         rows = [(str(each.account), each.judged_strangeness or 0.0, each.judged_records or 0) for each in benign]
         levels = pd.DataFrame(rows, columns=["account", "strangeness", "records"])
         return levels.groupby("account", as_index=False).max()

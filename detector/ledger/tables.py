@@ -51,7 +51,9 @@ ALERTS = Table(
     "alerts",
     METADATA,
     Column("alert_id", Text, primary_key=True, comment="the same input gives the same one"),
-    Column("kind", Text, nullable=False, comment="extraction, or operator: the job itself has a fault"),
+    Column(
+        "kind", Text, nullable=False, comment="extraction; review: may be honest; operator: the job itself has a fault"
+    ),
     Column("account", Text, index=True, comment="null: the portal, or the job, as a whole"),
     Column("day", Date, nullable=False, index=True, comment="calendar day in the portal's zone"),
     Column("channel", Text),

@@ -14,7 +14,7 @@ from typing import Any
 from detector import __version__
 from detector.ledger import Alert
 from detector.ledger.outbox import Delivery
-from detector.ledger.store import OPERATOR
+from detector.ledger.store import OPERATOR, REVIEW
 from detector.notify.traces import MOST_TOLD, span_of, traces_of
 from detector.output.ocsf import CLASS, RISK_SCORES, TECHNIQUES, to_finding
 from detector.output.rows import plain
@@ -109,7 +109,8 @@ def to_syslog(delivery: Delivery, alert: Alert, *, now: datetime, zone: str) -> 
     priority = FACILITY * 8 + SYSLOG_SEVERITIES[alert.severity]
     stamp = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     host = _PRINTABLE.sub("", socket.gethostname())[:255] or "-"
-    kind = "OPERATOR" if alert.kind == OPERATOR else "UPDATE" if delivery.is_update else "ALERT"
+    usual = "UPDATE" if delivery.is_update else "ALERT"
+    kind = {OPERATOR: "OPERATOR", REVIEW: "REVIEW"}.get(alert.kind, usual)
     addresses = [each.address for each in traces_of(alert, zone=zone)]
     first, last = span_of(alert, zone=zone) or (None, None)
     told = {

@@ -17,6 +17,8 @@ from detector.errors import ConfigError, HistoryError, ModelError
 from detector.history import History
 from detector.history.manifest import is_expired
 from detector.ledger import Ledger, Receiver, Recorded, excuse, to_rows
+from detector.ledger.reviews import review_rows, waits
+from detector.ledger.store import EXTRACTION
 from detector.model.kept import Model
 from detector.notify import check_receivers
 from detector.output.table import say_days
@@ -177,14 +179,16 @@ def rows_of_days(found: Scored, timeline: Timeline, ledger: Ledger, *, days: Seq
     """What was found on days that are over, as rows for the ledger; of closed ones without evidence and minutes."""
     scores = excuse(found.scores, levels=ledger.excused(), robots=ledger.robots())
     evidence = [_evidence(timeline, day, scores) for day in timeline.input_days if day in days]
-    alerts = build_alerts(scores, found.fired, pd.concat(evidence) if evidence else pd.DataFrame())
+    lines = pd.concat(evidence) if evidence else pd.DataFrame()
     early = found.early[pd.to_datetime(found.early["day"]).dt.date.isin(timeline.input_days)]
-    return to_rows(alerts, scores, early)
+    alerts = to_rows(build_alerts(scores, found.fired, lines), scores, early)
+    known = {each.alert_id for each in ledger.alerts(since=min(days), until=max(days), kind=EXTRACTION)}
+    return [*alerts, *review_rows(scores, lines, known=known)]
 
 
 def _evidence(timeline: Timeline, day: date, scores: pd.DataFrame) -> pd.DataFrame:
     events = timeline.events_of(day)
-    told = scores[scores["alert"] & (pd.to_datetime(scores["day"]).dt.date == day)]
+    told = scores[(scores["alert"] | waits(scores)) & (pd.to_datetime(scores["day"]).dt.date == day)]
     if events is None or told.empty:
         return pd.DataFrame()
     return find_evidence(events, told["account"].tolist()).assign(day=day)

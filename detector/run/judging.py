@@ -22,6 +22,7 @@ from detector.history.manifest import digest_of, past_digest
 from detector.history.tables import OPEN_EVENTS, read_rows
 from detector.joins import to_frame
 from detector.ledger import Ledger, excuse, to_rows
+from detector.ledger.reviews import review_rows, waits
 from detector.ledger.store import EXTRACTION
 from detector.model.kept import Model
 from detector.novelty import Past
@@ -204,11 +205,13 @@ class Judge:
 
     def _rows(self, events: ir.Table | None, found: Scored, day: date) -> list[dict[str, Any]]:
         scores = excuse(found.scores, levels=self.ledger.excused(), robots=self.ledger.robots())
-        accounts = scores.loc[scores["alert"], "account"].tolist()
+        accounts = scores.loc[scores["alert"] | waits(scores), "account"].tolist()
         evidence = pd.DataFrame()
         if accounts and events is not None:
             evidence = find_evidence(events, accounts).assign(day=day)
-        return to_rows(build_alerts(scores, found.fired, evidence), scores, found.early)
+        alerts = to_rows(build_alerts(scores, found.fired, evidence), scores, found.early)
+        known = {each.alert_id for each in self.ledger.alerts(since=day, until=day, kind=EXTRACTION)}
+        return [*alerts, *review_rows(scores, evidence, known=known)]
 
     def _files(self, day: date) -> list[str]:
         """Names of the files that hold the day's events."""

@@ -93,6 +93,18 @@ def test_what_nobody_was_told_of_is_handed_over_once(ledger: Ledger) -> None:
     assert len(due(ledger, receiver="team", now=NOON)) == 3
 
 
+def test_what_is_opened_again_is_handed_over_at_the_same_severity(ledger: Ledger) -> None:
+    """`detector score` finds more than what was judged benign, and the job tells of it, once."""
+    ledger.record([row()], at=NOON, receivers=[SIEM])
+    ledger.judge(row()["alert_id"], "benign", author="ana", note="a screening day", at=NOON + timedelta(hours=1))
+    later = NOON + timedelta(hours=2)
+    assert len(ledger.record([row(records_exposed=600)], at=later).grown) == 1
+    for expected in ((row()["alert_id"],), ()):
+        assert hand_over(ledger, receivers=[SIEM], since=NOON - timedelta(days=7), at=later) == expected
+    told = due(ledger, receiver="siem", now=later)
+    assert [(each.severity, each.is_update) for each in told] == [("medium", False), ("medium", True)]
+
+
 def test_a_failure_in_the_middle_records_nothing(ledger: Ledger) -> None:
     """Alerts and what is to be told of them are one transaction: one that breaks off leaves neither."""
     with pytest.raises(LedgerError, match="recording alerts failed"):
