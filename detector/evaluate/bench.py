@@ -61,15 +61,19 @@ class Bench(NamedTuple):
 
 def make_bench(seed: int, *, settings: StudySettings, scratch: Path) -> Bench:
     """Simulate the world of a seed and count what happened in it, unless `scratch` holds both."""
-    world = _world(seed, settings=settings)
-    name = f"{seed:03d}-{fingerprint(world.model_dump_json(), code=['simulate'])}"
+    return bench_of(_world(seed, settings=settings), judged_days=settings.judged_days, scratch=scratch)
+
+
+def bench_of(world: World, *, judged_days: int, scratch: Path) -> Bench:
+    """The same of a world of one's own, whose last days are judged."""
+    name = f"{world.seed:03d}-{fingerprint(world.model_dump_json(), code=['simulate'])}"
     folder = kept_folder(scratch / "worlds" / name, make=lambda out: _simulate(world, out))
     kept = scratch / "studies" / f"{name}-{fingerprint(code=COUNTING_CODE)}"
-    split = split_days(folder, judged_days=settings.judged_days)
+    split = split_days(folder, judged_days=judged_days)
     facts = read_facts(split.files, truth=read_truth(folder / "truth"), zone=world.zone, scratch=kept)
     store = scratch / "runs"
     store.mkdir(exist_ok=True)
-    return Bench(seed=seed, facts=facts, split=split, world=world, scratch=kept, store=store)
+    return Bench(seed=world.seed, facts=facts, split=split, world=world, scratch=kept, store=store)
 
 
 def _world(seed: int, *, settings: StudySettings) -> World:

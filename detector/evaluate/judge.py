@@ -77,7 +77,7 @@ class ProjectDetector:
             complete=True,
             settings=brief,
         )
-        scores = found.scores[[*ACCOUNT_DAY, "alert", "queue", "p_value", *METHODS]]
+        scores = found.scores[[*ACCOUNT_DAY, "alert", "queue", "p_value", "campaign", *METHODS]]
         early = found.early[[*ACCOUNT_DAY, *EARLY_COLUMNS]]
         return Scored(scores.astype({"day": DAY_TYPE}), early.astype({"day": DAY_TYPE}))
 
