@@ -3,7 +3,8 @@
 A small portal is simulated, learned and trained on; then its history, and the day that goes on, are copied a hundred
 times over, each copy with accounts, records and addresses of its own. What is measured is a whole process, from its
 start to its end: early in the day, and again with more and more slices done, which must not take longer. It does take
-longer where accounts are looked at closely; how many were is told beside.
+longer where accounts are looked at closely; how many were is told beside. So that this is known for each hour, every
+second measured slice holds a theft: one account that reads records of many others.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from detector.history.tables import TABLES
 from detector.simulate import World, simulate
 from detector.verbs import learn, train
 
-ACCOUNTS, COPIES, DAYS, SLICE = 2_500, 100, 28, 50_000
+ACCOUNTS, COPIES, DAYS, SLICE, STOLEN = 2_500, 100, 28, 50_000, 300
 RUN = """
 import sys
 from datetime import datetime
@@ -143,9 +144,13 @@ def make(folder: Path, *, accounts: int, copies: int) -> Path:
 
 
 class Slice(NamedTuple):
-    """One run: how many slices were done before, how many accounts it looked at closely, and what it took."""
+    """One run: how many slices were done before, whether the last one held a theft, and what the run took.
+
+    `n_looked` is how many accounts it looked at closely.
+    """
 
     done: int
+    theft: bool
     n_looked: int
     took: Run
 
@@ -163,17 +168,37 @@ class Job:
         self.slices = sorted((large / "slices").glob("slice=*/*.parquet"), key=lambda path: int(path.parent.name[6:]))
         self.delivered = 0
 
-    def run(self, *, upto: int) -> Slice:
-        """Deliver slices, and run once."""
+    def run(self, *, upto: int, theft: bool = False) -> Slice:
+        """Deliver slices, the last one with a theft or without, and run once."""
         done, told = self.delivered, self.folder / "looked"
         for number, path in enumerate(self.slices[done:upto], start=done):
-            shutil.copy(path, self.folder / "incoming" / f"{number:04}.parquet")
+            target = self.folder / "incoming" / f"{number:04}.parquet"
+            if theft and number == upto - 1:
+                add_theft(path, target)
+            else:
+                shutil.copy(path, target)
         self.delivered = upto
         rows = duckdb.connect().read_parquet(str(self.slices[upto - 1])).max("timestamp").fetchall()
         last = rows[0][0]
         now = (last.astimezone(UTC) + timedelta(seconds=30)).isoformat()
         took = run([sys.executable, "-c", RUN, str(self.folder / "detector.toml"), now, str(told)])
-        return Slice(done, int(told.read_text()), took)
+        return Slice(done, theft, int(told.read_text()), took)
+
+
+def add_theft(path: Path, target: Path) -> None:
+    """Write a slice in which one of its accounts, from elsewhere, reads records that others read."""
+    con = duckdb.connect()
+    con.execute("SET TimeZone = 'UTC'")
+    con.execute(
+        "COPY (WITH slice AS (FROM read_parquet($path)), read AS (FROM slice WHERE action = 'lookup' AND "
+        "outcome = 'success' AND record IS NOT NULL), thief AS (SELECT min(account) AS account FROM read), "
+        "stolen AS (SELECT read.* REPLACE (thief.account AS account, '192.0.2.7' AS ip, "
+        "'Mozilla/5.0 (X11; Linux x86_64)' AS user_agent, 'theft' AS session, 'portal' AS channel) "
+        "FROM read, thief WHERE read.account <> thief.account LIMIT $stolen) "
+        "FROM slice UNION ALL BY NAME FROM stolen) TO $target (FORMAT parquet)",
+        {"path": str(path), "target": str(target), "stolen": STOLEN},
+    )
+    con.close()
 
 
 def main(
@@ -182,7 +207,7 @@ def main(
     accounts: Annotated[int, typer.Option(help="Of the portal that is copied.")] = ACCOUNTS,
     copies: Annotated[int, typer.Option(help="How many times.")] = COPIES,
     done: Annotated[str, typer.Option(help="Slices done before each measurement.")] = "8,20,40,55",
-    runs: Annotated[int, typer.Option(help="Runs of each.")] = 2,
+    runs: Annotated[int, typer.Option(help="Runs of each, without a theft and with one.")] = 2,
 ) -> None:
     """Print time and memory of runs with so many slices of the day done, of one new slice each, as JSON."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -192,13 +217,14 @@ def main(
         for upto in (int(each) for each in done.split(",")):
             if upto > job.delivered:
                 tell(job.run(upto=upto))
-            for _ in range(runs):
-                tell(job.run(upto=job.delivered + 1))
+            for number in range(2 * runs):
+                tell(job.run(upto=job.delivered + 1, theft=number % 2 == 1))
 
 
 def tell(found: Slice) -> None:
     """Print one line of JSON."""
-    line = {"slices_done": found.done, "looked_at_closely": found.n_looked, **found.took._asdict()}
+    line = {"slices_done": found.done, "theft": found.theft, "looked_at_closely": found.n_looked}
+    line |= found.took._asdict()
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 

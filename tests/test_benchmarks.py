@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.page import growth, write_page
 from benchmarks.rivals import THRESHOLD, hash_columns, rule
+from benchmarks.run_slice import STOLEN, add_theft
 from benchmarks.speed import help_ratio, make, make_history, measure
 from detector.history import History
 
@@ -83,3 +84,16 @@ def test_the_page_tells_ratios_growth_and_what_is_missed(tmp_path: Path) -> None
     assert "- score, CSV: not measured; 5 times the limit are aimed at." in page
     assert "- score, CSV: 5,000 MB at 150,000,000 events, 4,000 MB are aimed at." in page
     assert (tmp_path / "img" / "performance.svg").stat().st_size > 1_000
+
+
+def test_the_theft_of_a_slice_is_one_account_that_reads_what_others_read(day: Path, tmp_path: Path) -> None:
+    """All else in the slice stays as it is."""
+    path = tmp_path / "slice.parquet"
+    names = "timestamp, account, action, outcome, ip, record, session, user_agent, channel"
+    duckdb.read_parquet(str(day / "day.parquet")).project(names).write_parquet(str(path))
+    add_theft(path, tmp_path / "with.parquet")
+    before, after = (duckdb.read_parquet(str(tmp_path / name)) for name in ("slice.parquet", "with.parquet"))
+    stolen = after.filter("session = 'theft'")
+    assert len(after) - len(before) == len(stolen) == STOLEN
+    assert len(stolen.project("account").distinct()) == 1
+    assert len(stolen.project("record").except_(before.project("record"))) == 0
