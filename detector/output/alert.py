@@ -87,7 +87,9 @@ def _facts(whole: Whole, zone: ZoneInfo) -> Table:
         "channel": alert.channel,
         "checks": ", ".join(alert.checks) or "none",
         "campaign": None if alert.campaign is None else visible(alert.campaign),
-        "score": UNKNOWN if alert.score is None else f"{alert.score:.2f}",
+        "score": UNKNOWN
+        if alert.score is None or (alert.score == 0 and alert.p_value is None)
+        else f"{alert.score:.2f}",
         "p": UNKNOWN if alert.p_value is None else f"{alert.p_value:.2g}",
         "verdict": alert.verdict or "open",
     }

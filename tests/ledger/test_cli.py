@@ -68,6 +68,15 @@ def test_an_alert_is_judged(history: Path) -> None:
     assert "anna" not in line
 
 
+def test_what_a_check_told_within_the_day_has_no_score_yet(history: Path) -> None:
+    """A score of nought beside a critical alert reads as an all-clear."""
+    unscored = row("early", day=date(2026, 3, 13), score=0.0, p_value=None, queue="check", checks=["canary_record"])
+    open_ledger(history=history).record([unscored], at=NOON)
+    lines = run(history, "alerts", unscored["alert_id"]).splitlines()
+    (score,) = (line.split() for line in lines if line.startswith("score"))
+    assert score == ["score", "–"]
+
+
 def test_an_alert_is_told_in_full(history: Path) -> None:
     """What somebody needs at three in the morning: from where, when, why, with whom, and who knows; nothing acts."""
     ledger = open_ledger(history=history)

@@ -36,6 +36,7 @@ from detector.run.forgetting import forget_subject
 from detector.run.hunting import hunt
 from detector.run.judging import Judge
 from detector.run.status import status_of
+from detector.seen import SEEN
 from detector.settings import Settings
 from detector.workspace import workspace
 from tests.ledger.made import row
@@ -206,7 +207,10 @@ def test_a_second_run_says_so_and_ends_well(tmp_path: Path) -> None:
 
 
 def test_files_past_their_retention_are_not_read_again(tmp_path: Path) -> None:
-    """They lie in the folder for years, what they were is forgotten with their days: no run reads them or warns."""
+    """They lie in the folder for years, what they were is forgotten with their days: no run reads them or warns.
+
+    Where the short cut past them is lost, one run does, and what it finds is left out.
+    """
     settings = configure(tmp_path, extra="[learn.retention]\nbrief_days = 57")
     run_once(settings, now=deliver(tmp_path, START))
     run_once(settings, now=deliver(tmp_path, START + timedelta(days=120)))
@@ -215,6 +219,10 @@ def test_files_past_their_retention_are_not_read_again(tmp_path: Path) -> None:
     assert all(START not in each.days for each in History.open(tmp_path / "history").manifest.inputs.values())
     again = run_once(settings, now=now)
     assert (again.faults, again.learned.files, again.learned.left_out) == ((), (), ())
+    (tmp_path / "history" / SEEN).unlink()
+    once, twice = (run_once(settings, now=now + timedelta(minutes=minutes)) for minutes in (5, 10))
+    assert [each.day for each in once.learned.left_out] == [START]
+    assert (twice.faults, twice.learned.files, twice.learned.left_out) == ((), (), ())
 
 
 def test_before_the_first_file_has_come_nothing_fails(tmp_path: Path) -> None:
