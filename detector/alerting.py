@@ -94,6 +94,26 @@ def is_enough(n_past: int, *, n_rows: int, settings: AlertSettings) -> bool:
     return n_past >= max(settings.min_calibration, n_rows * days)
 
 
+def too_few(calibration: pd.DataFrame, *, accounts: int, settings: AlertSettings) -> str:
+    """A sentence where a model knows too few account-days for anything to alert for being strange; else nothing.
+
+    Parameters
+    ----------
+    calibration
+        Past account-days with `kind`; none at all is a model that is cold, and tells so.
+    accounts
+        Known accounts that are active on a day.
+    """
+    held = int((calibration["kind"] == KNOWN).sum()) if len(calibration) else 0
+    if not held or is_enough(held, n_rows=accounts, settings=settings):
+        return ""
+    needed = max(settings.min_calibration, round(accounts * min(CALIBRATION_DAYS, 1 / settings.false_discovery_rate)))
+    return (
+        f"the model was calibrated on {held:,} account-days; with {accounts:,} active accounts a day {needed:,} are "
+        "needed before any alerts for being strange"
+    )
+
+
 def p_values_of(kind: str, strangeness: Floats, past: Mapping[str, Floats], *, settings: AlertSettings) -> Floats:
     """P-values of account-days of one kind among the past ones of each kind, before the day as a whole is looked at."""
     found = conformal_p_values(strangeness, past[kind])

@@ -96,7 +96,13 @@ def _canary(account_days: ir.Table) -> pd.DataFrame:
 
 
 def _reset(account_days: ir.Table) -> pd.DataFrame:
-    totals = account_days.group_by("account").aggregate(value=_.reset_then_new_source.sum().fill_null(0))
+    """Whoever moves and resets a password sees known patients at the new address: enough of them vouch for the rest.
+
+    Where that cannot be told, without record tokens or a past, all look-ups count.
+    """
+    is_strange = account_days.lone_strangers.isnull() | (account_days.lone_strangers > 0)
+    uses = account_days.filter(is_strange).group_by("account")
+    totals = uses.aggregate(value=_.reset_then_new_source.sum().fill_null(0))
     rows = to_frame(totals.filter(_.value >= RESET_USES))
     evidence = [f"{value:,} look-ups from a network new to it, within three days of a reset" for value in rows["value"]]
     return rows.assign(severity="high", evidence=evidence)
@@ -162,7 +168,11 @@ def _successes(events: ir.Table) -> ir.Table:
 CHECKS: tuple[Check, ...] = (
     Check("volume_tier", "an account looked up 10,000, 50,000 or 100,000 records in a day", _volume),
     Check("canary_record", "a record that nobody has a reason to look up was looked up", _canary),
-    Check("reset_then_bulk", "many look-ups from a network new to the account, within three days of a reset", _reset),
+    Check(
+        "reset_then_bulk",
+        "many look-ups from a network new to the account, strangers among them, within three days of a reset",
+        _reset,
+    ),
     Check("tool_agent", "a script's agent looked up records on the channel made for people", _tool),
     Check("spray", "one address tried many accounts within five minutes", _spray, of_events=True),
     Check(

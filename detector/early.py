@@ -174,7 +174,10 @@ def find_limits(past: ir.Table, *, n_accounts: int, settings: AlertSettings) -> 
 
 
 def compared_days(past: ir.Table) -> pd.DataFrame:
-    """Account-days of a past that limits are drawn from: how many (`n`) there are of each kind and set of counts."""
+    """Account-days of a past that limits are drawn from: how many (`n`) there are of each kind and set of counts.
+
+    Those with a whole past behind them, of channels that have enough of these; of the others all.
+    """
     told = _with_nameless(past.filter(past.past_days >= MIN_PAST_DAYS))
     told = told.mutate(
         found=told.lookups - told.misses,
@@ -184,8 +187,9 @@ def compared_days(past: ir.Table) -> pd.DataFrame:
     # Most account-days are like many others: they are counted where they are, and each kind is looked at once.
     kinds = told.group_by(["channel", "past_days", "active_days", *PARTS, *AS_COUNTED, *NAMELESS])
     rows = to_frame(kinds.aggregate(n=_.count()))
-    full = rows[rows["past_days"] >= PAST_DAYS]
-    return _with_age(with_contrasts(full if full["n"].sum() >= MIN_STRANGEST else rows))
+    is_full = rows["past_days"] >= PAST_DAYS
+    n_full = rows["n"].where(is_full, 0).groupby(rows["channel"]).transform("sum")
+    return _with_age(with_contrasts(rows[is_full | (n_full < MIN_STRANGEST)]))
 
 
 def limits_of(rows: pd.DataFrame, *, n_accounts: int, settings: AlertSettings) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from joblib import parallel_config
 
+from detector.alerting import KNOWN, AlertSettings, too_few
 from detector.alerts import build_alerts, find_evidence
 from detector.details import DETAILS, find_details
 from detector.early import compared_days, count_watched
@@ -28,6 +29,7 @@ from detector.novelty import PAST_DAYS
 from detector.reading import FileCount, Input, Mapping, key_id
 from detector.schema import EVENTS, REJECTS
 from detector.scoring import UNCOUNTED, score_days, train_model
+from detector.scoring import Scored as DaysScored
 from detector.settings import Settings
 from detector.story import Story, tell_story
 from detector.timeline import Timeline
@@ -284,7 +286,7 @@ def score(
         rejects=source.rejects.to_pandas(),
         days=judged,
         files=source.files,
-        warnings=(*source.warnings, *_warnings(judged, fitted, found.watched)),
+        warnings=(*source.warnings, *_warnings(judged, fitted, found, chosen.score.alerts)),
         model=fitted,
         settings=chosen,
     )
@@ -444,7 +446,7 @@ def _last_event(timeline: Timeline, day: date) -> datetime:
     return found.astimezone(UTC)  # type: ignore[no-any-return]
 
 
-def _warnings(days: Sequence[JudgedDay], model: Model, watched: pd.DataFrame) -> list[str]:
+def _warnings(days: Sequence[JudgedDay], model: Model, judged: DaysScored, alerts: AlertSettings) -> list[str]:
     found = [
         f"{each.day} was judged as it stands (last event {each.last_event_at:%H:%M} UTC): it may go on; "
         "--complete says that it is over"
@@ -456,13 +458,19 @@ def _warnings(days: Sequence[JudgedDay], model: Model, watched: pd.DataFrame) ->
             "no trained model: accounts were compared with the day's peers alone, so there are no p-values and only "
             "checks alert; learn past days and train for more (detector learn, detector train)"
         )
-    newest = watched.drop_duplicates("channel", keep="last")
-    short = newest[newest["account_days"] < newest["needed"]]
-    found += [
-        f"no early warning on the channel {row.channel}: its limits need {row.needed:,} account-days with enough "
-        f"past, and the 28 days before {row.day} hold {row.account_days:,}"
-        for row in short.itertuples()
-    ]
+    known = judged.scores[judged.scores["kind"] == KNOWN].groupby("day").size()
+    text = too_few(model.calibration, accounts=max(known, default=0), settings=alerts)
+    found += [text] if text else []
+    short = judged.watched[judged.watched["account_days"] < judged.watched["needed"]]
+    for channel, of_channel in short.groupby("channel"):
+        held, needed, day = (of_channel.iloc[-1][name] for name in ("account_days", "needed", "day"))
+        found.append(
+            f"no early warning on the channel {channel} on {len(of_channel)} days, the last of them {day}: its limits "
+            f"need {needed:,} account-days with enough past, and the 28 days before {day} hold {held:,}"
+            if len(of_channel) > 1
+            else f"no early warning on the channel {channel}: its limits need {needed:,} account-days with enough past, "
+            f"and the 28 days before {day} hold {held:,}"
+        )
     return found
 
 

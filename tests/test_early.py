@@ -284,6 +284,15 @@ def test_a_channel_has_limits_from_a_thousand_account_days_on(held: int) -> None
     }
 
 
+def test_each_channel_takes_its_own_whole_pasts_once_it_has_enough() -> None:
+    """Of one that has not, shorter pasts count: a few whole ones on another channel silence nobody."""
+    software = pd.concat([past_days([0.0] * 900, past_days=28), past_days([0.0] * 1_500, past_days=14)])
+    rows = pd.concat([past_days([0.0] * 1_000, past_days=28), past_days([0.0] * 70, past_days=14)])
+    both = pd.concat([rows, software.assign(channel="software")], ignore_index=True)
+    told = count_watched(compared_days(ibis.memtable(both)), channels=["portal", "software"])
+    assert told["account_days"].tolist() == [1_000, 2_400]
+
+
 def test_account_days_that_tell_nothing_count_for_no_limit() -> None:
     """Without tokens, without outcomes: nothing that is watched is known of these."""
     blind = past_days([0.0] * 2_000).assign(**dict.fromkeys((*PARTS, *AS_COUNTED, *USES), np.nan))

@@ -13,9 +13,11 @@ import pytest
 from ibis.backends.duckdb import Backend
 
 import detector
+from detector.alerting import AlertSettings
 from detector.errors import ConfigError, HistoryError, SchemaError
 from detector.history import History, transaction
 from detector.reading import Mapping
+from detector.scoring import Scored
 from detector.verbs import _warnings, to_events
 
 EVENTS = pd.DataFrame(
@@ -99,11 +101,17 @@ def test_learning_without_dumps_computes_anew_what_is_out_of_date(tmp_path: Path
 
 
 def test_a_run_says_on_which_channels_nobody_can_be_warned_of_early() -> None:
-    """Of each channel whose past is too short, as the newest day has it."""
+    """Of each channel whose past is too short on any day, as the last of these has it."""
     first, last = date(2026, 2, 4), date(2026, 2, 5)
     rows = [("software", 990, first), ("software", 994, last), ("portal", 999, first), ("portal", 1_000, last)]
     watched = pd.DataFrame(rows, columns=["channel", "account_days", "day"]).assign(needed=1_000)
-    told = _warnings((), cast("Any", SimpleNamespace(cold=False)), watched)
-    (only,) = told
-    assert only.startswith("no early warning on the channel software: its limits need 1,000 account-days with enough ")
-    assert only.endswith("past, and the 28 days before 2026-02-05 hold 994")
+    scores = pd.DataFrame({"day": [last] * 90, "kind": ["known"] * 90})
+    model = cast("Any", SimpleNamespace(cold=False, calibration=pd.DataFrame({"kind": ["known"] * 899})))
+    short, portal, software = _warnings((), model, Scored(scores, scores, scores, watched), AlertSettings())
+    assert short.startswith(
+        "the model was calibrated on 899 account-days; with 90 active accounts a day 900 are needed"
+    )
+    need = "its limits need 1,000 account-days with enough past, and the 28 days before"
+    assert portal == f"no early warning on the channel portal: {need} 2026-02-04 hold 999"
+    on = "software on 2 days, the last of them 2026-02-05"
+    assert software == f"no early warning on the channel {on}: {need} 2026-02-05 hold 994"

@@ -87,7 +87,7 @@ def train(
     """Fit a model on a history, and keep it there among its versions, or where --model says."""
     from detector import verbs
     from detector.cli.messages import progress
-    from detector.output.watched import say_watched
+    from detector.output.watched import say_calibrated, say_watched
     from detector.run.versions import keep_version
     from detector.settings import load_settings
 
@@ -101,5 +101,5 @@ def train(
         f"trained model {fitted.version} on {card['account_days']:,} account-days of {card['days']} days "
         f"({card['first_day']} to {card['last_day']}); {card['set_aside']:,} were too strange to learn from"
     )
-    for line in say_watched(verbs.watched(settings=settings)):
+    for line in (*say_calibrated(fitted, settings.score.alerts), *say_watched(verbs.watched(settings=settings))):
         typer.echo(line)

@@ -220,9 +220,10 @@ def status(
     from detector.notify import check_receivers
     from detector.output.rows import plain
     from detector.output.table import counted
-    from detector.output.watched import say_watched
+    from detector.output.watched import say_calibrated, say_watched
     from detector.run.status import say_unended, status_of
     from detector.verbs import watched
+    from detector.workspace import workspace
 
     settings = _settings(config, history)
     now = datetime.now(UTC)
@@ -234,6 +235,8 @@ def status(
     warned: list[str] = []
     try:
         warned = say_watched(watched(settings=settings))
+        with workspace(settings) as place:
+            warned += say_calibrated(place.model(), settings.score.alerts)
     except DetectorError as error:  # a model that cannot be used must not hide how the rest is
         found = replace(found, troubles=(*found.troubles, str(error)))
     try:

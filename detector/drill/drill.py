@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from detector.alerting import CALIBRATION_DAYS, KNOWN
+from detector.alerting import too_few
 from detector.drill.caps import cap_honest, honest_days
 from detector.drill.ground import Ground, Untouched, attacked, from_events, from_history
 from detector.drill.injecting import Cells, make_cells, make_events
@@ -353,7 +353,8 @@ def _warnings(base: _Base, injected: Sequence[DrillScenario]) -> list[str]:
             found.append(SEEN_IN_TRAINING)
     active = int(base.scored.scores.groupby("day")["account"].nunique().median()) if len(base.scored.scores) else 0
     if not base.model.cold:
-        found += too_few(base.model.calibration, accounts=active, settings=base.settings)
+        short = too_few(base.model.calibration, accounts=active, settings=base.settings.score.alerts)
+        found += [f"{short}: look at the rank, and train on more days"] if short else []
     longest = max((scenario.attack.days for scenario in injected), default=0)
     if longest > len(base.days):
         found.append(f"{len(base.days)} days to drill on: attacks of up to {longest} days were cut to them")
@@ -363,21 +364,6 @@ def _warnings(base: _Base, injected: Sequence[DrillScenario]) -> list[str]:
             "to an account cannot be told there"
         )
     return found
-
-
-def too_few(calibration: pd.DataFrame, *, accounts: int, settings: Settings) -> list[str]:
-    """A warning where the model knows too few account-days for anything to alert for being strange."""
-    alerts = settings.score.alerts
-    needed = max(alerts.min_calibration, round(accounts * min(CALIBRATION_DAYS, 1 / alerts.false_discovery_rate)))
-    held = int((calibration["kind"] == KNOWN).sum())
-    if not len(calibration) or held >= needed:
-        return []
-    return [
-        (
-            f"the model was calibrated on {held:,} account-days; with {accounts:,} active accounts a day {needed:,} "
-            "are needed before any alerts for being strange: look at the rank, and train on more days"
-        )
-    ]
 
 
 def _silent(text: str, share: float | None) -> None:

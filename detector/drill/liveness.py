@@ -197,6 +197,7 @@ def _workers() -> pd.DataFrame:
 
 def _reset(account: str, *, ip: str) -> pd.DataFrame:
     uses = _uses(account, count=RESET_USES, ip=ip)
+    uses = uses.assign(record=ip + "-" + uses["record"])  # nobody's that the account knows from its usual network
     first = uses.head(1)
     before = first["timestamp"] - pd.Timedelta(minutes=5)
     reset = first.assign(action="password_reset", timestamp=before, record=None)

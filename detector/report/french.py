@@ -65,6 +65,26 @@ WARNINGS: tuple[tuple[str, str], ...] = (
         ),
     ),
     (
+        (
+            "no early warning on the channel {} on {} days, the last of them {}: its limits need {} account-days with "
+            "enough past, and the 28 days before {} hold {}"
+        ),
+        (
+            "pas d'alerte précoce sur le canal {} pendant {} jours, le dernier étant le {} : ses limites demandent {} "
+            "comptes-jours au passé suffisant, et les 28 jours avant le {} en ont {}"
+        ),
+    ),
+    (
+        (
+            "the model was calibrated on {} account-days; with {} active accounts a day {} are needed before any "
+            "alerts for being strange"
+        ),
+        (
+            "le modèle a été calibré sur {} comptes-jours ; avec {} comptes actifs par jour, il en faut {} pour qu'un "
+            "compte alerte parce qu'il est inhabituel"
+        ),
+    ),
+    (
         "the clock goes back {}, by {} minutes at most, first on line {}",
         "l'horloge recule {}, de {} minutes au plus, d'abord à la ligne {}",
     ),

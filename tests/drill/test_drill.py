@@ -17,10 +17,9 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from detector.alerting import AlertSettings
+from detector.alerting import AlertSettings, too_few
 from detector.cli.app import app
 from detector.drill import Drilled, DrillSettings, drill
-from detector.drill.drill import too_few
 from detector.errors import ConfigError
 from detector.output.drill import render_drill
 from detector.reading import Mapping
@@ -213,5 +212,5 @@ def test_a_model_that_knows_too_few_days_to_alert_is_told(held: int, *, told: bo
     calibration = pd.DataFrame({"kind": ["known"] * held})
     settings = Settings()
     assert settings.score.alerts.false_discovery_rate <= 0.1
-    found = too_few(calibration, accounts=100, settings=settings)
-    assert [("1,000 are needed" in warning) for warning in found] == [True] * told
+    found = too_few(calibration, accounts=100, settings=settings.score.alerts)
+    assert ("1,000 are needed" in found) == told
