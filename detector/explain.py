@@ -147,8 +147,8 @@ KINDS_OF_EVIDENCE: dict[str, dict[Language, str]] = {
     "manner": {"en": "the unusual sources and hours", "fr": "les sources et heures inhabituelles"},
 }
 UNREMARKABLE: dict[Language, str] = {
-    "en": "The day would have been unremarkable without {kinds}.",
-    "fr": "La journée serait passée inaperçue sans {kinds}.",
+    "en": "The day would not have alerted without {kinds}.",
+    "fr": "La journée n'aurait pas donné d'alerte sans {kinds}.",
 }
 AND: dict[Language, str] = {"en": " and ", "fr": " et "}
 

@@ -468,8 +468,8 @@ def _warnings(days: Sequence[JudgedDay], model: Model, judged: DaysScored, alert
             f"no early warning on the channel {channel} on {len(of_channel)} days, the last of them {day}: its limits "
             f"need {needed:,} account-days with enough past, and the 28 days before {day} hold {held:,}"
             if len(of_channel) > 1
-            else f"no early warning on the channel {channel}: its limits need {needed:,} account-days with enough past, "
-            f"and the 28 days before {day} hold {held:,}"
+            else f"no early warning on the channel {channel}: its limits need {needed:,} account-days with enough "
+            f"past, and the 28 days before {day} hold {held:,}"
         )
     return found
 

@@ -153,7 +153,7 @@ def test_what_stands_out_whatever_it_is_without_is_said_of_nothing() -> None:
         " et les sources et heures inhabituelles."
     )
     assert say_unremarkable(["stranger", "manner", "taken"], "en") == (
-        "The day would have been unremarkable without strangers read from a source new to it, "
+        "The day would not have alerted without strangers read from a source new to it, "
         "the unusual sources and hours and how much it took."
     )
 
