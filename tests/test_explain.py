@@ -149,7 +149,7 @@ def test_what_stands_out_whatever_it_is_without_is_said_of_nothing() -> None:
     assert found == [[]]
     assert say_unremarkable([], "en") is None
     assert say_unremarkable(["where", "manner"], "fr") == (
-        "La journée serait passée inaperçue sans les personnes de lieux qu'il consulte rarement"
+        "La journée n'aurait pas donné d'alerte sans les personnes de lieux qu'il consulte rarement"
         " et les sources et heures inhabituelles."
     )
     assert say_unremarkable(["stranger", "manner", "taken"], "en") == (
