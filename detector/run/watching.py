@@ -250,7 +250,7 @@ def _faults(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) ->
         yield from _low(seen, calendar, limits)
     yield from _missing(seen, calendar, limits)
     yield from _rejects(seen, limits)
-    yield from _drift(seen, limits)
+    yield from _drift(seen, calendar, limits)
 
 
 def _silence(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -> str | None:
@@ -334,7 +334,8 @@ def _rejects(seen: Sequence[Seen], limits: WatchSettings) -> Iterator[tuple[str,
         yield "rejects", f"{rejects} of {lines} new lines cannot be read, usually {usual:.1%}"
 
 
-def _drift(seen: Sequence[Seen], limits: WatchSettings) -> Iterator[tuple[str, str]]:
+def _drift(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -> Iterator[tuple[str, str]]:
+    """A clock ahead, or events that come later than usual: not where hardly any happen meanwhile, as on a Sunday."""
     lags = [_lag_s(each) for each in seen if each.counts.get("last_at")]
     if not seen[-1].counts.get("last_at"):
         return
@@ -344,7 +345,9 @@ def _drift(seen: Sequence[Seen], limits: WatchSettings) -> Iterator[tuple[str, s
     elif len(past) >= FEWEST_RUNS:
         usual = statistics.median(past)
         spread = statistics.quantiles(past, n=20)[-1] - statistics.quantiles(past, n=20)[0]
-        if lag > usual + limits.drift_s + 2 * spread:
+        meanwhile = _usual(seen, "events", calendar, timedelta(seconds=lag), limits)
+        is_lull = meanwhile is not None and meanwhile < limits.silent_events
+        if lag > usual + limits.drift_s + 2 * spread and not is_lull:
             yield (
                 "late",
                 f"its newest event is {_age(lag)} old, usually {_age(usual)}: it comes late, or a clock is wrong",

@@ -53,9 +53,9 @@ def history(tmp_path: Path) -> History:
     return History.open(tmp_path / "history", zone="Europe/Paris", key_id="", create=True)
 
 
-def ran(settings: Settings, at: datetime) -> dict[str, Any]:
+def ran(settings: Settings, at: datetime, **changes: Any) -> dict[str, Any]:
     """A run's row, as the ledger has it."""
-    counts = {**USUAL, "last_at": (at - timedelta(seconds=30)).isoformat()}
+    counts = {**USUAL, "last_at": (at - timedelta(seconds=30)).isoformat(), **changes}
     return {
         "started_at": at,
         "ended_at": at,
@@ -293,6 +293,19 @@ def test_a_clock_that_drifts_is_told(
     """Events from the future, or much later than they usually come."""
     today(ledger, settings)
     assert kinds(watch(report(settings, lag_s=lag_s), settings, ledger, history, now=NOW)) == expected
+
+
+@pytest.mark.parametrize(("events", "expected"), [(2, []), (40, ["late"])])
+def test_a_newest_event_is_old_where_hardly_any_happen(
+    tmp_path: Path, settings: Settings, history: History, events: int, expected: list[str]
+) -> None:
+    """An hour in which a dozen events usually come may as well have had its last one at its begin."""
+    ledger = open_ledger(history=tmp_path)
+    times = [NOW - timedelta(days=day, minutes=10 * n) for day in range(8, -1, -1) for n in range(24, -1, -1)]
+    with ledger.writing("testing") as connection:
+        connection.execute(insert(RUNS), [ran(settings, at, events=events) for at in times[:-1]])
+    told = watch(report(settings, lag_s=3_000, events=events), settings, ledger, history, now=NOW)
+    assert [kind for kind in kinds(told) if kind == "late"] == expected
 
 
 @pytest.mark.parametrize(("shift_s", "expected"), [(900, "late"), (-900, "clock"), (60, None)])
