@@ -6,6 +6,7 @@ import math
 import os
 import re
 import statistics
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from glob import has_magic
@@ -32,6 +33,8 @@ FEWEST_WEEKS = 2
 LONGEST_PAUSE = timedelta(days=4)
 PUNCTUAL = timedelta(minutes=15)
 """Runs of different days at the same time of the day, within this, are each other's like."""
+REACH = 2
+"""So many times as long as usual is another way of running, or an outage that one run made up for."""
 DAYS_A_WEEK = 7
 KINDS = {
     "logins": "sign-ins",
@@ -386,17 +389,26 @@ def _sum(seen: Sequence[Seen], name: str, start: datetime, end: datetime, *, is_
 def _known(seen: Sequence[Seen], calendar: _Calendar, span: timedelta, limits: WatchSettings) -> list[Stretch]:
     """Comparable stretches since the first run that is known, in which there was a run at all.
 
-    Each ends with the run that came next to the time of this one: timers and cron are late by seconds.
+    Each ends with the run that came next to the time of this one: timers and cron are late by seconds. Where its first
+    run had far longer to read than that of the present stretch, as when there was one a day, it is not comparable.
     """
-    times = [each.at for each in seen[:-1]]
+    times = [each.at for each in seen]
+    longest = REACH * max(span, _reach(times, seen[-1].at - span))
     found = []
     for each in calendar.comparable(span, days=limits.past_days):
         near = (at for at in times if abs(at - each.end) <= PUNCTUAL)
         end = min(near, key=lambda at: abs(at - each.end), default=each.end)
         shifted = Stretch(end - span, end, each.is_weekday)
-        if shifted.start >= seen[0].at and any(shifted.start < at <= shifted.end for at in times):
+        has_run = any(shifted.start < at <= shifted.end for at in times)
+        if shifted.start >= times[0] and has_run and _reach(times, shifted.start) <= longest:
             found.append(shifted)
     return found
+
+
+def _reach(times: Sequence[datetime], start: datetime) -> timedelta:
+    """How long the first run after an instant had to read: the time since the run before it."""
+    after = bisect_right(times, start)
+    return times[after] - times[after - 1] if 0 < after < len(times) else timedelta()
 
 
 def _usual(

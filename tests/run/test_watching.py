@@ -141,6 +141,21 @@ def test_a_nightly_run_is_compared_with_nights_that_began_seconds_apart(
     assert kinds(watch(usually, settings, ledger, history, now=now)) == []
 
 
+def test_runs_of_whole_days_are_not_the_measure_of_runs_of_hours(
+    tmp_path: Path, settings: Settings, history: History
+) -> None:
+    """Going over from a run a day to one every six hours, a night without sign-ins is none of those of whole days."""
+    ledger, night = open_ledger(history=tmp_path), datetime(2026, 3, 12, 1, tzinfo=UTC)
+    day = {"events": 4_000, "logins": 900, "signed_in": 890, "lookups": 3_000}
+    for back in range(14, 0, -1):
+        keep(ledger, settings, night - timedelta(days=back), **day)
+    keep(ledger, settings, night - timedelta(hours=1), **day)
+    hours = {"events": 300, "logins": 0, "signed_in": 0, "lookups": 300}
+    dawn = night + timedelta(hours=5)
+    came = report(settings, lag_s=(NOW - dawn).total_seconds() + 30, **hours)
+    assert watch(came, settings, ledger, history, now=dawn) == []
+
+
 def test_a_night_without_a_run_says_nothing_of_what_is_usual(
     tmp_path: Path, settings: Settings, history: History
 ) -> None:
