@@ -73,6 +73,10 @@ MIN_PAST_DAYS = PAST_DAYS // 2
 Where enough were compared with all of it, they alone are."""
 MIN_LIMIT = 5
 """Fewer records than this are no extraction, however quiet the past was."""
+MIN_LONE = 40
+"""Strangers whom nobody vouches for, of whom one in two hundred screenings from a new machine begins with as many where
+one person in eight is known: (7/8)^40. A month of a portal of 3,000 accounts holds one such day or none, so that
+its tail does not tell of them."""
 BLUNT, BLUNT_ROWS = NAMELESS, MIN_EXCESSES - 1
 """Counts that bulk work moves: ordinary days and bulk days are two things, and a tail that begins among the former says
 nothing of the latter. So few of the largest are bulk days all, and their tail is taken to be exponential."""
@@ -212,6 +216,7 @@ def limits_of(rows: pd.DataFrame, *, n_accounts: int, settings: AlertSettings) -
                 rate=rate,
                 is_sharp=name in SHARP,
                 tail_rows=BLUNT_ROWS if name in BLUNT else TAIL_ROWS,
+                least=MIN_LONE if name == "lone_strangers" else MIN_LIMIT,
             )
             for name in watched
         }
@@ -311,8 +316,9 @@ def with_contrasts(counts: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-MET_OF_FAR, MET_OF_ALL = 2, 4
-"""Strangers for whom one met record vouches, among those from elsewhere and among all."""
+MET_OF_FAR, MET_OF_ALL = 2, 7
+"""Strangers for whom one met record vouches, among those from elsewhere and among all: of the people at a screening one
+in six or eight is known."""
 MISSED = 0.1
 """Look-ups in vain for each that finds somebody: people mistype one number in thirty, and busy ones hardly one in ten;
 of made-up numbers a third and more belong to nobody."""
@@ -324,12 +330,12 @@ def _repeated(counted: pd.DataFrame, name: str) -> Floats:
     return np.repeat(told[name].to_numpy(dtype=np.float64), told["n"].to_numpy(dtype=np.int64))
 
 
-def _limit(pasts: list[Floats], *, n_tests: int, rate: float, is_sharp: bool, tail_rows: int) -> float:
+def _limit(pasts: list[Floats], *, n_tests: int, rate: float, is_sharp: bool, tail_rows: int, least: int) -> float:
     """From the first past that is long enough; infinite without one."""
     past = next((values for values in pasts if len(values) >= MIN_STRANGEST), np.empty(0))
     values = _with_one(past) if is_sharp and len(past) else past
     found = alert_threshold(values, n_tests=n_tests, rate=rate, tail_rows=tail_rows)
-    return max(math.ceil(found), MIN_LIMIT) if math.isfinite(found) else found
+    return max(math.ceil(found), least) if math.isfinite(found) else found
 
 
 def _with_age(rows: pd.DataFrame) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from detector.early import (
     CONTRASTS,
     EARLY,
     MIN_LIMIT,
+    MIN_LONE,
     NAMELESS,
     PARTS,
     WATCHED,
@@ -151,9 +152,11 @@ def test_limits_lie_beyond_the_past() -> None:
 
 
 def test_only_a_sharp_count_is_rare_for_never_having_been_seen() -> None:
-    """Where nobody ever had any, a few far strangers are told of; strangers in general once they are more."""
+    """Where nobody ever had any, a few far strangers are told of; of strangers in general as many as screenings see."""
     found = limits_of(past_days([0.0] * 3_000))
-    assert MIN_LIMIT <= limit(found, "far_excess") < 9 < limit(found, "lone_strangers") < 20
+    assert MIN_LIMIT <= limit(found, "far_excess") < 9 < limit(found, "lone_strangers") == MIN_LONE
+    loud = limits_of(past_days([*np.arange(0.0, 400, 10), *([0.0] * 3_000)]))
+    assert limit(loud, "lone_strangers") > 390
 
 
 def test_one_large_day_that_was_judged_benign_hides_nobody() -> None:
@@ -229,7 +232,7 @@ def test_a_screening_from_a_new_machine_has_no_far_excess() -> None:
     ).assign(misses=0, found=0)
     found = with_contrasts(counts)
     assert found["far_excess"].fillna(-1).tolist() == [0, 11, 1, -1]
-    assert found["lone_strangers"].tolist() == [76, 13, 0, 4]
+    assert found["lone_strangers"].tolist() == [49, 13, 0, 4]
 
 
 def test_mistyped_numbers_are_not_look_ups_in_vain() -> None:

@@ -127,7 +127,7 @@ def attack(signal: str, victim: Victim, limits: dict[str, int]) -> list[dict[str
 def vouched_for(victim: Victim, limits: dict[str, int]) -> list[str]:
     """Known patients, so many that strangers in general stay below their limit; strangers from all over the country.
 
-    Of the strangers, four must be met by one known patient, and of the far ones two: whoever copies some of the
+    Of the strangers, seven must be met by one known patient, and of the far ones two: whoever copies some of the
     account's own patients is seen by the far ones alone.
     """
     count, same_place = limits["far_excess"], 2
