@@ -42,3 +42,21 @@ def only_run(folder: Path) -> Iterator[None]:
         raise AlreadyRunningError(f"another run is at work on {folder}; nothing was done") from error
     finally:
         os.close(descriptor)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process is at work on a history folder; not known to be, where the lock cannot be looked at.
+
+    The look takes the lock for an instant, and shares it with others that look.
+    """
+    try:
+        descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
+    finally:
+        os.close(descriptor)
+    return False

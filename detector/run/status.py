@@ -16,6 +16,7 @@ from detector.ledger.outbox import GIVEN_UP, WAITING, Backlog, backlogs, count_d
 from detector.ledger.runs import Run, list_runs
 from detector.ledger.store import EXTRACTION, OPERATOR
 from detector.output.table import counted
+from detector.run.lock import is_held
 from detector.run.pauses import DELIVERY, find_silence, newest_event
 from detector.schedule import WatchSettings
 from detector.settings import PortalSettings, holidays_of
@@ -33,7 +34,7 @@ STUCK = timedelta(minutes=30)
 LONG_WAIT = timedelta(hours=1)
 """A notification that nobody tried: the job does not run, or no longer knows the receiver."""
 TRAINING = "training"
-"""In the report of a run that trains: without an end, it does still, or was killed over it."""
+"""In the report of a run that trains: without an end, it does still if it is at work, else it was killed over it."""
 TRAINS_AT_MOST = timedelta(hours=6)
 METRICS = "metrics"
 """In a run's report: why Prometheus' text file could not be written."""
@@ -48,7 +49,9 @@ class Status:
     last_run, last_good
         The newest run, and the newest that ended without an error.
     interrupted
-        When runs of the last eight days began that have no end, though another began since: they were killed.
+        When runs of the last eight days began that have no end and are not at work: they were killed.
+    at_work
+        Whether a run is at work now, or another command that changes the history.
     newest_event
         When the newest event happened that a run of the last eight days read; none: it read none.
     days, open_days, newest_day, stale_days
@@ -66,6 +69,7 @@ class Status:
     last_run: Run | None
     last_good: Run | None
     interrupted: tuple[datetime, ...]
+    at_work: bool
     newest_event: datetime | None
     days: int
     open_days: int
@@ -108,10 +112,13 @@ def status_of(
     waiting = backlogs(ledger)
     faults = [each for each in ledger.alerts(kind=OPERATOR, verdict="open") if now - each.changed_at < MEMORY]
     pending = set(history.pending)
+    at_work = is_held(history.folder)
+    over = runs[:-1] if at_work else runs
     found = Status(
         last_run=runs[-1] if runs else None,
         last_good=good[-1] if good else None,
-        interrupted=tuple(run.started_at for run in runs[:-1] if run.ended_at is None),
+        interrupted=tuple(run.started_at for run in over if run.ended_at is None),
+        at_work=at_work,
         newest_event=newest_event(run.report for run in runs),
         days=len(history.days),
         open_days=sum(history.is_open(day) for day in history.days),
@@ -159,8 +166,11 @@ def usual_pause(starts: Sequence[datetime]) -> timedelta:
     return min(usual, DAY)
 
 
-def _trains(run: Run, now: datetime) -> bool:
-    return run.ended_at is None and TRAINING in run.report and now - run.started_at < TRAINS_AT_MOST
+def _trains(status: Status, now: datetime) -> bool:
+    run = status.last_run
+    if run is None or run.ended_at is not None or not status.at_work:
+        return False
+    return TRAINING in run.report and now - run.started_at < TRAINS_AT_MOST
 
 
 def say_unended(status: Status) -> list[str]:
@@ -170,11 +180,9 @@ def say_unended(status: Status) -> list[str]:
         n, last = len(status.interrupted), status.interrupted[-1]
         what = f"{counted(n, 'run')} interrupted in the last eight days, the last one begun {last:%Y-%m-%d %H:%M} UTC"
         found.append(f"{what}: what was read counts in the history, and may be missing from the runs' counts")
-    if status.last_run is not None and status.last_run.ended_at is None:
+    if status.at_work and status.last_run is not None and status.last_run.ended_at is None:
         doing = "training" if TRAINING in status.last_run.report else "at work"
-        found.append(
-            f"the run begun {status.last_run.started_at:%Y-%m-%d %H:%M} UTC has no end: {doing}, or interrupted"
-        )
+        found.append(f"the run begun {status.last_run.started_at:%Y-%m-%d %H:%M} UTC is {doing}")
     return found
 
 
@@ -212,7 +220,7 @@ def _troubles(status: Status, *, now: datetime, every: timedelta) -> list[str]:
         began = f"{status.last_run.started_at:%Y-%m-%d %H:%M} UTC"
         found.append(f"the last run began at {began}, later than now: a clock was ahead then, or is behind now")
     is_late = status.last_good is not None and now - status.last_good.started_at > max(LATE_FACTOR * every, LATE_LEAST)
-    if status.last_good is not None and is_late and not (status.last_run and _trains(status.last_run, now)):
+    if status.last_good is not None and is_late and not _trains(status, now):
         since = f"{status.last_good.started_at:%Y-%m-%d %H:%M} UTC"
         found.append(f"no run has ended well since {since}, where one begins every {_span(every)}")
     elif status.last_good is None and status.last_run is not None:

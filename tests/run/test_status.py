@@ -13,6 +13,7 @@ from detector.history import History
 from detector.ledger import Receiver, open_ledger
 from detector.ledger.runs import begin_run, end_run, note_run
 from detector.run import run_once
+from detector.run.lock import only_run
 from detector.run.status import DAY, TRAINING, Status, say_unended, status_of, usual_pause
 from detector.settings import Settings
 from tests.ledger.made import row
@@ -74,9 +75,13 @@ def test_a_run_that_trains_is_not_overdue_for_six_hours(tmp_path: Path, hours: i
         at = now - timedelta(hours=hours, minutes=minutes)
         end_run(ledger, begin_run(ledger, at=at), at=at, report={})
     note_run(ledger, begin_run(ledger, at=now - timedelta(hours=hours)), report={TRAINING: True})
-    found = looked_at(settings, now)
+    with only_run(tmp_path / "history"):
+        found = looked_at(settings, now)
     assert any("no run has ended well" in each for each in found.troubles) is is_overdue
-    assert any("training, or interrupted" in each for each in say_unended(found))
+    assert [each for each in say_unended(found) if each.endswith(" is training")]
+    killed = looked_at(settings, now)
+    assert any("no run has ended well" in each for each in killed.troubles), "its lock died with it"
+    assert [each for each in say_unended(killed) if each.startswith("1 run interrupted")]
 
 
 def test_metrics_that_cannot_be_written_fail_no_run(tmp_path: Path) -> None:
