@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import ibis
 import ibis.expr.types as ir
 import pandas as pd
 from ibis import _
@@ -20,6 +21,8 @@ VOLUME_TIERS = ((100_000, "critical"), (50_000, "high"), (10_000, "medium"))
 """Records of one account in one day (Panther's tiers for bulk reads)."""
 RESET_USES = 200
 """Look-ups from a new network just after a reset: more than a professional's busy day, a tenth of what 2022 lost."""
+VOUCHED_USES = 5 * RESET_USES
+"""So many are told of whoever was read: a list of the account's own area holds people whom colleagues know."""
 TOOL_USES = 50
 """Look-ups by a script's agent on the portal made for people; a probe or a monitoring ping makes fewer."""
 SPRAY_ACCOUNTS, SPRAY_BIN_US = 10, 5 * MINUTE_US
@@ -98,12 +101,13 @@ def _canary(account_days: ir.Table) -> pd.DataFrame:
 def _reset(account_days: ir.Table) -> pd.DataFrame:
     """Whoever moves and resets a password sees known patients at the new address: enough of them vouch for the rest.
 
-    Where that cannot be told, without record tokens or a past, all look-ups count.
+    For `VOUCHED_USES` nobody does. Where that cannot be told, without record tokens or a past, all look-ups count.
     """
-    is_strange = account_days.lone_strangers.isnull() | (account_days.lone_strangers > 0)
-    uses = account_days.filter(is_strange).group_by("account")
-    totals = uses.aggregate(value=_.reset_then_new_source.sum().fill_null(0))
-    rows = to_frame(totals.filter(_.value >= RESET_USES))
+    is_vouched = (account_days.lone_strangers == 0).fill_null(False)
+    uses = account_days.reset_then_new_source.fill_null(0)
+    totals = account_days.mutate(uses=uses, strange=ibis.ifelse(is_vouched, 0, uses)).group_by("account")
+    sums = totals.aggregate(value=_.uses.sum(), strange=_.strange.sum())
+    rows = to_frame(sums.filter((_.strange >= RESET_USES) | (_.value >= VOUCHED_USES)).drop("strange"))
     evidence = [f"{value:,} look-ups from a network new to it, within three days of a reset" for value in rows["value"]]
     return rows.assign(severity="high", evidence=evidence)
 
@@ -170,7 +174,7 @@ CHECKS: tuple[Check, ...] = (
     Check("canary_record", "a record that nobody has a reason to look up was looked up", _canary),
     Check(
         "reset_then_bulk",
-        "many look-ups from a network new to the account, strangers among them, within three days of a reset",
+        "many look-ups from a network new to the account, strangers among them or very many, within days of a reset",
         _reset,
     ),
     Check("tool_agent", "a script's agent looked up records on the channel made for people", _tool),

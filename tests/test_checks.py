@@ -6,7 +6,7 @@ import ibis
 import pandas as pd
 import pytest
 
-from detector.checks import RESET_USES, run_checks
+from detector.checks import RESET_USES, VOUCHED_USES, run_checks
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,8 @@ from detector.checks import RESET_USES, run_checks
         (RESET_USES - 1, 1.0, False),
         (RESET_USES, 0.0, False),
         (RESET_USES, None, True),
+        (VOUCHED_USES - 1, 0.0, False),
+        (VOUCHED_USES, 0.0, True),
     ],
 )
 def test_known_patients_vouch_for_who_moved_and_reset_a_password(
