@@ -50,12 +50,22 @@ def is_news(row: Mapping[str, Any], before: RowMapping) -> bool:
 
 
 def outgrew(row: Mapping[str, Any], before: RowMapping) -> bool:
-    """Whether an alert is beyond what was judged benign; where records have no tokens, by how strange it is."""
+    """Whether an alert is beyond what was judged benign; where records have no tokens, by how strange it is.
+
+    A check that had not fired then is beyond it too, such as a listed address or a canary: no verdict silences one.
+    """
     if before["verdict"] != BENIGN:
         return False
+    if new_checks(row, before):
+        return True
     pairs = (("records_exposed", "judged_records"), ("strangeness", "judged_strangeness"))
     known = [(row[now], before[then]) for now, then in pairs if row[now] is not None and before[then] is not None]
     return is_severer(row, before) or (bool(known) and known[0][0] >= GROWN * known[0][1])
+
+
+def new_checks(row: Mapping[str, Any], before: RowMapping) -> list[str]:
+    """Checks that fired now and had not before."""
+    return sorted({*row["checks"]} - {*before["checks"]})
 
 
 def mark_of(row: Mapping[str, Any], before: RowMapping | None) -> str:

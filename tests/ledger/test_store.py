@@ -105,6 +105,20 @@ def test_what_is_opened_again_is_handed_over_at_the_same_severity(ledger: Ledger
     assert [(each.severity, each.is_update) for each in told] == [("medium", False), ("medium", True)]
 
 
+def test_a_check_that_fires_on_what_was_judged_benign_is_told(ledger: Ledger) -> None:
+    """A listed address, found by a hunt on a day judged benign, at the same severity: open again, told once."""
+    ledger.record([row(severity="high")], at=NOON)
+    ledger.judge(row()["alert_id"], "benign", author="ana", note="a screening day", at=NOON)
+    again = row(severity="high", checks=["known_address"])
+    assert len(ledger.record([again], at=NOON + timedelta(hours=1), receivers=[SIEM]).grown) == 1
+    (alert,) = ledger.alerts(verdict="open")
+    assert (alert.checks, len(deliveries(ledger))) == (["known_address"], 1)
+    assert ledger.record([again], at=NOON + timedelta(hours=2), receivers=[SIEM]).grown == ()
+    ledger.judge(alert.alert_id, "benign", author="ana", note="our own proxy", at=NOON + timedelta(hours=3))
+    assert ledger.record([again], at=NOON + timedelta(hours=4), receivers=[SIEM]).grown == ()
+    assert len(deliveries(ledger)) == 1
+
+
 def test_a_failure_in_the_middle_records_nothing(ledger: Ledger) -> None:
     """Alerts and what is to be told of them are one transaction: one that breaks off leaves neither."""
     with pytest.raises(LedgerError, match="recording alerts failed"):
