@@ -83,19 +83,37 @@ def find_silence(history: History, portal: PortalSettings, *, newest: datetime |
         return Expected(since or until, until, {})
     first, last = (since.astimezone(zone).date() - span for span in (PAST, DAY))
     known = _events_by_hour(history, first, last, zone=zone)
-    days_off = holidays_of(portal.country)
-
-    def kind(day: date) -> int:
-        return SUNDAY if day in days_off(day.year) else day.weekday()
-
-    begun = [day for day in history.days if day >= first]
-    span = [begun[0] + n * DAY for n in range((last - begun[0]).days + 1)] if begun else []
-    earlier = [day for day in span if day not in history.pending]
+    earlier = days_between(history, first, last)
     by_day = {
-        day: _usual([sum(known.get((each, hour), 0) for hour in hours) for each in earlier if kind(each) == kind(day)])
+        day: usual_count(
+            [sum(known.get((each, hour), 0) for hour in hours) for each in alike(earlier, day, portal=portal)]
+        )
         for day, hours in _hours(since, until, zone=zone).items()
     }
     return Expected(since, until, by_day)
+
+
+def days_between(history: History, first: date, last: date) -> list[date]:
+    """Days from the first that is held, ends included: also those of which nothing is held, none whose sums wait."""
+    begun = [day for day in history.days if day >= first]
+    span = [begun[0] + n * DAY for n in range((last - begun[0]).days + 1)] if begun else []
+    pending = set(history.pending)
+    return [day for day in span if day not in pending]
+
+
+def alike(days: Iterable[date], day: date, *, portal: PortalSettings) -> list[date]:
+    """Which of some days are of a day's weekday; a public holiday is a Sunday."""
+    days_off = holidays_of(portal.country)
+
+    def kind(each: date) -> int:
+        return SUNDAY if each in days_off(each.year) else each.weekday()
+
+    return [each for each in days if kind(each) == kind(day)]
+
+
+def usual_count(counts: list[int]) -> int | None:
+    """The median, the lower one of two; None: too few days tell."""
+    return sorted(counts)[(len(counts) - 1) // 2] if len(counts) >= FEWEST else None
 
 
 def newest_event(reports: Iterable[Mapping[str, Any]]) -> datetime | None:
@@ -110,10 +128,6 @@ def newest_event(reports: Iterable[Mapping[str, Any]]) -> datetime | None:
         if "last_at" in feed
     ]
     return max(told, default=None)
-
-
-def _usual(counts: list[int]) -> int | None:
-    return sorted(counts)[(len(counts) - 1) // 2] if len(counts) >= FEWEST else None
 
 
 def _hours(since: datetime, until: datetime, *, zone: ZoneInfo) -> dict[date, list[int]]:

@@ -8,7 +8,7 @@ import re
 import statistics
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from glob import has_magic
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +21,10 @@ from detector.ledger import Ledger
 from detector.ledger.runs import Run, list_runs
 from detector.ledger.store import OPERATOR
 from detector.reading.dumps import expand, is_present
+from detector.run.kinds import KINDS, LOW_LEAST, lost_kinds
 from detector.run.pauses import find_silence, newest_event
 from detector.run.report import Report
+from detector.run.whole_days import hold_days
 from detector.schedule import WatchSettings
 from detector.settings import Settings, holidays_of
 
@@ -36,18 +38,8 @@ PUNCTUAL = timedelta(minutes=15)
 REACH = 2
 """So many times as long as usual is another way of running, or an outage that one run made up for."""
 DAYS_A_WEEK = 7
-KINDS = {
-    "logins": "sign-ins",
-    "signed_in": "sign-ins that succeeded",
-    "lookups": "look-ups",
-    "with_record": "records in its look-ups",
-}
-LEFT_SHARE, FEWEST_EXPECTED = 0.2, 20
-"""A kind of which less than a fifth is left goes missing, where chance does not take four fifths of so many."""
-USUAL_KIND_SHARE = 0.02
-"""A kind of event that makes less than one in fifty may be absent for a while."""
-LOW_LEAST = 100
-"""Events in a usual hour below which a low hour says little."""
+KINDS_SPAN = timedelta(hours=6)
+"""What came in so long tells which kinds of event are there."""
 SEVERITIES = {"silent": "high", "failed": "high", "missing": "high", "input": "high", "model": "high"}
 UNKNOWN = (
     "this input was not among those of earlier runs: until some days have passed, nothing tells what is usual of it, "
@@ -67,11 +59,14 @@ class Fault(NamedTuple):
         A sentence.
     subject
         What it concerns: of each kind and subject there is one alert a day. None: what the sentence names first.
+    day
+        The day that it concerns; None: that of the run.
     """
 
     kind: str
     text: str
     subject: str | None = None
+    day: date | None = None
 
 
 class Seen(NamedTuple):
@@ -158,7 +153,7 @@ def watch(report: Report, settings: Settings, ledger: Ledger, history: History, 
     ledger
         Its runs tell what is usual.
     history
-        Its days do, as long as the runs of no input tell whether this pause is.
+        Its days do, as long as the runs of no input tell whether this pause is, or how much and what usually comes.
     now
         The time, with its zone.
     """
@@ -170,7 +165,7 @@ def watch(report: Report, settings: Settings, ledger: Ledger, history: History, 
     zone, days_off = settings.portal.zone, holidays_of(settings.portal.country)
     off = set(days_off(now.year)) | set(days_off((now - timedelta(days=31)).year))
     found: list[Fault] = []
-    is_known = False
+    is_known = tells_counts = False
     known_feeds = {feed for run in past for feed in run.report.get("feeds", {})}
     for feed, counts in present.items():
         told_of = min(datetime.fromisoformat(counts.get("last_at", now.isoformat())), now)
@@ -180,6 +175,10 @@ def watch(report: Report, settings: Settings, ledger: Ledger, history: History, 
             found.append(Fault("feed", f"{_called(feed)}: {UNKNOWN}"))
         found += [Fault(kind, f"{_called(feed)}: {text}") for kind, text in _faults(seen, calendar, limits)]
         is_known |= _knows(seen, calendar, limits)
+        tells_counts |= _usual(seen, "events", calendar, KINDS_SPAN, limits) is not None
+    if past and not tells_counts:
+        told = hold_days(history, settings.portal, limits, first_run=past[0].started_at, now=now)
+        found += [Fault(each.kind, f"all inputs: {each.text}", day=each.day) for each in told]
     if not is_known:
         newest = newest_event(run.report for run in past)
         silence = find_silence(history, settings.portal, newest=newest, now=now).told(least=limits.silent_events)
@@ -306,22 +305,12 @@ def _low(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -> It
 
 def _missing(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -> Iterator[tuple[str, str]]:
     """A kind of event that was there and is there no more, while others come."""
-    span = timedelta(hours=6)
-    came = _sum(seen, "events", seen[-1].at - span, seen[-1].at)
-    usual_all = _usual(seen, "events", calendar, span, limits)
-    told: set[str] = set()
-    for kind, words in KINDS.items():
-        usual = _usual(seen, kind, calendar, span, limits)
-        if usual is None or not usual_all or usual < max(USUAL_KIND_SHARE * usual_all, 1):
-            continue
-        if came < limits.least_lines:
-            continue
-        count, expected = _sum(seen, kind, seen[-1].at - span, seen[-1].at), usual / usual_all * came
-        is_rare = min(expected, usual) >= FEWEST_EXPECTED and count < LEFT_SHARE * expected
-        if (is_rare or not count) and not (kind == "signed_in" and "logins" in told):
-            told.add(kind)
-            left = f"{count or 'no'} {words} in the last {came} events"
-            yield "missing", f"{left}, where {usual:.0f} usually come in six hours"
+    names = ("events", *KINDS)
+    came = {name: _sum(seen, name, seen[-1].at - KINDS_SPAN, seen[-1].at) for name in names}
+    usual = {name: _usual(seen, name, calendar, KINDS_SPAN, limits) for name in names}
+    for each in lost_kinds(came, usual, least=limits.least_lines):
+        left = f"{each.left} in the last {came['events']} events"
+        yield "missing", f"{left}, where {each.usual:.0f} usually come in six hours"
 
 
 def _rejects(seen: Sequence[Seen], limits: WatchSettings) -> Iterator[tuple[str, str]]:
@@ -435,9 +424,10 @@ def _usual(
 
 def operator_rows(faults: Sequence[Fault], *, now: datetime, zone: str) -> list[dict[str, Any]]:
     """Operator's alerts as rows of the ledger: one a day for each kind of fault and what it concerns."""
-    day = now.astimezone(ZoneInfo(zone)).date()
+    today = now.astimezone(ZoneInfo(zone)).date()
     rows = {}
-    for kind, text, concerned in faults:
+    for kind, text, concerned, concerned_day in faults:
+        day = concerned_day or today
         named = text.partition(":")[0] if kind not in ("failed", "model", "training") else ""
         subject = named if concerned is None else concerned
         found = alert_id(None, day, check=f"operator:{kind}:{subject}")
