@@ -8,7 +8,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import ibis.expr.types as ir
 import pandas as pd
+from ibis import _
+from ibis.backends.duckdb import Backend
 
 from detector.account_days import ACCOUNT_DAYS
 from detector.alerts import build_alerts, find_evidence
@@ -16,7 +19,7 @@ from detector.clock import day_start
 from detector.errors import ConfigError, HistoryError, ModelError
 from detector.history import History
 from detector.history.manifest import is_expired
-from detector.ledger import Ledger, Receiver, Recorded, excuse, to_rows
+from detector.ledger import Alert, Ledger, Receiver, Recorded, excuse, to_rows
 from detector.ledger.reviews import review_rows, waits
 from detector.ledger.store import EXTRACTION
 from detector.model.kept import Model
@@ -67,7 +70,8 @@ class Hunted:
 def hunt(settings: Settings, *, since: date, now: datetime, days: Sequence[date] = ()) -> Hunted:
     """Judge the days since a date anew that are over; alerts that are in the ledger are not raised twice.
 
-    Of closed days events are no longer held: checks that look at them stay silent, and no minute is told. Whoever used
+    Of closed days events are no longer held: checks that look at them stay silent, and no minute is told; where from is
+    known by the day's sources. Whoever used
     an address of the list (`[run] addresses_file`) alerts, as when a check fires.
 
     Parameters
@@ -154,7 +158,9 @@ class _Hunt:
             used = self._users(timeline, days, self.listed)
             found = found._replace(scores=with_checks(found.scores, used))
             fired = pd.concat([each for each in (fired, used) if len(each)] or [fired], ignore_index=True)
-        rows = rows_of_days(found._replace(fired=fired), timeline, self.ledger, days=days)
+        rows = rows_of_days(
+            found._replace(fired=fired), timeline, self.ledger, days=days, history=self.history, con=self.place.con
+        )
         receivers = [Receiver(each.name, each.severity) for each in self.place.settings.notify.receivers]
         return self.ledger.record(rows, at=self.now, receivers=receivers)
 
@@ -175,20 +181,54 @@ def unfit_closed(history: History, day: date) -> str:
     return STALE if day in history.stale else ""
 
 
-def rows_of_days(found: Scored, timeline: Timeline, ledger: Ledger, *, days: Sequence[date]) -> list[dict[str, Any]]:
-    """What was found on days that are over, as rows for the ledger; of closed ones without evidence and minutes."""
+def rows_of_days(
+    found: Scored, timeline: Timeline, ledger: Ledger, *, days: Sequence[date], history: History, con: Backend
+) -> list[dict[str, Any]]:
+    """What was found on days that are over, as rows for the ledger; of closed ones without minutes.
+
+    Where from and when is told of a closed day by its sources, unless the ledger names files and lines already.
+    """
     scores = excuse(found.scores, levels=ledger.excused(), robots=ledger.robots())
-    evidence = [_evidence(timeline, day, scores) for day in timeline.input_days if day in days]
-    lines = pd.concat(evidence) if evidence else pd.DataFrame()
+    is_told = scores["alert"] | waits(scores)
+    named = {day: scores.loc[is_told & (pd.to_datetime(scores["day"]).dt.date == day), "account"] for day in days}
+    evidence = [_evidence(timeline, history, con, day, accounts.tolist()) for day, accounts in named.items()]
+    lines = pd.concat([each for each in evidence if len(each)] or [pd.DataFrame()], ignore_index=True)
     early = found.early[pd.to_datetime(found.early["day"]).dt.date.isin(timeline.input_days)]
-    alerts = to_rows(build_alerts(scores, found.fired, lines), scores, early)
-    known = {each.alert_id for each in ledger.alerts(since=min(days), until=max(days), kind=EXTRACTION)}
-    return [*alerts, *review_rows(scores, lines, known=known)]
+    held = {each.alert_id: each for each in ledger.alerts(since=min(days), until=max(days), kind=EXTRACTION)}
+    alerts = [
+        row | {"evidence": []} if row["day"] not in timeline.input_days and _names_files(held, row) else row
+        for row in to_rows(build_alerts(scores, found.fired, lines), scores, early)
+    ]
+    return [*alerts, *review_rows(scores, lines, known=set(held))]
 
 
-def _evidence(timeline: Timeline, day: date, scores: pd.DataFrame) -> pd.DataFrame:
-    events = timeline.events_of(day)
-    told = scores[(scores["alert"] | waits(scores)) & (pd.to_datetime(scores["day"]).dt.date == day)]
-    if events is None or told.empty:
+def _names_files(held: Mapping[str, Alert], row: Mapping[str, Any]) -> bool:
+    known = held.get(row["alert_id"])
+    return known is not None and any(each.get("source") for each in known.evidence)
+
+
+def _evidence(timeline: Timeline, history: History, con: Backend, day: date, accounts: list[str]) -> pd.DataFrame:
+    if not accounts:
         return pd.DataFrame()
-    return find_evidence(events, told["account"].tolist()).assign(day=day)
+    if day in timeline.input_days:
+        events = timeline.events_of(day)
+        return pd.DataFrame() if events is None else find_evidence(events, accounts).assign(day=day)
+    return sum_sources(history.table(con, ACCOUNT_SOURCES.name, day, day), accounts).assign(day=day)
+
+
+def sum_sources(sources: ir.Table, accounts: Sequence[str]) -> pd.DataFrame:
+    """Evidence of a closed day: as `detector.alerts.find_evidence` tells it, without files, lines and records.
+
+    Parameters
+    ----------
+    sources
+        `account_sources` of the day.
+    accounts
+        The accounts.
+    """
+    rows = sources.filter(sources.account.isin(accounts)).group_by(["account", "ip", "user_agent"])
+    sums = rows.aggregate(
+        lookups=_.lookups.sum(), writes=_.writes.sum(), first_at=_.first_at.min(), last_at=_.last_at.max()
+    )
+    found: pd.DataFrame = sums.order_by(["account", "first_at", "ip", "user_agent"]).to_pandas()
+    return found.assign(source=None, records=None, first_line=None, last_line=None)

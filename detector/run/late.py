@@ -52,9 +52,8 @@ def find_late(history: History, *, now: datetime, zone: str) -> LateDays:
 def judge_late(place: Workspace, history: History, ledger: Ledger, model: Model, day: date) -> list[dict[str, Any]]:
     """Judge a closed day anew by its sums, as `run --since` does; rows for the ledger."""
     timeline = place.timeline(history, model=model)
-    return rows_of_days(
-        score_days(timeline, model, days=[day], settings=place.settings.score), timeline, ledger, days=[day]
-    )
+    found = score_days(timeline, model, days=[day], settings=place.settings.score)
+    return rows_of_days(found, timeline, ledger, days=[day], history=history, con=place.con)
 
 
 def say_late(late: LateDays, lost: Sequence[LeftOut], *, cold: bool) -> list[Fault]:

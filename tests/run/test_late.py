@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -65,14 +66,20 @@ def told_to_operators(settings: Settings) -> list[str]:
 
 
 def test_late_events_of_a_closed_day_are_judged_by_the_run_that_reads_them(tmp_path: Path) -> None:
-    """The alert is raised and told once; without a model an operator is told that only checks looked."""
+    """The alert is raised and told once, with addresses and times; without a model an operator learns who looked."""
     told = tmp_path / "told.jsonl"
     settings, now = closed_halfway(tmp_path, extra=RECEIVER.replace("told.jsonl", str(told)))
     deliver(tmp_path, TUESDAY, parts=2, part=1)
     report = run_once(settings, now=now)
     assert report.late == (TUESDAY,)
-    assert extractions(settings) == [("a1", TUESDAY)]
-    assert len(told.read_text().splitlines()) == 1
+    (alert,) = open_ledger(history=settings.history.folder).alerts(kind=EXTRACTION)
+    assert (alert.account, alert.day) == ("a1", TUESDAY)
+    lines = [line for line in lines_of(TUESDAY, accounts=2) if ",a1," in line.text]
+    assert (alert.first_at, alert.last_at) == (lines[0].at, lines[-1].at)
+    (seen,) = alert.evidence
+    assert (seen["ip"], seen["lookups"]) == ("192.0.2.1", sum(",lookup," in line.text for line in lines))
+    (line,) = told.read_text().splitlines()
+    assert [each["src_endpoint"]["ip"] for each in json.loads(line)["evidences"]] == ["192.0.2.1"]
     (text,) = told_to_operators(settings)
     assert text.startswith("late events of 2026-03-03: judged by checks of counts alone")
     again = run_once(settings, now=now + 2 * REST)
