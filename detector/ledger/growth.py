@@ -68,6 +68,21 @@ def new_checks(row: Mapping[str, Any], before: RowMapping) -> list[str]:
     return sorted({*row["checks"]} - {*before["checks"]})
 
 
+_FIRED = "; fired since: "
+
+
+def say_outgrown(row: Mapping[str, Any], before: RowMapping) -> str:
+    """Why an alert that was judged benign is open again, as the note of its verdict `REOPENED`."""
+    fired = f"{_FIRED}{', '.join(new)}" if (new := new_checks(row, before)) else ""
+    return f"beyond what was judged benign: {row['records_exposed']} records, {before['judged_records']} then{fired}"
+
+
+def checks_noted(note: str) -> tuple[str, ...]:
+    """The new checks that `say_outgrown` names."""
+    told = note.partition(_FIRED)[2]
+    return tuple(told.split(", ")) if told else ()
+
+
 def mark_of(row: Mapping[str, Any], before: RowMapping | None) -> str:
     """What tells a change at the same severity from that which was told of it before."""
     return "" if before is None or is_severer(row, before) else f":{before['judged_at']:%Y%m%dT%H%M%S}"

@@ -36,9 +36,9 @@ from detector.ledger.growth import (
     is_news,
     mark_of,
     merged_with,
-    new_checks,
     outgrew,
     rank_of,
+    say_outgrown,
     worse,
 )
 from detector.ledger.opening import LEDGER, engine_of, explained, upgrade
@@ -400,9 +400,8 @@ def _noted(outcome: Recorded, row: Mapping[str, Any], before: RowMapping | None)
 
 def _reopen(connection: Connection, row: Mapping[str, Any], before: RowMapping, *, at: datetime) -> None:
     level = {"records_exposed": before["judged_records"], "strangeness": before["judged_strangeness"]}
-    fired = f"; fired since: {', '.join(new)}" if (new := new_checks(row, before)) else ""
-    note = f"beyond what was judged benign: {row['records_exposed']} records, {before['judged_records']} then{fired}"
-    values = {"alert_id": row["alert_id"], "verdict": REOPENED, "author": ITSELF, "note": note, "at": at, **level}
+    values = {"alert_id": row["alert_id"], "verdict": REOPENED, "author": ITSELF, "at": at, **level}
+    values["note"] = say_outgrown(row, before)
     connection.execute(insert(VERDICTS).values(values))
 
 

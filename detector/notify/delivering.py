@@ -9,9 +9,10 @@ from datetime import datetime
 
 from detector.errors import DetectorError
 from detector.ledger import Ledger
+from detector.ledger.background import backgrounds_of
 from detector.ledger.outbox import Delivery, due, mark_delivered, mark_failed
 from detector.notify.checking import trial
-from detector.notify.senders import Pair, send
+from detector.notify.senders import Manner, Pair, send
 from detector.schedule import NotifySettings, ReceiverSettings
 
 PATIENCE = 3
@@ -58,10 +59,10 @@ class _Work:
         _, left = self.outcome()
         return self.reason() if left else None
 
-    def run(self, *, zone: str, settings: NotifySettings) -> None:
+    def run(self, *, manner: Manner) -> None:
         """Send all of it."""
         try:
-            send(self.receiver, self.pairs, zone=zone, language=settings.language, arrived=self.take)
+            send(self.receiver, self.pairs, manner=manner, arrived=self.take)
         except DetectorError as error:
             self.error = str(error)
         except Exception as error:  # noqa: BLE001 - a receiver's library may raise anything, and it is told and retried
@@ -90,7 +91,8 @@ def deliver(ledger: Ledger, settings: NotifySettings, *, now: datetime, zone: st
         If the ledger cannot be read or written.
     """
     work = [found for receiver in settings.receivers if (found := _of(ledger, receiver, now)).pairs]
-    _send_all(work, settings, zone=zone)
+    backgrounds = backgrounds_of(ledger, (alert for each in work for _, alert in each.pairs)) if work else {}
+    _send_all(work, Manner(zone, settings.language, backgrounds))
     return _settle(ledger, work, settings, now=now)
 
 
@@ -109,14 +111,12 @@ def try_receivers(settings: NotifySettings, *, now: datetime, zone: str) -> dict
         The portal's zone.
     """
     work = [_Work(receiver, [trial(receiver.name, now=now, zone=zone)]) for receiver in settings.receivers]
-    _send_all(work, settings, zone=zone)
+    _send_all(work, Manner(zone, settings.language))
     return {each.receiver.name: each.failure() for each in work}
 
 
-def _send_all(work: Sequence[_Work], settings: NotifySettings, *, zone: str) -> None:
-    threads = [
-        threading.Thread(target=each.run, kwargs={"zone": zone, "settings": settings}, daemon=True) for each in work
-    ]
+def _send_all(work: Sequence[_Work], manner: Manner) -> None:
+    threads = [threading.Thread(target=each.run, kwargs={"manner": manner}, daemon=True) for each in work]
     for thread in threads:
         thread.start()
     for each, thread in zip(work, threads, strict=True):

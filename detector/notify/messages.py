@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from detector.alerts import SEVERITIES
 from detector.ledger import Alert
+from detector.ledger.background import Background
 from detector.ledger.outbox import Delivery
 from detector.ledger.store import OPERATOR
+from detector.ledger.told import Verdict
 from detector.notify.traces import MOST_TOLD, Trace, span_of, traces_of
 from detector.output.text import visible
 
@@ -26,6 +28,10 @@ _WORDS = {
         "high": "high",
         "critical": "critical",
         "grown": ", grown since you were told",
+        "reopened": "Judged benign by {author} on {at}, and open again",
+        "fired": "this check has fired since: {checks}",
+        "fired_many": "these checks have fired since: {checks}",
+        "outgrown": "it outgrew what was judged",
         "thousands": ",",
         "operator": "The detector itself",
         "account": "Account",
@@ -54,6 +60,10 @@ _WORDS = {
         "high": "haute",
         "critical": "critique",
         "grown": ", plus importante que lors du premier message",
+        "reopened": "Jugée bénigne par {author} le {at}, et rouverte",
+        "fired": "ce contrôle s'est déclenché depuis : {checks}",
+        "fired_many": "ces contrôles se sont déclenchés depuis : {checks}",
+        "outgrown": "elle dépasse ce qui avait été jugé",
         "thousands": "\u202f",
         "operator": "Le détecteur lui-même",
         "account": "Compte",
@@ -91,18 +101,27 @@ class Message:
 
 
 def compose(
-    pairs: Sequence[tuple[Delivery, Alert]], *, digest: int, zone: str, language: Language = "en"
+    pairs: Sequence[tuple[Delivery, Alert]],
+    *,
+    digest: int,
+    zone: str,
+    language: Language = "en",
+    backgrounds: Mapping[str, Background] | None = None,
 ) -> list[Message]:
     """Messages for deliveries with their alerts: one each, or one for all when there are more than `digest`.
 
-    Times are those of the portal's zone.
+    Times are those of the portal's zone; `backgrounds` tells by alert what the ledger says beside it.
     """
     if len(pairs) > digest:
         return [_digest(pairs, _WORDS[language], zone)]
-    return [_single(delivery, alert, _WORDS[language], zone) for delivery, alert in pairs]
+    known = backgrounds or {}
+    return [
+        _single(delivery, alert, known.get(alert.alert_id, Background()), _WORDS[language], zone)
+        for delivery, alert in pairs
+    ]
 
 
-def _single(delivery: Delivery, alert: Alert, words: dict[str, str], zone: str) -> Message:
+def _single(delivery: Delivery, alert: Alert, beside: Background, words: dict[str, str], zone: str) -> Message:
     grown = words["grown"] if delivery.is_update else ""
     title = f"[{words[alert.severity]}] {_subject(alert, words)}{grown}: {visible(alert.title)}"
     lines = [title, "", f"{words['day']}: {alert.day} ({zone}){_span(alert, words, zone)}"]
@@ -113,6 +132,10 @@ def _single(delivery: Delivery, alert: Alert, words: dict[str, str], zone: str) 
         lines.append(f"{words['from']} {_some(told, words)}")
     if alert.campaign is not None:
         lines.append(words["part"].format(campaign=alert.campaign))
+    if len(beside.members) > 1:
+        lines.append(_campaign(beside.members, words, most=MOST_TOLD))
+    if beside.judged is not None:
+        lines.append(_reopened(beside, beside.judged, words, zone))
     if alert.alert_at is not None and alert.kind != OPERATOR:
         lines.append(words["since"].format(at=f"{alert.alert_at.astimezone(ZoneInfo(zone)):%H:%M}"))
     lines += [f"- {visible(reason)}" for reason in alert.reasons[:REASONS_TOLD]]
@@ -120,6 +143,21 @@ def _single(delivery: Delivery, alert: Alert, words: dict[str, str], zone: str) 
         lines += ["", words["next"].format(alert=alert.alert_id[:8])]
     lines += ["", f"{words['key']}: {delivery.delivery_id}"]
     return Message(title, "\n".join(lines), delivery.delivery_id, (delivery,), alert.severity)
+
+
+def _campaign(members: Sequence[Alert], words: dict[str, str], *, most: int | None = None) -> str:
+    """A campaign's name, sum and accounts, the first few or all."""
+    named = [visible(each.account or "") for each in members]
+    told = {"campaign": members[0].campaign, "n": len(members), "records": _sum(members, words) or "-"}
+    return f"{words['campaign'].format(**told)}: {_some(named, words, most=most or len(named))}"
+
+
+def _reopened(beside: Background, judged: Verdict, words: dict[str, str], zone: str) -> str:
+    at = f"{judged.at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+    told = words["reopened"].format(author=visible(judged.author), at=at)
+    names = {0: "outgrown", 1: "fired"}
+    why = words[names.get(len(beside.new_checks), "fired_many")].format(checks=", ".join(beside.new_checks))
+    return f"{told}: {why}"
 
 
 def _span(alert: Alert, words: dict[str, str], zone: str) -> str:
@@ -139,10 +177,10 @@ def _doings(trace: Trace, words: dict[str, str]) -> str:
     return f" ({', '.join(told)})" if told else ""
 
 
-def _some(told: Sequence[str], words: dict[str, str]) -> str:
+def _some(told: Sequence[str], words: dict[str, str], *, most: int = MOST_TOLD) -> str:
     """The first few of a list, and how many more there are."""
-    left = [words["others"].format(n=len(told) - MOST_TOLD)] if len(told) > MOST_TOLD else []
-    return ", ".join([*told[:MOST_TOLD], *left])
+    left = [words["others"].format(n=len(told) - most)] if len(told) > most else []
+    return ", ".join([*told[:most], *left])
 
 
 def _number(number: int, words: dict[str, str]) -> str:
@@ -162,13 +200,8 @@ def _digest(pairs: Sequence[tuple[Delivery, Alert]], words: dict[str, str], zone
     """One message, the campaigns on top, then the severest."""
     alerts = sorted((alert for _, alert in pairs), key=lambda each: (-SEVERITIES.index(each.severity), each.alert_id))
     worst = alerts[0].severity
-    lines = []
     campaigns = sorted({each.campaign for each in alerts if each.campaign is not None})
-    for campaign in campaigns:
-        members = [each for each in alerts if each.campaign == campaign]
-        named = ", ".join(visible(each.account or "") for each in members)
-        told = {"campaign": campaign, "n": len(members), "records": _sum(members, words) or "-"}
-        lines.append(f"{words['campaign'].format(**told)}: {named}")
+    lines = [_campaign([each for each in alerts if each.campaign == campaign], words) for campaign in campaigns]
     lines += [""] if campaigns else []
     lines += [_line(each, words, zone) for each in alerts[:MOST_LISTED]]
     if len(alerts) > MOST_LISTED:

@@ -7,9 +7,10 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from urllib.parse import quote, urlsplit
 
 from detector.errors import NotifyError
 from detector.ledger import Alert
+from detector.ledger.background import Background
 from detector.ledger.outbox import Delivery
 from detector.notify.machines import to_json_line, to_syslog
 from detector.notify.messages import Language, Message, compose
@@ -31,10 +33,21 @@ Arrived = Callable[[Sequence[Delivery]], None]
 SYSLOG_PORTS = {"udp": 514, "tcp": 601, "tls": 6514}
 WITH_HEADERS = ("json", "jsons", "form", "forms", "xml", "xmls")
 """Apprise's plain webhooks, which can carry the idempotency key as a header."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How alerts are told: times in the portal's zone, the language, and by alert what the ledger says beside it."""
+
+    zone: str
+    language: Language = "en"
+    backgrounds: Mapping[str, Background] = field(default_factory=dict)
+
+
 APPRISE_KINDS = {"low": "info", "medium": "warning", "high": "failure", "critical": "failure"}
 
 
-def send(receiver: ReceiverSettings, pairs: Sequence[Pair], *, zone: str, language: Language, arrived: Arrived) -> None:
+def send(receiver: ReceiverSettings, pairs: Sequence[Pair], *, manner: Manner, arrived: Arrived) -> None:
     """Send what waits for a receiver.
 
     Raises
@@ -42,13 +55,17 @@ def send(receiver: ReceiverSettings, pairs: Sequence[Pair], *, zone: str, langua
     NotifyError
         If it does not answer, or refuses; what had arrived by then was told to `arrived`.
     """
-    _SENDERS[receiver.kind](receiver, pairs, zone, language, arrived)
+    _SENDERS[receiver.kind](receiver, pairs, manner, arrived)
 
 
-def _send_apprise(
-    receiver: ReceiverSettings, pairs: Sequence[Pair], zone: str, language: Language, arrived: Arrived
-) -> None:
-    for message in compose(pairs, digest=receiver.digest, zone=zone, language=language):
+def _send_apprise(receiver: ReceiverSettings, pairs: Sequence[Pair], manner: Manner, arrived: Arrived) -> None:
+    for message in compose(
+        pairs,
+        digest=receiver.digest,
+        zone=manner.zone,
+        language=manner.language,
+        backgrounds=manner.backgrounds,
+    ):
         _notify(receiver, message)
         arrived(message.deliveries)
 
@@ -126,14 +143,12 @@ class _Keeper(logging.Handler):
 _LISTENER: ContextVar[_Keeper | None] = ContextVar("listener", default=None)
 
 
-def _send_syslog(
-    receiver: ReceiverSettings, pairs: Sequence[Pair], zone: str, _language: Language, arrived: Arrived
-) -> None:
+def _send_syslog(receiver: ReceiverSettings, pairs: Sequence[Pair], manner: Manner, arrived: Arrived) -> None:
     scheme, place = place_of(receiver)
     try:
         with _connected(scheme, place, receiver.timeout_s) as connection:
             for delivery, alert in pairs:
-                line = to_syslog(delivery, alert, now=datetime.now(UTC), zone=zone)
+                line = to_syslog(delivery, alert, now=datetime.now(UTC), zone=manner.zone)
                 # On a stream, each message begins with its length (RFC 6587, octet counting; RFC 5425).
                 connection.sendall(line if scheme == "udp" else b"%d %b" % (len(line), line))
             _end(connection, scheme=scheme)
@@ -184,11 +199,9 @@ def _connected(scheme: str, place: tuple[str, int], timeout_s: float) -> socket.
     return ssl.create_default_context().wrap_socket(stream, server_hostname=place[0]) if scheme == "tls" else stream
 
 
-def _send_lines(
-    receiver: ReceiverSettings, pairs: Sequence[Pair], zone: str, _language: Language, arrived: Arrived
-) -> None:
+def _send_lines(receiver: ReceiverSettings, pairs: Sequence[Pair], manner: Manner, arrived: Arrived) -> None:
     path = receiver.path or Path()
-    lines = "".join(to_json_line(receiver.form, delivery, alert, zone=zone) + "\n" for delivery, alert in pairs)
+    lines = "".join(to_json_line(receiver.form, delivery, alert, zone=manner.zone) + "\n" for delivery, alert in pairs)
     try:
         with path.open("ab+") as file:
             if file.tell() and _last_byte(file.fileno()) != b"\n":

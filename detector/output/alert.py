@@ -86,7 +86,7 @@ def _facts(whole: Whole, zone: ZoneInfo) -> Table:
         "recorded": f"{_at(alert.raised_at, zone)}, changed {_at(alert.changed_at, zone)}",
         "channel": alert.channel,
         "checks": ", ".join(alert.checks) or "none",
-        "campaign": None if alert.campaign is None else visible(alert.campaign),
+        "campaign": _campaign(whole),
         "score": UNKNOWN
         if alert.score is None or (alert.score == 0 and alert.p_value is None)
         else f"{alert.score:.2f}",
@@ -99,6 +99,17 @@ def _facts(whole: Whole, zone: ZoneInfo) -> Table:
     for name, value in facts.items():
         table.add_row(name, UNKNOWN if value is None else value)
     return table
+
+
+def _campaign(whole: Whole) -> str | None:
+    """Its name, how many accounts have an alert in it, and the records shown to them in sum."""
+    if whole.alert.campaign is None:
+        return None
+    counts = [whole.alert.records_exposed, *(each.records_exposed for each in whole.members)]
+    known = [each for each in counts if each is not None]
+    least = "at least " if len(known) < len(counts) else ""
+    total = f", {least}{sum(known):,} records shown, summed over accounts" if known else ""
+    return f"{visible(whole.alert.campaign)}, {counted(len(counts), 'account')}{total}"
 
 
 def _sources(whole: Whole, zone: ZoneInfo) -> Iterator[RenderableType]:

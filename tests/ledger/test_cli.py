@@ -101,6 +101,7 @@ def test_an_alert_is_told_in_full(history: Path) -> None:
         r"first\x1b[2J",
         "second",
         "campaign C-1",
+        "C-1, 2 accounts, 1,600 records shown, summed over accounts",
         "carla, medium, 400 records",
         "raised as medium",
         "from medium to high",

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from detector.ledger import Alert, Receiver, open_ledger
+from detector.ledger import Alert, Ledger, Receiver, open_ledger
+from detector.ledger.background import backgrounds_of
 from detector.ledger.outbox import Delivery, due
 from detector.notify.machines import to_ecs, to_json_line, to_ocsf, to_syslog
-from detector.notify.messages import compose
+from detector.notify.messages import Language, compose
 from tests.ledger.made import DAY, NOON, row
 
 ZONE = "Europe/Paris"
+LANGUAGES: tuple[Language, ...] = ("en", "fr")
 
 
 def seen(ip: str | None, lookups: int, hour: int, *, minutes: int = 30, **more: Any) -> dict[str, Any]:
@@ -84,6 +86,55 @@ def test_messages_in_french_tell_the_same(pairs: list[tuple[Delivery, Alert]]) -
     assert f"Depuis {FOREIGN} (700 consultations, 09:00 à 10:30)" in text
     assert "actif entre 07:00 et 10:30" in text
     assert "et 2 de plus" in text
+
+
+def test_a_message_of_a_campaign_names_its_sum_and_its_accounts(tmp_path: Path) -> None:
+    """Three accounts by name, those with most records first, and how many more; the sum of all, in both languages."""
+    ledger, told = open_ledger(history=tmp_path), [Receiver("log")]
+    rows = [row(f"a{n}", campaign="C-1", records_exposed=500 + n) for n in range(5)]
+    ledger.record([*rows, row("z", campaign="C-2"), row("other")], at=NOON, receivers=told)
+    found = [(each, ledger.alert(each.alert_id)) for each in due(ledger, receiver="log", now=NOON)]
+    backgrounds = backgrounds_of(ledger, [alert for _, alert in found])
+    bodies = {
+        language: {
+            str(alert.account): message.body
+            for (_, alert), message in zip(
+                found, compose(found, digest=9, zone=ZONE, language=language, backgrounds=backgrounds), strict=True
+            )
+        }
+        for language in LANGUAGES
+    }
+    told_en = "campaign C-1: 5 accounts, 2,510 records shown, summed over accounts: a4, a3, a2, and 2 more"
+    told_fr = "campagne C-1 : 5 comptes, 2\u202f510 dossiers affichés, somme des comptes: a4, a3, a2, et 2 de plus"
+    assert (told_en in bodies["en"]["a0"].splitlines(), told_fr in bodies["fr"]["a4"].splitlines()) == (True, True)
+    assert not [name for name in ("z", "other") if "summed over" in bodies["en"][name]]
+
+
+def test_what_was_judged_benign_says_by_whom_and_which_check_is_new(tmp_path: Path) -> None:
+    """Not before it is open again, and no longer once somebody judged it anew."""
+    ledger, told = open_ledger(history=tmp_path), [Receiver("log")]
+    ledger.record([row(checks=["tool_agent"])], at=NOON, receivers=told)
+    ledger.judge(row()["alert_id"], "benign", author="ana", note="a screening day", at=NOON)
+    assert "ana" not in newest_message(ledger)
+    hour = timedelta(hours=1)
+    ledger.record([row(checks=["canary_record", "tool_agent"])], at=NOON + hour, receivers=told)
+    told_en = "Judged benign by ana on 2026-03-12 13:00, and open again: this check has fired since: canary_record"
+    assert told_en in newest_message(ledger).splitlines()
+    assert "Jugée bénigne par ana le 2026-03-12 13:00" in newest_message(ledger, language="fr")
+    ledger.judge(row()["alert_id"], "benign", author="berta", note="a drill", at=NOON + 2 * hour)
+    ledger.record(
+        [row(checks=["canary_record", "tool_agent"], records_exposed=900)], at=NOON + 3 * hour, receivers=told
+    )
+    assert newest_message(ledger).count("Judged benign by berta on 2026-03-12 15:00, and open again: it outgrew") == 1
+    ledger.judge(row()["alert_id"], "malicious", author="carla", note="a theft", at=NOON + 4 * hour)
+    assert "Judged benign" not in newest_message(ledger)
+
+
+def newest_message(ledger: Ledger, *, language: Language = "en") -> str:
+    """What a receiver is told last."""
+    found = [(each, ledger.alert(each.alert_id)) for each in due(ledger, receiver="log", now=NOON + timedelta(days=1))]
+    backgrounds = backgrounds_of(ledger, [alert for _, alert in found])
+    return compose(found, digest=9, zone=ZONE, language=language, backgrounds=backgrounds)[-1].body
 
 
 def test_syslog_tells_from_where_and_when(pairs: list[tuple[Delivery, Alert]]) -> None:
