@@ -127,7 +127,8 @@ def to_syslog(delivery: Delivery, alert: Alert, *, now: datetime, zone: str) -> 
         "last": last and last.isoformat(timespec="seconds"),
     }
     data = "".join(f' {name}="{_escaped(str(value))}"' for name, value in told.items() if value is not None)
-    text = " ".join(alert.title.split())
+    sentence = alert.reasons[0] if alert.kind == OPERATOR and alert.reasons else alert.title
+    text = " ".join(sentence.split())
     header = f"<{priority}>1 {stamp} {host} detector {os.getpid()} {kind} [detector@{ENTERPRISE}{data}] "
     return header.encode() + b"\xef\xbb\xbf" + text.encode()
 

@@ -138,7 +138,8 @@ def _single(delivery: Delivery, alert: Alert, beside: Background, words: dict[st
         lines.append(_reopened(beside, beside.judged, words, zone))
     if alert.alert_at is not None and alert.kind != OPERATOR:
         lines.append(words["since"].format(at=f"{alert.alert_at.astimezone(ZoneInfo(zone)):%H:%M}"))
-    lines += [f"- {visible(reason)}" for reason in alert.reasons[:REASONS_TOLD]]
+    said = [alert.title] if alert.kind == OPERATOR else []
+    lines += [f"- {visible(reason)}" for reason in alert.reasons[:REASONS_TOLD] if reason not in said]
     if alert.kind != OPERATOR:
         lines += ["", words["next"].format(alert=alert.alert_id[:8])]
     lines += ["", f"{words['key']}: {delivery.delivery_id}"]

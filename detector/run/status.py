@@ -137,7 +137,9 @@ def status_of(
     standing = [text for run in ended[-1:] for text in run.report.get("faults", [])]
     seen = {_without_numbers(text) for text in standing}
     # What a clock that was ahead told of lies in the future, and is no news for as long.
-    hour = [each.title for each in faults if -AHEAD <= now - each.changed_at < timedelta(hours=1)]
+    hour = [
+        (each.reasons or [each.title])[0] for each in faults if -AHEAD <= now - each.changed_at < timedelta(hours=1)
+    ]
     recent = [*standing, *(text for text in hour if _without_numbers(text) not in seen)]
     unwritten = [run.report[METRICS] for run in ended[-1:] if METRICS in run.report]
     untold = [*_untold(waiting, deliveries, now=now), *unwritten]

@@ -45,6 +45,8 @@ UNKNOWN = (
     "this input was not among those of earlier runs: until some days have passed, nothing tells what is usual of it, "
     "and so neither its silence nor what it lacks"
 )
+TITLE_LENGTH = 120
+"""What a subject line or a table shows; what is beyond it stands among the reasons."""
 SUM = ("files", "lines", "rejects", "events", *KINDS)
 
 
@@ -61,12 +63,15 @@ class Fault(NamedTuple):
         What it concerns: of each kind and subject there is one alert a day. None: what the sentence names first.
     day
         The day that it concerns; None: that of the run.
+    title
+        The sentence in short; None: its beginning.
     """
 
     kind: str
     text: str
     subject: str | None = None
     day: date | None = None
+    title: str | None = None
 
 
 class Seen(NamedTuple):
@@ -137,7 +142,9 @@ def input_faults(faults: Collection[str], settings: Settings) -> list[Fault]:
     for subject, texts in groups.items():
         others = len(texts) - 1
         more = f" ({others} more file{'s' * (others > 1)} of its input {'have' if others > 1 else 'has'} the same)"
-        found.append(Fault("input", f"{texts[0]}{more if others else ''}", subject))
+        path = max((path for path in feed_of if texts[0].startswith(path)), key=len, default="")
+        title = f"{Path(path).name}{texts[0].removeprefix(path)}"
+        found.append(Fault("input", f"{texts[0]}{more if others else ''}", subject, title=title))
     return found
 
 
@@ -422,11 +429,22 @@ def _usual(
     return min(statistics.median(sums), max(same_weekday, default=math.inf))
 
 
+def shortened(text: str) -> str:
+    """A text as a title: whole, or its first words."""
+    if len(text) <= TITLE_LENGTH:
+        return text
+    words = text[:TITLE_LENGTH].rpartition(" ")[0] or text[:TITLE_LENGTH]
+    return f"{words.rstrip(' ,;:(')} …"
+
+
 def operator_rows(faults: Sequence[Fault], *, now: datetime, zone: str) -> list[dict[str, Any]]:
-    """Operator's alerts as rows of the ledger: one a day for each kind of fault and what it concerns."""
+    """Operator's alerts as rows of the ledger: one a day for each kind of fault and what it concerns.
+
+    The title is short; the sentence as a whole is the one reason.
+    """
     today = now.astimezone(ZoneInfo(zone)).date()
     rows = {}
-    for kind, text, concerned, concerned_day in faults:
+    for kind, text, concerned, concerned_day, title in faults:
         day = concerned_day or today
         named = text.partition(":")[0] if kind not in ("failed", "model", "training") else ""
         subject = named if concerned is None else concerned
@@ -440,13 +458,13 @@ def operator_rows(faults: Sequence[Fault], *, now: datetime, zone: str) -> list[
             "queue": None,
             "severity": SEVERITIES.get(kind, "medium"),
             "records_exposed": None,
-            "title": text,
+            "title": shortened(title or text),
             "checks": [kind],
             "campaign": None,
             "score": None,
             "p_value": None,
             "strangeness": None,
-            "reasons": [],
+            "reasons": [text],
             "evidence": [],
             "model_version": None,
             "first_at": None,

@@ -9,16 +9,19 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from detector.arriving import Span
+from detector.arriving import REPLACED, Span
 from detector.history import History
 from detector.learning import Learned
-from detector.ledger import Ledger, open_ledger
+from detector.ledger import Ledger, Receiver, open_ledger
+from detector.ledger.outbox import due
 from detector.ledger.runs import begin_run, end_run
 from detector.ledger.tables import RUNS
+from detector.notify.machines import to_ecs, to_ocsf, to_syslog
+from detector.notify.messages import compose
 from detector.reading import FileCount
 from detector.run.pauses import newest_event
 from detector.run.report import Report
-from detector.run.watching import Fault, feed_key, input_faults, watch
+from detector.run.watching import Fault, feed_key, input_faults, operator_rows, watch
 from detector.settings import Settings, load_settings
 
 NOW = datetime(2026, 3, 12, 10, tzinfo=UTC)
@@ -290,8 +293,36 @@ def test_broken_files_of_one_input_and_cause_are_one_fault(tmp_path: Path) -> No
         f"{paths[0]} was replaced by another file",
     ]
     assert several[0].text.endswith("(29 more files of its input have the same)")
+    assert several[0].title == "s000.csv: 40 of 40 lines cannot be read"
     (later,) = input_faults([told[7]], settings)
     assert later.subject == several[0].subject != several[1].subject
+
+
+def test_what_is_wrong_with_a_file_has_a_short_title_and_is_told_whole(tmp_path: Path, settings: Settings) -> None:
+    """In a message, a syslog line, ECS and OCSF: the file's name and what it is on top, path and remedy in the text."""
+    path = settings.input[0].path
+    (fault,) = input_faults([f"{path} {REPLACED}"], settings)
+    ledger = open_ledger(history=tmp_path)
+    ledger.record(operator_rows([fault], now=NOW, zone="Europe/Paris"), at=NOW, receivers=[Receiver("log")])
+    (delivery,) = due(ledger, receiver="log", now=NOW)
+    alert = ledger.alert(delivery.alert_id)
+    assert alert.title.startswith("portal.csv was replaced by another file of the same time: ")
+    assert (len(alert.title) <= 122, alert.title[-1], alert.reasons) == (True, "…", [fault.text])
+    (message,) = compose([(delivery, alert)], digest=5, zone="UTC")
+    assert (len(message.title) < 160, fault.text in message.body) == (True, True)
+    assert to_syslog(delivery, alert, now=NOW, zone="UTC").decode().endswith(fault.text)
+    assert fault.text in to_ecs(delivery, alert, zone="UTC")["event"]["reason"]
+    assert fault.text in to_ocsf(delivery, alert, zone="UTC")["finding_info"]["desc"]
+
+
+def test_a_short_fault_is_told_once_in_a_message(tmp_path: Path) -> None:
+    """Its sentence is the title, and not repeated below it."""
+    ledger, text = open_ledger(history=tmp_path), "all inputs: no event since noon"
+    rows = operator_rows([Fault("silent", text)], now=NOW, zone="Europe/Paris")
+    ledger.record(rows, at=NOW, receivers=[Receiver("log")])
+    (delivery,) = due(ledger, receiver="log", now=NOW)
+    (message,) = compose([(delivery, ledger.alert(delivery.alert_id))], digest=5, zone="UTC")
+    assert (message.title.endswith(text), message.body.count(text)) == (True, 1)
 
 
 def test_rising_rejects_are_told(ledger: Ledger, settings: Settings, history: History) -> None:
