@@ -104,6 +104,8 @@ def _hunt(settings: Settings, since: datetime) -> None:
         return
     told = f"{counted(len(found.recorded.raised), 'new alert')}, {len(found.recorded.grown)} grown"
     typer.echo(f"judged {counted(len(found.days), 'day')} anew, {say_days(found.days)}: {told}")
+    if settings.notify.receivers and (found.recorded.raised or found.recorded.grown):
+        typer.echo("receivers are told of them by the next run of the job (`detector run --once`)")
     for why, days in found.left_out.items():
         typer.echo(f"left out {say_days(days)}: {why}")
     if found.lost:
@@ -314,6 +316,7 @@ def forget(
 
     Or what the history holds of a day, as of one that a wrong clock made up.
     """
+    from detector.output.table import counted
     from detector.run.forgetting import forget_subject
 
     settings = _settings(config, history)
@@ -324,11 +327,12 @@ def forget(
         settings, account=account, record=record, day=day.date() if day else None, at=now, by=author, why=note
     )
     if day is not None:
-        typer.echo(f"removed {rows} rows of {day.date()}; its dumps are not read again as they are")
+        typer.echo(f"removed {counted(rows, 'row')} of {day.date()}; its dumps are not read again as they are")
         return
     if not rows and not alerts:
         typer.echo("nothing was held on it: is it spelt as the logs have it?", err=True)
-    typer.echo(f"removed {rows} rows and {alerts} alerts; dumps, and models fitted before, are as they were")
+    removed = f"removed {counted(rows, 'row')} and {counted(alerts, 'alert')}"
+    typer.echo(f"{removed}; dumps, and models fitted before, are as they were")
 
 
 def _settings(config: Path | None, history: Path | None) -> Settings:

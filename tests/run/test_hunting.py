@@ -42,17 +42,27 @@ def test_a_listed_address_alerts_on_past_days_once(tmp_path: Path) -> None:
 
 
 def test_the_command_takes_a_list(tmp_path: Path) -> None:
-    """Beside `--since` only; it names the days it judged, the newest that is over included, and those it left out."""
-    settings = configure(tmp_path)
+    """Beside `--since` only; it names the days it judged, the newest that is over included, and those it left out.
+
+    What is new is told by the next run of the job, which it says.
+    """
+    told = tmp_path / "told.jsonl"
+    receiver = f'[[notify.receivers]]\nname = "siem"\nkind = "jsonl"\npath = "{told}"\n'
+    settings = configure(tmp_path, extra=receiver)
     run_once(settings, now=deliver(tmp_path, START, TUESDAY))
-    run_once(settings, now=deliver(tmp_path, TUESDAY + timedelta(days=1)))
+    now = deliver(tmp_path, TUESDAY + timedelta(days=1))
+    run_once(settings, now=now)
+    before = len(told.read_text().splitlines())
     listed = tmp_path / "known.txt"
     listed.write_text("192.0.2.0/31\n")
     config = ["--config", str(tmp_path / "detector.toml"), "--addresses", str(listed)]
     since = str(START - timedelta(days=1))
     result = CliRunner().invoke(app, ["run", "--since", since, *config], catch_exceptions=False)
-    judged, left_out = result.stdout.splitlines()
+    judged, untold, left_out = result.stdout.splitlines()
     assert judged == "judged 3 days anew, 2026-03-02 to 2026-03-04: 5 new alerts, 0 grown"
+    assert untold.startswith("receivers are told of them by the next run of the job")
+    assert len(told.read_text().splitlines()) == before
+    assert run_once(settings, now=datetime.now(UTC)).delivered.delivered == 5
     assert left_out.startswith("left out 2026-03-01, 2026-03-05 to ")
     assert left_out.endswith(": nothing is held")
     with pytest.raises(ConfigError, match="--addresses goes with --since"):

@@ -6,6 +6,7 @@ import fcntl
 import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -81,6 +82,15 @@ def test_an_alert_that_score_recorded_is_told_by_the_job_once(tmp_path: Path) ->
     assert run_once(settings, now=now).handed_over == ()
     (told,) = (tmp_path / "alerts.jsonl").read_text().splitlines()
     assert json.loads(told)["finding_info"]["uid"] == found
+
+
+def test_forgetting_counts_in_words_and_one_is_one(tmp_path: Path) -> None:
+    """Of an account that had one alert."""
+    settings = configure(tmp_path)
+    run_once(settings, now=deliver(tmp_path, START, TUESDAY))
+    command = ["forget", "--account", "a1", "--note", "he asked", "--config", str(tmp_path / "detector.toml")]
+    result = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert re.match(r"removed \d+ rows and 1 alert; dumps, ", result.stdout)
 
 
 def test_show_tells_of_the_day_that_goes_on(tmp_path: Path) -> None:
