@@ -93,7 +93,15 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Span:
-    """What the new events of one file were, and when; instants in UTC."""
+    """What the new events of one file were, and when; instants in UTC.
+
+    Attributes
+    ----------
+    first_at, last_at
+        First and last event that was read.
+    learned_at
+        The last one that a day is learned of: lines dated ahead are left out. None: all are.
+    """
 
     path: str
     events: int
@@ -103,6 +111,7 @@ class Span:
     with_record: int
     first_at: datetime
     last_at: datetime
+    learned_at: datetime | None = None
 
 
 def take_snapshot(path: str, *, held: Mapping[str, Held], folder: Path, patient: bool) -> Snapshot | None:
@@ -362,8 +371,8 @@ def name_files(text: str, snapshots: Mapping[str, Snapshot]) -> str:
     return text
 
 
-def spans_of(events: ir.Table) -> Iterator[Span]:
-    """What each file's events were, by path."""
+def spans_of(events: ir.Table, *, before: datetime) -> Iterator[Span]:
+    """What each file's events were, by path; those from `before` on are not learned."""
     lookup = _.action == "lookup"
     sums = events.group_by("source").aggregate(
         events=_.count(),
@@ -373,6 +382,7 @@ def spans_of(events: ir.Table) -> Iterator[Span]:
         with_record=(lookup & _.record.notnull()).sum(),
         first_at=_.timestamp.min(),
         last_at=_.timestamp.max(),
+        learned_at=_.timestamp.max(where=_.timestamp < before),
     )
     for row in sums.order_by("source").to_pyarrow().to_pylist():
         yield Span(row.pop("source"), **row)

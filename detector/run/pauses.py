@@ -119,13 +119,15 @@ def usual_count(counts: list[int]) -> int | None:
 def newest_event(reports: Iterable[Mapping[str, Any]]) -> datetime | None:
     """When the newest event happened that runs read, by their reports in the ledger.
 
-    What says it lies in the future was read by then: one line with a wrong clock must not hide years of silence.
+    Lines dated ahead, which no day is learned from, do not count; what else says it lies in the future was read by
+    then: one line with a wrong clock must not hide years of silence.
     """
     told = [
-        min(datetime.fromisoformat(feed["last_at"]), datetime.fromisoformat(report.get("at", feed["last_at"])))
+        min(datetime.fromisoformat(last), datetime.fromisoformat(report.get("at", last)))
         for report in reports
         for feed in report.get("feeds", {}).values()
-        if "last_at" in feed
+        # Reports of earlier versions do not tell what was learned from what was read.
+        if (last := feed.get("learned_at", feed.get("last_at"))) is not None
     ]
     return max(told, default=None)
 

@@ -96,6 +96,8 @@ def feeds_of(report: Report, settings: Settings, *, now: datetime) -> dict[str, 
                 counts[name] += getattr(span, name)
             last = span.last_at.astimezone(UTC).isoformat()
             counts["last_at"] = max(counts.get("last_at", last), last)
+            learned = span.learned_at and span.learned_at.astimezone(UTC).isoformat()
+            counts["learned_at"] = max(counts.get("learned_at") or "", learned or "") or None
     done = {
         "raised": len(report.recorded.raised),
         "grown": len(report.recorded.grown),

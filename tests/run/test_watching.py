@@ -19,10 +19,14 @@ from detector.ledger.tables import RUNS
 from detector.notify.machines import to_ecs, to_ocsf, to_syslog
 from detector.notify.messages import compose
 from detector.reading import FileCount
+from detector.run import run_once
+from detector.run.metrics import render_metrics
 from detector.run.pauses import newest_event
 from detector.run.report import Report
+from detector.run.status import status_of
 from detector.run.watching import Fault, feed_key, input_faults, operator_rows, watch
-from detector.settings import Settings, load_settings
+from detector.settings import PortalSettings, Settings, load_settings
+from tests.run.portal import START, Line, configure, lines_of, write_slice
 
 NOW = datetime(2026, 3, 12, 10, tzinfo=UTC)
 """A Thursday."""
@@ -183,6 +187,26 @@ def test_a_line_from_the_future_hides_no_silence() -> None:
     ]
     assert newest_event(reports) == datetime.fromisoformat(at)
     assert newest_event([]) is None
+
+
+def test_a_line_dated_ahead_is_not_the_newest_event(tmp_path: Path) -> None:
+    """It is left out: status and metrics show the newest that was learned, and the clock is told of all the same."""
+    portal = configure(tmp_path)
+    morning = lines_of(START, accounts=3)
+    ahead = Line(morning[-1].at + timedelta(days=400), morning[-1].text.replace("2026-", "2027-"))
+    now = morning[-1].at + timedelta(hours=5)
+    write_slice(tmp_path / "incoming", now, [*morning, ahead])
+    found = run_once(portal, now=now)
+    assert [each for each in found.faults if "in the future" in each]
+    history, ledger = History.open(tmp_path / "history"), open_ledger(history=tmp_path / "history")
+    status = status_of(history, ledger, PortalSettings(), now=now)
+    assert status.newest_event == morning[-1].at
+    assert f"detector_newest_event_timestamp_seconds {morning[-1].at.timestamp()}\n" in render_metrics(status)
+    only = write_slice(tmp_path / "incoming", now + timedelta(minutes=5), [ahead])
+    assert only.exists()
+    later = now + timedelta(hours=1)
+    run_once(portal, now=later)
+    assert status_of(history, ledger, PortalSettings(), now=later).newest_event == morning[-1].at
 
 
 def test_silence_is_told(ledger: Ledger, settings: Settings, history: History) -> None:
