@@ -59,7 +59,9 @@ class Snapshot:
     known
         Hash of the held input that the content begins with; None: nothing of it is held.
     lines_held
-        Lines of that input.
+        Lines of that input, less the last one if the content goes on in the middle of it.
+    start
+        Where the content goes on, in bytes: behind that input, or at the beginning of the line that it goes on with.
     """
 
     path: str
@@ -69,6 +71,7 @@ class Snapshot:
     lines: int
     known: str | None = None
     lines_held: int = 0
+    start: int = 0
 
     @property
     def is_news(self) -> bool:
@@ -132,7 +135,7 @@ def take_snapshot(path: str, *, held: Mapping[str, Held], folder: Path, patient:
     Raises
     ------
     ReadError
-        If it cannot be read; impatient, also if it is cut short, or grew in the middle of a line that is held.
+        If it cannot be read; impatient, also if it is cut short.
     """
     place = Path(path)
     try:
@@ -180,17 +183,14 @@ def _of_text(
     found = _survey(path, compression, held=held, patient=patient)
     if not found.lines:
         return None
-    known = held[found.known] if found.known else None
-    lines_held = known.lines if known else 0
-    snapshot = replace(found, lines_held=lines_held)
-    if not snapshot.is_news or not (patient or compression or known):
-        return snapshot
+    if not found.is_news or not (patient or compression or found.known):
+        return found
     folder.mkdir(parents=True, exist_ok=True)
     # Told apart by content; the name, by which some formats are known, stays.
-    copy = folder / snapshot.sha256[:16] / Path(path).name.removesuffix(".gz").removesuffix(".zst")
+    copy = folder / found.sha256[:16] / Path(path).name.removesuffix(".gz").removesuffix(".zst")
     copy.parent.mkdir(exist_ok=True)
-    _copy_news(path, compression, copy, start=known.bytes if known else 0, end=snapshot.size)
-    return replace(snapshot, copy=copy)
+    _copy_news(path, compression, copy, start=found.start, end=found.size)
+    return replace(found, copy=copy)
 
 
 def _held_as_it_lies(path: str, held: Mapping[str, Held]) -> Snapshot | None:
@@ -209,6 +209,8 @@ def survey_compressed(path: Path, *, held: Mapping[str, Held]) -> Snapshot | Non
     ------
     OSError
         If it is cut short or damaged.
+    ReadError
+        If it goes on in the middle of a line that is held.
     """
     with path.open("rb") as file:
         head = file.read(4)
@@ -216,7 +218,12 @@ def survey_compressed(path: Path, *, held: Mapping[str, Held]) -> Snapshot | Non
     if compression is None:
         return None
     found = _survey(str(path), compression, held=held, patient=False)
-    return replace(found, lines_held=held[found.known].lines if found.known else 0)
+    if found.known and found.start < held[found.known].bytes:
+        raise ReadError(
+            f"{path} grew since it was learned, and ended in the middle of a line then: rebuild its days with "
+            "`detector learn --replace` and all of their files"
+        )
+    return found
 
 
 class _Survey:
@@ -230,7 +237,7 @@ class _Survey:
         self.size = self.lines = 0
         self.last = b"\n"
         self.known: str | None = None
-        self.cut = False
+        self.start = 0
 
     def take(self, block: bytes) -> None:
         """Pass a block, stopping at each length that an input has."""
@@ -245,7 +252,9 @@ class _Survey:
         name = self.digest.copy().hexdigest()
         if name in self.held and self.held[name].bytes == self.size:
             self.known = name
-            self.cut = self.last != b"\n" and rest[:1] not in (b"", b"\n", b"\r")
+            # Half a line was taken for a whole one, since nobody went on writing it for long: it is read once more.
+            is_cut = self.last != b"\n" and rest[:1] not in (b"", b"\n", b"\r")
+            self.start = self.whole[1] if is_cut else self.size
 
     def _pass(self, block: bytes) -> None:
         if not block:
@@ -265,18 +274,16 @@ def _survey(path: str, compression: str | None, *, held: Mapping[str, Held], pat
     with _content(path, compression) as stream:
         while block := stream.read(_BLOCK_BYTES):
             survey.take(block)
-    if survey.cut:
-        raise ReadError(
-            f"{path} grew since it was learned, and ended in the middle of a line then: rebuild its days with "
-            "`detector learn --replace` and all of their files"
-        )
     sha256, size, lines = survey.whole
     if not patient and survey.last != b"\n":
         sha256, size, lines = survey.digest.hexdigest(), survey.size, survey.lines + 1
-    held_bytes = held[survey.known].bytes if survey.known else 0
-    if size <= held_bytes and survey.known:
-        sha256, size, lines = survey.known, held_bytes, held[survey.known].lines
-    return Snapshot(path, None, sha256, size, lines, survey.known)
+    if survey.known is None:
+        return Snapshot(path, None, sha256, size, lines)
+    known, lines_held = held[survey.known], held[survey.known].lines
+    if size <= known.bytes:
+        return Snapshot(path, None, survey.known, known.bytes, lines_held, survey.known, lines_held, known.bytes)
+    is_cut = survey.start < known.bytes
+    return Snapshot(path, None, sha256, size, lines, survey.known, lines_held - is_cut, survey.start)
 
 
 @contextmanager

@@ -159,6 +159,26 @@ def test_a_last_line_without_its_end_counts_when_the_file_has_settled(inbox: Inb
     assert inbox.numbers() == list(range(10))
 
 
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_a_log_that_goes_on_in_the_middle_of_a_line_is_read_on_from_its_beginning(inbox: Inbox, ending: str) -> None:
+    """Its writer paused for longer than files take to settle; half of the line was a reject, as a whole it counts."""
+    whole = HEADER + lines(0, 30)
+    half = len(HEADER + lines(0, 9)) + 12
+    inbox.put("portal.csv", whole[:half], age_s=6_000)
+    assert [each.rejected for each in inbox.take().files] == [1]
+    assert inbox.numbers() == list(range(9))
+    inbox.put("portal.csv", whole[: half + 8])
+    assert (inbox.take().faults, inbox.numbers()) == ((), list(range(9)))
+    for end in (half + 60, len(whole)):
+        text = whole[:end].encode()
+        (inbox.incoming / "portal.csv").unlink(missing_ok=True)
+        inbox.put(f"portal.csv{ending}", gzip.compress(text) if ending else text)
+        learned = inbox.take()
+        assert (learned.faults, learned.rejects.num_rows if learned.rejects else 0) == ((), 0)
+        assert inbox.numbers() == list(range(whole[:end].count("\n") - 1))
+    assert len(inbox.history().manifest.inputs) == 1
+
+
 def test_one_bad_file_keeps_no_other(inbox: Inbox) -> None:
     """It is told as a fault each time until it is mended; the others are learned."""
     inbox.put("a.csv", HEADER + lines(0, 10))
