@@ -45,7 +45,7 @@ UNKNOWN = (
     "this input was not among those of earlier runs: until some days have passed, nothing tells what is usual of it, "
     "and so neither its silence nor what it lacks"
 )
-TITLE_LENGTH = 120
+TITLE_LENGTH = 160
 """What a subject line or a table shows; what is beyond it stands among the reasons."""
 SUM = ("files", "lines", "rejects", "events", *KINDS)
 

@@ -94,7 +94,7 @@ def report(settings: Settings, *, lag_s: float = 30, rejects: int = 0, **changes
     at = NOW - timedelta(seconds=lag_s)
     lines = counts["events"]
     file = FileCount(path, "csv", "x", 1, lines + rejects, read=lines, rejected=rejects, events=lines)
-    return Report(NOW, Learned(files=(file,), spans=(Span(path, first_at=at, last_at=at, **counts),)))
+    return Report(NOW, Learned(files=(file,), spans=(Span(path, first_at=at, last_at=at, learned_at=at, **counts),)))
 
 
 def kinds(found: list[Fault]) -> list[str]:
@@ -331,9 +331,9 @@ def test_what_is_wrong_with_a_file_has_a_short_title_and_is_told_whole(tmp_path:
     (delivery,) = due(ledger, receiver="log", now=NOW)
     alert = ledger.alert(delivery.alert_id)
     assert alert.title.startswith("portal.csv was replaced by another file of the same time: ")
-    assert (len(alert.title) <= 122, alert.title[-1], alert.reasons) == (True, "…", [fault.text])
+    assert (len(alert.title) <= 162, alert.title[-1], alert.reasons) == (True, "…", [fault.text])
     (message,) = compose([(delivery, alert)], digest=5, zone="UTC")
-    assert (len(message.title) < 160, fault.text in message.body) == (True, True)
+    assert (len(message.title) < 200, fault.text in message.body) == (True, True)
     assert to_syslog(delivery, alert, now=NOW, zone="UTC").decode().endswith(fault.text)
     assert fault.text in to_ecs(delivery, alert, zone="UTC")["event"]["reason"]
     assert fault.text in to_ocsf(delivery, alert, zone="UTC")["finding_info"]["desc"]
@@ -398,8 +398,9 @@ def test_a_source_whose_clock_drifts_from_the_others_is_named(
         end_run(found, begin_run(found, at=at), at=at, report={"feeds": counts})
     lags = {right: 30.0, wrong: 30.0 + shift_s}
     spans = tuple(
-        Span(path, **COUNTS, first_at=NOW - timedelta(seconds=lag), last_at=NOW - timedelta(seconds=lag))
+        Span(path, **COUNTS, first_at=at, last_at=at, learned_at=at)
         for path, lag in lags.items()
+        for at in [NOW - timedelta(seconds=lag)]
     )
     files = tuple(FileCount(path, "csv", "x", 1, 100, read=100, events=100) for path in lags)
     told = watch(Report(NOW, Learned(files=files, spans=spans)), settings, found, history, now=NOW)
@@ -453,7 +454,7 @@ def seen_at(ledger: Ledger, settings: Settings, history: History, at: datetime, 
     learned = Learned()
     if events:
         file = FileCount(path, "csv", "x", 1, events, read=events, rejected=0, events=events)
-        learned = Learned(files=(file,), spans=(Span(path, first_at=last, last_at=last, **counts),))
+        learned = Learned(files=(file,), spans=(Span(path, first_at=last, last_at=last, learned_at=last, **counts),))
     found = watch(Report(at, learned), settings, ledger, history, now=at)
     newest = {"last_at": last.isoformat()} if events else {}
     row = {"files": int(bool(events)), "lines": events, "rejects": 0, **counts, **newest}
