@@ -54,6 +54,8 @@ _KEPT_NULL = (
     "odd_department_records",
     "typed_lookups",
     "stranger_records",
+    "odd_strangers",
+    "stranger_writes",
     "met_records",
     "neighbour_records",
     "familiar_records",

@@ -3,9 +3,10 @@
 A whole day of many small oddities cannot be judged before it is over; a theft can. A few counts that honest bulk work
 hardly moves are held against whole account-days of the past. The sharpest are of strangers read from a source new to
 the account: those for whom no known patient vouches, and by how many those from all over the country exceed those of
-the commonest place. Beside them stand foreign records, writes to them, and look-ups in vain beyond what is mistyped.
-Where the logs hold no record tokens, all that a source new to the account does, and the writes among it, stand for
-them. An account is told of in the first minute in which one of them exceeds what the extrapolated tail of the past
+the commonest place; those written to, and those asked for by a script or within a session opened elsewhere. Beside
+them stand foreign records, writes to them, and look-ups in vain beyond what is mistyped. Where the logs hold no record
+tokens, all that a source new to the account does, and the writes among it, stand for them.
+An account is told of in the first minute in which one of them exceeds what the extrapolated tail of the past
 allows for. Nothing later in the day is looked at.
 """
 
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from detector.aggregates import WRITES
 from detector.alerting import MIN_STRANGEST, NEWCOMER_DAYS, AlertSettings, alert_threshold
 from detector.joins import to_frame
-from detector.model.tails import MIN_EXCESSES, TAIL_ROWS, fit_tails, surprise
+from detector.model.tails import MIN_EXCESSES, TAIL_ROWS, fit_tails, rare_count, surprise
 from detector.novelty import PAST_DAYS, mark_records, mark_sources, mark_strangers
 from detector.schema import INSTANT, Column, Table
 
@@ -48,9 +49,23 @@ EARLY = Table(
     ),
     ("account", "day"),
 )
-PARTS = ("stranger_records", "far_strangers", "met_records", "misses", "found")
+PARTS = (
+    "stranger_records",
+    "far_strangers",
+    "stranger_writes",
+    "odd_strangers",
+    "met_records",
+    "misses",
+    "found",
+)
 """Counts of which the contrasts are made."""
-CONTRASTS = {"far_excess": "far_strangers", "lone_strangers": "stranger_records", "vain_lookups": "misses"}
+CONTRASTS = {
+    "far_excess": "far_strangers",
+    "lone_strangers": "stranger_records",
+    "lone_writes": "stranger_writes",
+    "lone_odd_strangers": "odd_strangers",
+    "vain_lookups": "misses",
+}
 """What is watched of them, and the count that it never exceeds."""
 AS_COUNTED = ("foreign_writes", "foreign_records")
 NAMELESS = ("busiest_hour", "new_source_uses", "new_agent_uses", "new_writes")
@@ -63,7 +78,7 @@ WATCHED = (*NAMED, *NAMELESS)
 """Signals that have a limit, counted from minute to minute; each is null where the logs cannot tell it, and then never
 warns."""
 OF_NEWCOMERS = {
-    "portal": ("far_excess", "vain_lookups", "foreign_writes"),
+    "portal": ("far_excess", "lone_writes", "lone_odd_strangers", "vain_lookups", "foreign_writes"),
     "software": ("far_excess", "foreign_writes"),
 }
 """What is watched of newcomers: to them all is foreign, nobody vouches for anybody on a first day, and a robot's first
@@ -80,8 +95,9 @@ its tail does not tell of them."""
 BLUNT, BLUNT_ROWS = NAMELESS, MIN_EXCESSES - 1
 """Counts that bulk work moves: ordinary days and bulk days are two things, and a tail that begins among the former says
 nothing of the latter. So few of the largest are bulk days all, and their tail is taken to be exponential."""
-N_SHARING = 5
-"""Signals that share the rate of false warnings: so many are watched of days with tokens, and of those without."""
+N_SHARING = 6
+"""Signals that share the rate of false warnings: so many are watched of days with tokens beside `lone_strangers`, whose
+limit is another (`MIN_LONE`); of those without, five."""
 MINUTE = "min"
 _PLACE = ["account", "channel"]
 _GROUP = ["channel", "is_newcomer"]
@@ -210,14 +226,7 @@ def limits_of(rows: pd.DataFrame, *, n_accounts: int, settings: AlertSettings) -
         settled = [name for name in WATCHED if (channel, name) != ("software", "busiest_hour")]
         watched = OF_NEWCOMERS.get(str(channel), settled) if bool(is_newcomer) else settled
         found[channel, is_newcomer] = {
-            name: _limit(
-                [_repeated(part, name) for part in (of_group, everybody)],
-                n_tests=n_accounts,
-                rate=rate,
-                is_sharp=name in SHARP,
-                tail_rows=BLUNT_ROWS if name in BLUNT else TAIL_ROWS,
-                least=MIN_LONE if name == "lone_strangers" else MIN_LIMIT,
-            )
+            name: _limit(name, [_repeated(part, name) for part in (of_group, everybody)], n_tests=n_accounts, rate=rate)
             for name in watched
         }
     index = pd.MultiIndex.from_tuples(list(found) or [(None, None)], names=_GROUP)[: len(found)]
@@ -294,8 +303,9 @@ def _with_one(counts: Floats) -> Floats:
     return np.append(counts, 1.0)
 
 
-SHARP = ("far_excess", "vain_lookups", "foreign_writes")
-"""Signals of `WATCHED` that honest account-days hardly ever have at all: one never seen is rare."""
+SHARP = ("far_excess", "lone_writes", "lone_odd_strangers", "vain_lookups", "foreign_writes")
+"""Signals of `WATCHED` that honest account-days hardly ever have at all: one never seen is rare, and their tail is that
+of a count. One fitted to hundreds of ones as if they were no whole numbers says that forty are as likely as five."""
 LARGEST = 0.005
 """More account-days than are attacked, even where one in five hundred is."""
 COUNTED = ("account", "channel", "day", "past_days", "active_days", "lookups", *PARTS[:-1], *AS_COUNTED)
@@ -306,12 +316,15 @@ def with_contrasts(counts: pd.DataFrame) -> pd.DataFrame:
     """Counts (`PARTS`) with `CONTRASTS`; null where what they are made of cannot be told.
 
     A practice that reads its area from a new machine has far strangers by the dozen, but near ones by the hundred, and
-    known patients among them.
+    known patients among them. So has who moves on with a session, from one network to another.
     """
-    strangers, far, met, misses, found = (counts[name].astype("float64") for name in PARTS)
+    strangers, far, written, odd, met, misses, found = (counts[name].astype("float64") for name in PARTS)
+    vouched = MET_OF_FAR * met.fillna(0.0)
     return counts.assign(
-        far_excess=(2 * far - strangers - MET_OF_FAR * met.fillna(0.0)).clip(lower=0.0),
+        far_excess=(2 * far - strangers - vouched).clip(lower=0.0),
         lone_strangers=(strangers - MET_OF_ALL * met.fillna(0.0)).clip(lower=0.0),
+        lone_writes=(written - vouched).clip(lower=0.0),
+        lone_odd_strangers=(odd - vouched).clip(lower=0.0),
         vain_lookups=(misses - MISSED * found.fillna(0.0)).clip(lower=0.0),
     )
 
@@ -330,12 +343,16 @@ def _repeated(counted: pd.DataFrame, name: str) -> Floats:
     return np.repeat(told[name].to_numpy(dtype=np.float64), told["n"].to_numpy(dtype=np.int64))
 
 
-def _limit(pasts: list[Floats], *, n_tests: int, rate: float, is_sharp: bool, tail_rows: int, least: int) -> float:
+def _limit(name: str, pasts: list[Floats], *, n_tests: int, rate: float) -> float:
     """From the first past that is long enough; infinite without one."""
-    past = next((values for values in pasts if len(values) >= MIN_STRANGEST), np.empty(0))
-    values = _with_one(past) if is_sharp and len(past) else past
-    found = alert_threshold(values, n_tests=n_tests, rate=rate, tail_rows=tail_rows)
-    return max(math.ceil(found), least) if math.isfinite(found) else found
+    past = next((values for values in pasts if len(values) >= MIN_STRANGEST), None)
+    if past is None:
+        return np.inf
+    if name in SHARP:
+        found = rare_count(_with_one(past), probability=rate / max(n_tests, 1))
+    else:
+        found = alert_threshold(past, n_tests=n_tests, rate=rate, tail_rows=BLUNT_ROWS if name in BLUNT else TAIL_ROWS)
+    return max(math.ceil(found), MIN_LONE if name == "lone_strangers" else MIN_LIMIT)
 
 
 def _with_age(rows: pd.DataFrame) -> pd.DataFrame:
@@ -420,16 +437,17 @@ def _deeds(events: ir.Table, sources: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_new(sources: pd.DataFrame) -> dict[str, pd.Series]:
-    """Which sources are new by their network, by their agent, and at all.
+    """Which sources are new by their network, by their agent, at all, and at all where no person opened them.
 
-    The last as in `detector.novelty.mark_strangers`: of an account without a known source, any rare network is new.
+    The third as in `detector.novelty.mark_strangers`: of an account without a known source, any rare network is new.
     """
     told = sources["is_new_network"].notna() | sources["is_new_agent"].notna()
     is_told = told.groupby([sources["account"], sources["channel"]]).transform("any")
     is_rare = sources["is_rare_network"].eq(True) & sources["network"].notna()
     by_network, by_agent = sources["is_new_network"].eq(True) & is_rare, sources["is_new_agent"].eq(True)
     by_any = (by_network | by_agent).where(is_told, is_rare)
-    return {"new_source_uses": by_network, "new_agent_uses": by_agent, "by_new": by_any}
+    by_odd = by_any & sources["is_odd_source"].eq(True)
+    return {"new_source_uses": by_network, "new_agent_uses": by_agent, "by_new": by_any, "by_odd": by_odd}
 
 
 def _among(rows: pd.DataFrame, keys: pd.DataFrame, columns: list[str]) -> pd.Series:
@@ -440,19 +458,30 @@ def _among(rows: pd.DataFrame, keys: pd.DataFrame, columns: list[str]) -> pd.Ser
 def _first_touches(records: pd.DataFrame, deeds: pd.DataFrame) -> pd.DataFrame:
     """A record counts from the minute in which it was first touched; as a stranger, if a new source touched it then."""
     first = [*_PLACE, "record", "first_at"]
-    by_new = deeds.loc[deeds["by_new"], [*_PLACE, "record", "timestamp"]].rename(columns={"timestamp": "first_at"})
+    named = deeds.rename(columns={"timestamp": "first_at"})
+    is_from_new, is_odd = (
+        _among(records, named.loc[named[by], first].drop_duplicates(), first) for by in ("by_new", "by_odd")
+    )
     foreign, shown, written = records["is_foreign"].eq(True), records["lookups"] > 0, records["writes"] > 0
-    is_from_new = _among(records, by_new.drop_duplicates(), first)
     return records.assign(
         minute=records["first_at"].dt.floor(MINUTE),
         foreign_records=foreign & shown,
         foreign_writes=foreign & written,
         stranger_records=foreign & is_from_new,
+        stranger_writes=foreign & is_from_new & written,
+        odd_strangers=foreign & is_odd,
         met_records=records["is_foreign"].eq(False) & is_from_new,
     )
 
 
-_TOUCHED = ("foreign_records", "foreign_writes", "stranger_records", "met_records")
+_TOUCHED = (
+    "foreign_records",
+    "foreign_writes",
+    "stranger_records",
+    "stranger_writes",
+    "odd_strangers",
+    "met_records",
+)
 
 
 def _scattered(touches: pd.DataFrame, minutes: pd.DataFrame) -> pd.Series:

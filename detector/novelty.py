@@ -32,7 +32,7 @@ TOOL_AGENT = (
 """Agents of scripts and of browsers without a screen, as Elastic's and the Core Rule Set's lists name them."""
 NEW_MARKS = {"is_new_ip": "ip", "is_new_network": "network", "is_new_agent": "agent", "is_new_auth": "auth_mode"}
 """Mark of a source → the column that is new to the account."""
-STRANGER_MARKS = ("is_stranger", "is_met", "is_neighbour", "is_familiar")
+STRANGER_MARKS = ("is_stranger", "is_odd_stranger", "is_met", "is_neighbour", "is_familiar")
 SOURCE_MARKS = (*NEW_MARKS, "is_unseen_ip", "is_rare_network")
 
 
@@ -154,6 +154,9 @@ def _mark_departments(marked: ir.Table, departments: ir.Table) -> ir.Table:
 def mark_sources(today: ir.Table, past: Past) -> ir.Table:
     """The day's account-sources with networks, and whether each address, network, agent and way of signing in is new.
 
+    A source is odd (`is_odd_source`) that no person opened: a script's agent on the portal made for people, or an
+    address and agent from which nobody signed in on the day, though the account did from others; null where it did
+    nowhere, as in logs without sign-ins.
     Digits of user agents are left out, so that a browser's update is no new agent. Null for an account of whose past
     nothing of the kind is known: it is judged as a newcomer, not for being new.
     """
@@ -163,10 +166,11 @@ def mark_sources(today: ir.Table, past: Past) -> ir.Table:
 
 
 def mark_strangers(records: ir.Table, sources: ir.Table, past: Past) -> ir.Table:
-    """Marked records with `is_scattered`, `is_stranger`, `is_met`, `is_neighbour` and `is_familiar`.
+    """Marked records with `is_scattered`, `is_stranger`, `is_odd_stranger`, `is_met`, `is_neighbour` and `is_familiar`.
 
     *Stranger* is what is foreign, and first touched from a source new to the account. Each alone is common: a second
-    machine at home, a patient from elsewhere. Together they are what a thief does. *Met* is what is not foreign though
+    machine at home, a patient from elsewhere. Together they are what a thief does. A stranger is *odd* whom
+    an odd source touched (`mark_sources`). *Met* is what is not foreign though
     first touched from there: an owner with a new machine sees known patients there too, a thief hardly any. Of those,
     *familiar* is what the account touched before, and *neighbour* what only accounts around it did. A source is new
     with its network (new to the account, and rare among everybody) or its agent. For an account of which no source is
@@ -195,7 +199,8 @@ def _told(sources: ir.Table) -> ir.Table:
 def _judged(sources: ir.Table) -> ir.Table:
     """Account-channels with a source that can be judged."""
     named = attach(sources, _told(sources), _PLACE)
-    return named.filter(named.is_told.notnull() | named.network.notnull()).select(*_PLACE).distinct()
+    judged = named.filter(named.is_told.notnull() | named.network.notnull())
+    return judged.group_by(list(_PLACE)).aggregate(is_judged=_.count() > 0, can_be_odd=_.is_odd_source.notnull().any())
 
 
 def _spans(sources: ir.Table) -> ir.Table:
@@ -204,9 +209,16 @@ def _spans(sources: ir.Table) -> ir.Table:
     named = named.mutate(is_rare=(named.is_rare_network & named.network.notnull()).fill_null(False))
     is_new = (named.is_new_network & named.is_rare) | named.is_new_agent
     named = named.mutate(is_new=ibis.ifelse(named.is_told.notnull(), is_new.fill_null(False), named.is_rare))
+    named = named.mutate(is_odd_source=named.is_new & named.is_odd_source.fill_null(False))
     is_used = named.lookups + named.writes > 0
     spans = named.select(
-        *_PLACE, "is_new", is_used=is_used, begin=_.first_at, end=_.last_at, source=source_number(named)
+        *_PLACE,
+        "is_new",
+        "is_odd_source",
+        is_used=is_used,
+        begin=_.first_at,
+        end=_.last_at,
+        source=source_number(named),
     )
     return spans.semi_join(spans.filter(_.is_new), _PLACE)
 
@@ -218,23 +230,26 @@ def _touched_from(records: ir.Table, spans: ir.Table) -> ir.Table:
     within = within.mutate(is_it=(_.first_source == _.source).fill_null(False))
     is_known = _.is_it.any().over(ibis.window(group_by=[*_PLACE, "record"]))
     within = within.mutate(is_known=is_known).filter(_.is_it | (_.is_used & ~_.is_known))
-    found = within.group_by([*_PLACE, "record"]).aggregate(by_new=_.is_new.any(), by_known=(~_.is_new).any())
+    found = within.group_by([*_PLACE, "record"]).aggregate(
+        by_new=_.is_new.any(), by_known=(~_.is_new).any(), by_odd=_.is_odd_source.any()
+    )
     return found.filter(_.by_new)
 
 
 def _mark_strangers(records: ir.Table, touched: ir.Table, judged: ir.Table) -> ir.Table:
-    found = attach(attach(records, judged.mutate(is_judged=True), _PLACE), touched, [*_PLACE, "record"])
+    found = attach(attach(records, judged, _PLACE), touched, [*_PLACE, "record"])
     can_tell = found.is_judged.notnull() & found.is_foreign.notnull()
     by_new, alone = found.by_new.fill_null(False), ~found.by_known.fill_null(True)
     met = ~found.is_foreign & by_new
     marks = {
         "is_stranger": found.is_foreign & by_new,
+        "is_odd_stranger": ibis.ifelse(found.can_be_odd, found.is_foreign & found.by_odd.fill_null(False), None),
         "is_met": met,
         "is_neighbour": met & alone & found.is_new,
         "is_familiar": met & alone & ~found.is_new,
     }
     told = {name: ibis.ifelse(can_tell, mark, ibis.null("boolean")) for name, mark in marks.items()}
-    return found.mutate(**told).drop("is_judged", "by_new", "by_known")
+    return found.mutate(**told).drop("is_judged", "can_be_odd", "by_new", "by_known", "by_odd")
 
 
 def mark_scattered(records: ir.Table) -> ir.Table:
@@ -268,9 +283,13 @@ def used_at_all(rows: ir.Table) -> ir.Table:
 
 def _name_sources(today: ir.Table) -> ir.Table:
     fanout = today.group_by("ip").aggregate(accounts_today=_.account.nunique())
-    named = attach(with_network(today), fanout, "ip")
+    signed_in, signed_in_here = (
+        _.logins.sum().over(ibis.window(group_by=keys)) > 0 for keys in ([*_PLACE], [*_PLACE, "ip", "user_agent"])
+    )
+    found = with_network(today).mutate(is_unsigned=ibis.ifelse(signed_in, ~signed_in_here, None))
+    named = attach(found, fanout, "ip")
     is_tool = (named.user_agent.re_search(TOOL_AGENT) & (named.channel == "portal")).fill_null(False)
-    return named.mutate(is_tool=is_tool)
+    return named.mutate(is_tool=is_tool, is_odd_source=is_tool | named.is_unsigned).drop("is_unsigned")
 
 
 def _mark_sources(today: ir.Table, used: ir.Table) -> ir.Table:

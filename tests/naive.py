@@ -219,9 +219,13 @@ def scattered(rows: dict[tuple[Any, ...], list[Event]], foreign: set[str]) -> se
 
 
 class Met(NamedTuple):
-    """Records first touched from new sources: strangers, all others, and these by who knew them."""
+    """Records first touched from new sources: strangers, all others, and these by who knew them.
+
+    And strangers from a source that no person opened; none can be told where nobody signed in at all, but of scripts.
+    """
 
     strangers: set[str]
+    odd: set[str] | None
     met: set[str]
     neighbours: set[str]
     familiar: set[str]
@@ -242,7 +246,21 @@ def met(group: list[Event], past: Past, foreign: set[str]) -> Met | None:
     firsts = {record: min(events, key=lambda e: (e["timestamp"], number_of(e))) for (record,), events in rows.items()}
     by_new = {record for record, first in firsts.items() if is_new(first)}
     known = {record for record in firsts if past.is_new(group[0]["account"], record) is False}
-    return Met(by_new & foreign, by_new - foreign, by_new - foreign - known, (by_new - foreign) & known)
+    signed = {(e["ip"], e["user_agent"]) for e in group if e["action"] == "login" and succeeded(e)}
+    odd = {record for record in by_new & foreign if is_odd(firsts[record], signed)}
+    can_be_odd = signed or any(is_tool(event) for event in group)
+    return Met(
+        by_new & foreign,
+        odd if can_be_odd else None,
+        by_new - foreign,
+        by_new - foreign - known,
+        (by_new - foreign) & known,
+    )
+
+
+def is_odd(event: Event, signed: set[tuple[str | None, str | None]]) -> bool:
+    """Whether no person opened its source: a script, or nobody signed in there though the account did elsewhere."""
+    return is_tool(event) or (bool(signed) and (event["ip"], event["user_agent"]) not in signed)
 
 
 def number_of(event: Event) -> int:
@@ -266,9 +284,8 @@ def records(group: list[Event], past: Past, *, canaries: tuple[str, ...], tokens
     found |= dict.fromkeys(
         ("typed_lookups", "odd_department_records", "scattered_records", "stranger_records", "far_strangers")
     )
-    found |= dict.fromkeys(
-        ("met_records", "neighbour_records", "familiar_records", "lone_strangers", "lone_far_strangers")
-    )
+    found |= dict.fromkeys(("odd_strangers", "stranger_writes", "met_records", "neighbour_records", "familiar_records"))
+    found |= dict.fromkeys(("lone_strangers", "lone_far_strangers"))
     if not rows:
         return found
     account = group[0]["account"]
@@ -292,7 +309,9 @@ def records(group: list[Event], past: Past, *, canaries: tuple[str, ...], tokens
         far, seen = scattered(rows, foreign), met(group, past, foreign)
         found["scattered_records"] = None if far is None else len(far)
         if seen is not None:
-            strange, others, neighbours, familiar = map(len, seen)
+            strange, others, neighbours, familiar = map(len, (seen.strangers, seen.met, seen.neighbours, seen.familiar))
+            found["stranger_writes"] = len(seen.strangers & written)
+            found["odd_strangers"] = None if seen.odd is None else len(seen.odd)
             vouched = neighbours + 5 * familiar
             found |= {"stranger_records": strange, "met_records": others, "neighbour_records": neighbours}
             found |= {"familiar_records": familiar, "lone_strangers": max(strange - vouched, 0)}

@@ -116,6 +116,43 @@ def test_known_patients_vouch_for_strangers(con: Backend, monkeypatch: pytest.Mo
     assert found["records_so_far"].tolist() == [5 + 14 + 10]
 
 
+def test_strangers_within_a_session_opened_elsewhere_are_told_apart(
+    con: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner signed in at the practice: whoever reads from another network without a sign-in took the session.
+
+    Who signed in there, or of whom no sign-in is logged at all, did not.
+    """
+    monkeypatch.setattr(early, "find_limits", lambda past, **settings: NEVER.assign(lone_odd_strangers=6))
+    morning = datetime(DAY.year, DAY.month, DAY.day, 1, tzinfo=UTC)
+    at_work, there = (event(morning, "a", "login", ip=ip) for ip in ("10.1.1.1", "203.0.113.9"))
+    found = early_alerts(timeline(con, [*robbed(), at_work]), DAY, n_accounts=1, settings=AlertSettings())
+    assert (found["records_so_far"].tolist(), found["signal"].tolist()) == ([6], ["lone_odd_strangers"])
+    for sign_ins in ([], [at_work, there]):
+        told = early_alerts(timeline(con, [*robbed(), *sign_ins]), DAY, n_accounts=1, settings=AlertSettings())
+        assert told.empty
+
+
+def test_strangers_written_to_from_a_new_source_have_a_limit_of_their_own(
+    con: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the owner writes on strangers from the practice counts for none of it."""
+    monkeypatch.setattr(early, "find_limits", lambda past, **settings: NEVER.assign(lone_writes=6))
+    written = [{**each, "action": "write"} for each in robbed()]
+    found = early_alerts(timeline(con, written), DAY, n_accounts=1, settings=AlertSettings())
+    assert (found["records_so_far"].tolist(), found["signal"].tolist()) == ([6], ["lone_writes"])
+    at_home = [{**each, "ip": "10.1.1.1"} for each in written]
+    assert early_alerts(timeline(con, at_home), DAY, n_accounts=1, settings=AlertSettings()).empty
+
+
+def test_counts_that_hardly_ever_exceed_two_have_no_heavy_tail() -> None:
+    """Of 1,300 days with a look-up in vain and 90 with two, five are rarer than one in fifty days."""
+    rng = np.random.default_rng(3)
+    misses = rng.choice([0, 1, 2, 3], size=20_000, p=[0.9275, 0.068, 0.0042, 0.0003])
+    found = limits_of(past_days([0.0] * 20_000).assign(misses=misses, lookups=misses + rng.integers(0, 9, 20_000)))
+    assert limit(found, "vain_lookups") == MIN_LIMIT
+
+
 def test_without_a_past_nobody_is_told_of(con: Backend) -> None:
     """A fortnight of one account gives no limit, and so no warning."""
     assert early_alerts(timeline(con, robbed()), DAY, n_accounts=1, settings=AlertSettings()).empty
@@ -229,8 +266,10 @@ def test_a_screening_from_a_new_machine_has_no_far_excess() -> None:
     """A dozen far strangers among a hundred near ones are none too many; nor are those with known patients."""
     counts = pd.DataFrame(
         {"far_strangers": [12, 12, 12, None], "stranger_records": [112, 13, 13, 4], "met_records": [9, 0, 5, 0]}
-    ).assign(misses=0, found=0)
+    ).assign(stranger_writes=[19, 4, 12, np.nan], odd_strangers=[20, 3, 12, np.nan], misses=0, found=0)
     found = with_contrasts(counts)
+    assert found["lone_writes"].fillna(-1).tolist() == [1, 4, 2, -1]
+    assert found["lone_odd_strangers"].fillna(-1).tolist() == [2, 3, 2, -1]
     assert found["far_excess"].fillna(-1).tolist() == [0, 11, 1, -1]
     assert found["lone_strangers"].tolist() == [49, 13, 0, 4]
 
@@ -238,7 +277,7 @@ def test_a_screening_from_a_new_machine_has_no_far_excess() -> None:
 def test_mistyped_numbers_are_not_look_ups_in_vain() -> None:
     """One in ten is a bad day for typing; one in three is a list of numbers that somebody made up."""
     counts = pd.DataFrame({"misses": [12, 60], "found": [120, 120]}).assign(
-        stranger_records=None, far_strangers=None, met_records=None
+        stranger_records=None, far_strangers=None, stranger_writes=None, odd_strangers=None, met_records=None
     )
     assert with_contrasts(counts)["vain_lookups"].tolist() == [0, 48]
 

@@ -27,7 +27,7 @@ from detector.simulate.scenarios import SCENARIOS
 DEVELOPMENT_SEEDS = tuple(range(1, 13))
 """Seeds to look at while building."""
 
-REPORT_SEEDS = tuple(range(125, 133))
+REPORT_SEEDS = tuple(range(133, 141))
 """Seeds that the page reports; nothing is chosen by looking at them. What 101 to 116 showed was mended; then these."""
 
 ROOT = Path(__file__).parents[2]

@@ -171,6 +171,21 @@ FEATURES = (
         needs=TOKENS,
     ),
     Feature(
+        "odd_strangers",
+        "records",
+        "stranger records first touched with a script's agent, or from where nobody signed in on the day though the "
+        "account did elsewhere",
+        "stranger",
+        "context",
+        "records",
+        lambda rows: rows.is_odd_stranger.cast("int64").sum(),
+        Sentence(
+            "{value} strangers asked for by a script, or in a session opened elsewhere (usually {usual})",
+            "{value} inconnus demandés par un script, ou dans une session ouverte ailleurs (d'habitude {usual})",
+        ),
+        needs=TOKENS,
+    ),
+    Feature(
         "far_strangers",
         "records",
         "stranger records of people born elsewhere than most of the day's foreign records",

@@ -47,4 +47,18 @@ FEATURES = (
         ),
         needs=("record",),
     ),
+    Feature(
+        "stranger_writes",
+        "records",
+        "stranger records that were written to or exported",
+        "writes",
+        "context",
+        "records",
+        lambda rows: ibis.ifelse(rows.is_stranger.isnull().all(), None, count(rows.is_stranger & (rows.writes > 0))),
+        Sentence(
+            "writes on {value} strangers from a source new to it (usually {usual})",
+            "écritures sur {value} inconnus depuis une source nouvelle pour lui (d'habitude {usual})",
+        ),
+        needs=("record",),
+    ),
 )

@@ -27,6 +27,8 @@ PRIOR_SCALE = 1.0
 """Where nothing was seen, a spread more is as much rarer as for an exponential tail of one spread."""
 PRIOR_EXCESSES = 5
 """The prior scale weighs as much as this many values of the tail."""
+PRIOR_COUNT = 1 / (np.e - 1)
+"""The mean of a geometric tail that is as much rarer with each count as the prior scale says."""
 MIN_SCALE = 0.25
 """A quarter of a spread: what hardly ever moved may still move a little without being strange."""
 
@@ -78,6 +80,21 @@ def surprise(tails: Tails, X: Floats) -> Floats:
         beyond = np.log1p(shape * excess) / shape if shape > 0 else excess
         found[rows, column] = np.interp(values, levels, tails.surprises[column]) + beyond
     return found
+
+
+def rare_count(counts: Floats, *, probability: float) -> float:
+    """The count that a row reaches with a probability smaller than can be counted, in a geometric tail.
+
+    A count more is as much rarer as among the largest (`_start_of_tail`), those at the start of the tail counted in:
+    a hundred ones and no two say that twos are rare, which the excesses of a continuous tail do not. `counts` has shape
+    (n_samples,), and is rounded down.
+    """
+    ordered = np.sort(np.floor(counts))
+    start = _start_of_tail(ordered, TAIL_ROWS)
+    excesses = ordered[start:] - ordered[start]
+    mean = (excesses.sum() + PRIOR_EXCESSES * PRIOR_COUNT) / (len(excesses) + PRIOR_EXCESSES)
+    rarer = np.log((len(excesses) + 1) / (len(ordered) + 1) / probability)
+    return float(ordered[start] + max(rarer, 0.0) / np.log1p(1 / mean))
 
 
 def _column(X: Matrix, place: int) -> Floats:

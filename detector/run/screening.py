@@ -167,8 +167,12 @@ class Screen:
         """
         theirs = self.totals.loc[self.totals["account"].isin(accounts), _PLACE]
         counts = theirs.merge(new, on=_PLACE, how="left").fillna({"shown": 0, "written": 0, "touched": 0})
-        renamed = {"shown": "foreign_records", "written": "foreign_writes", "touched": "far_excess"}
-        self.spare(counts.rename(columns=renamed).assign(lone_strangers=counts["touched"]))
+        bounded = {
+            "touched": ("far_excess", "lone_strangers", "lone_odd_strangers"),
+            "written": ("foreign_writes", "lone_writes"),
+        }
+        bounds = {signal: counts[name] for name, signals in bounded.items() for signal in signals}
+        self.spare(counts[_PLACE].assign(foreign_records=counts["shown"], **bounds))
 
     def spare(self, found: pd.DataFrame) -> None:
         """Take from what bounds the signals of accounts all that a look did not find.

@@ -31,6 +31,8 @@ COUNTS = ("lookups", "misses", "writes", "canaries")
 BOUNDED_BY = {
     "far_excess": "strange_deeds",
     "lone_strangers": "strange_deeds",
+    "lone_odd_strangers": "strange_deeds",
+    "lone_writes": "writes",
     "vain_lookups": "misses",
     "foreign_writes": "writes",
     "foreign_records": "lookups",

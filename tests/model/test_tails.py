@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import genpareto
 
-from detector.model.tails import MAX_SHAPE, MIN_SCALE, PRIOR_SCALE, Floats, fit_tails, surprise
+from detector.model.tails import MAX_SHAPE, MIN_SCALE, PRIOR_SCALE, Floats, fit_tails, rare_count, surprise
 
 COLUMNS = arrays(np.float64, st.integers(2, 300), elements=st.floats(0, 1e6))
 
@@ -110,3 +110,25 @@ def test_columns_are_apart() -> None:
     X = rng.exponential(size=(500, 3)) * [1, 10, 100]
     together = surprise(fit_tails(X), X)
     assert (together == np.stack([of(column, column) for column in X.T], axis=1)).all()
+
+
+@pytest.mark.parametrize("success", [0.3, 0.6, 0.9])
+def test_the_rare_count_is_that_of_the_simulated_geometric_tail(success: float) -> None:
+    """A probability a hundred times smaller than can be counted is met within a tenth."""
+    counts = np.random.default_rng(5).geometric(success, size=200_000) - 1
+    exact = np.log(5e-8) / np.log(1 - success)
+    assert rare_count(counts.astype(float), probability=5e-8) == pytest.approx(exact, rel=0.1)
+
+
+def test_counts_never_seen_twice_are_rarer_than_those_that_are() -> None:
+    """Of three hundred ones without a two the next count is rarer than of thirty, and of a single one."""
+    seen = [rare_count(np.repeat([0.0, 1.0], [20_000, n]), probability=1e-6) for n in (1, 30, 300)]
+    assert 3 < seen[2] < seen[1] < seen[0] < 7
+
+
+@given(arrays(float, st.integers(1, 60), elements=st.floats(0, 50)))
+def test_a_smaller_probability_asks_for_no_smaller_count(counts: Floats) -> None:
+    """Whatever the counts; and none below the start of the tail."""
+    found = [rare_count(counts, probability=p) for p in (0.5, 1e-2, 1e-5)]
+    assert found == sorted(found)
+    assert np.floor(counts.min()) <= found[0]

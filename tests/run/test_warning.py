@@ -97,31 +97,35 @@ def stranger(number: int, department: str) -> str:
     return f"{digits}{97 - digits % 97:02}"
 
 
+ELSEWHERE = {"ip": "203.0.113.77", "user_agent": "Mozilla/5.0 (X11; Haiku) Strange/1.0"}
+CHANGES = {
+    "vain_lookups": {"outcome": "failure"},
+    "foreign_writes": {"action": "write"},
+    "foreign_records": {},
+    "lone_strangers": ELSEWHERE,
+    "lone_writes": {**ELSEWHERE, "action": "write"},
+    "lone_odd_strangers": ELSEWHERE,
+    "far_excess": ELSEWHERE,
+    "busiest_hour": {},
+    "new_source_uses": {"ip": ELSEWHERE["ip"]},
+    "new_agent_uses": {"user_agent": ELSEWHERE["user_agent"]},
+    "new_writes": {"ip": ELSEWHERE["ip"], "action": "write"},
+}
+"""What differs from the owner's own rows in an attack that one signal sees."""
+
+
 def attack(signal: str, victim: Victim, limits: dict[str, int]) -> list[dict[str, Any]]:
     """What exceeds one signal's limit and none of the others'."""
-    near = [stranger(n, "75") for n in range(3_000)]
-    elsewhere = {"ip": "203.0.113.77", "user_agent": "Mozilla/5.0 (X11; Haiku) Strange/1.0"}
-    count = limits[signal]
-    match signal:
-        case "vain_lookups":
-            return [{**victim.row, "outcome": "failure", "record": record} for record in near[:count]]
-        case "foreign_writes":
-            return [{**victim.row, "action": "write", "record": record} for record in near[:count]]
-        case "foreign_records":
-            return [{**victim.row, "record": record} for record in near[: ceil(1.2 * count)]]
-        case "lone_strangers":
-            return [{**victim.row, **elsewhere, "record": record} for record in near[:count]]
-        case "far_excess":
-            return [{**victim.row, **elsewhere, "record": record} for record in vouched_for(victim, limits)]
-        case "busiest_hour":
-            return [victim.row] * count
-        case "new_source_uses":
-            return [{**victim.row, "ip": elsewhere["ip"]}] * count
-        case "new_agent_uses":
-            return [{**victim.row, "user_agent": elsewhere["user_agent"]}] * count
-        case "new_writes":
-            return [{**victim.row, "ip": elsewhere["ip"], "action": "write"}] * count
-    raise AssertionError(signal)
+    row, count = {**victim.row, **CHANGES[signal]}, limits[signal]
+    if signal in NAMELESS:
+        return [row] * count
+    if signal == "far_excess":
+        return [{**row, "record": record} for record in vouched_for(victim, limits)]
+    count = ceil(1.2 * count) if signal == "foreign_records" else count
+    rows = [{**row, "record": stranger(n, "75")} for n in range(count)]
+    # A session that the owner opened elsewhere makes the source an odd one.
+    signed_in = {**victim.row, "action": "login", "record": None}
+    return [signed_in, *rows] if signal == "lone_odd_strangers" else rows
 
 
 def vouched_for(victim: Victim, limits: dict[str, int]) -> list[str]:
