@@ -15,13 +15,14 @@ from detector.cli.incidents import incident, tokens
 from detector.cli.judging import score, show
 from detector.cli.learning import learn, train
 from detector.cli.ledger import alerts, robots, verdict
+from detector.cli.options import FAILED, MISUSED
 from detector.cli.portal import evaluate, simulate
 from detector.cli.reporting import report
 from detector.cli.running import forget, init, models, status
 from detector.cli.running import run as run_job
 from detector.errors import ConfigError, DetectorError
 
-FAILED, MISUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+INTERRUPTED, TERMINATED = 130, 143
 SIGNALLED = 128
 """What a shell adds to the number of the signal that ended a program."""
 DEBUG = "DETECTOR_DEBUG"

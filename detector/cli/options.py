@@ -8,6 +8,8 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+FAILED, MISUSED = 1, 2
+"""Exit codes: something failed, or the command or the settings say what cannot be."""
 Dumps: TypeAlias = Annotated[
     list[str] | None,
     typer.Argument(metavar="DUMPS...", help="Files, folders, globs, or - for standard input.", show_default=False),

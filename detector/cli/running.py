@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detector.cli.ledger import Author
-from detector.cli.options import CONFIG, Config, HistoryFolder, changes, job_config
+from detector.cli.options import CONFIG, FAILED, MISUSED, Config, HistoryFolder, changes, job_config
 from detector.errors import ConfigError, DetectorError, HistoryError
 
 if TYPE_CHECKING:
@@ -123,6 +123,11 @@ def _run(settings: Settings, *, clock_is_right: bool = False) -> None:
     except AlreadyRunningError as busy:
         say("info", str(busy))
         return
+    except DetectorError as error:
+        if not settings.run.json_logs:
+            raise
+        say("error", str(error))
+        raise typer.Exit(MISUSED if isinstance(error, ConfigError) else FAILED) from error
     _tell(report, say)
 
 

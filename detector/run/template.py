@@ -8,7 +8,8 @@ from pathlib import Path
 from detector.errors import ConfigError
 
 TEMPLATE = """\
-# Settings of the detector. Every value that is commented out is the default. An unknown key is an error.
+# Settings of the detector. A value that is commented out is the default; a path or an address, an example, and without
+# it there is none. An unknown key is an error.
 # Relative paths are relative to this file.
 
 [portal]

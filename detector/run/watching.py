@@ -272,7 +272,9 @@ def _silence(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -
     usual = _usual_since(last, seen, calendar, limits)
     if usual is None or usual < limits.silent_events:
         return None
-    return f"no event since {last:%Y-%m-%d %H:%M} UTC, where {usual:.0f} usually come"
+    told = (datetime.fromisoformat(each.counts["last_at"]) for each in seen if "last_at" in each.counts)
+    newest = min(last, max(told, default=last))
+    return f"no event since {newest:%Y-%m-%d %H:%M} UTC, where {usual:.0f} usually come"
 
 
 def _last_seen(seen: Sequence[Seen]) -> datetime | None:
@@ -337,13 +339,13 @@ def _rejects(seen: Sequence[Seen], limits: WatchSettings) -> Iterator[tuple[str,
 
 def _drift(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -> Iterator[tuple[str, str]]:
     """A clock ahead, or events that come later than usual: not where hardly any happen meanwhile, as on a Sunday."""
-    lags = [_lag_s(each) for each in seen if each.counts.get("last_at")]
+    told = [each for each in seen if each.counts.get("last_at")]
     if not seen[-1].counts.get("last_at"):
         return
-    lag, past = lags[-1], lags[:-1]
+    lag, past = _lag_s(told[-1]), _lags_like(told, calendar, limits)
     if lag < -limits.drift_s:
         yield "clock", f"its newest event lies {_age(-lag)} in the future: a clock is wrong; {NOT_READ}"
-    elif len(past) >= FEWEST_RUNS:
+    elif past:
         usual = statistics.median(past)
         spread = statistics.quantiles(past, n=20)[-1] - statistics.quantiles(past, n=20)[0]
         meanwhile = _usual(seen, "events", calendar, timedelta(seconds=lag), limits)
@@ -353,6 +355,19 @@ def _drift(seen: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -> 
                 "late",
                 f"its newest event is {_age(lag)} old, usually {_age(usual)}: it comes late, or a clock is wrong",
             )
+
+
+def _lags_like(told: Sequence[Seen], calendar: _Calendar, limits: WatchSettings) -> list[float]:
+    """How old the newest event usually is at such a time of such a day; of all runs, where too few days tell.
+
+    At night and on Sundays the newest event is hours old: among all runs a clock that is half an hour slow hides.
+    """
+    past = told[:-1]
+    if len(past) < FEWEST_RUNS:
+        return []
+    ends = [each.end for each in calendar.comparable(timedelta(), days=limits.past_days)]
+    like = [each for each in past if any(abs(each.at - end) <= PUNCTUAL for end in ends)]
+    return [_lag_s(each) for each in (like if len({each.at.date() for each in like}) >= FEWEST_DAYS else past)]
 
 
 NOT_READ = (

@@ -483,6 +483,16 @@ def test_messages_are_json_lines_on_request(tmp_path: Path) -> None:
     assert [line for line in lines if "broken.parquet" in line["message"]]
 
 
+def test_a_failed_runs_error_is_a_json_line_too(tmp_path: Path) -> None:
+    """A ledger that nobody can open ends the run; the last line says why, as an object."""
+    configure(tmp_path, extra='[run]\njson_logs = true\n[ledger]\nurl = "sqlite:////proc/none/ledger.sqlite"\n')
+    deliver(tmp_path, TUESDAY)
+    result = CliRunner().invoke(app, ["run", "--once", "--config", str(tmp_path / "detector.toml")])
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
+    assert (result.exit_code, lines[-1]["level"]) == (1, "error")
+    assert "ledger" in lines[-1]["message"]
+
+
 def test_a_failed_run_is_recorded_and_told_as_an_operators_alert(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -214,7 +214,7 @@ def test_silence_is_told(ledger: Ledger, settings: Settings, history: History) -
     today(ledger, settings, until=timedelta(hours=1))
     (found,) = watch(Report(NOW), settings, ledger, history, now=NOW)
     assert found[0] == "silent"
-    assert "no event since 2026-03-12 08:50 UTC, where" in found[1]
+    assert "no event since 2026-03-12 08:49 UTC, where" in found[1]
 
 
 def test_a_usual_pause_is_no_silence(ledger: Ledger, settings: Settings, history: History) -> None:
@@ -363,6 +363,24 @@ def test_a_clock_that_drifts_is_told(
     """Events from the future, or much later than they usually come."""
     today(ledger, settings)
     assert kinds(watch(report(settings, lag_s=lag_s), settings, ledger, history, now=NOW)) == expected
+
+
+@pytest.mark.parametrize(("hour", "lag_s", "expected"), [(9, 1_200, ["late"]), (9, 300, []), (21, 10_800, [])])
+def test_a_slow_clock_is_held_against_runs_at_the_same_time_of_the_day(
+    tmp_path: Path, settings: Settings, history: History, hour: int, lag_s: float, expected: list[str]
+) -> None:
+    """In the evening the newest event is two or three hours old, which says nothing of the morning."""
+    ledger = open_ledger(history=tmp_path)
+    for back in range(12, 0, -1):
+        for at, usual in ((9, 60 + 5 * back), (21, 7_200 + 400 * back)):
+            time = NOW.replace(hour=at) - timedelta(days=back)
+            keep(ledger, settings, time, last_at=(time - timedelta(seconds=usual)).isoformat())
+    now = NOW.replace(hour=hour)
+    if hour == 21:
+        keep(ledger, settings, now.replace(hour=9))
+    before = (NOW - now).total_seconds() + lag_s
+    told = watch(report(settings, lag_s=before), settings, ledger, history, now=now)
+    assert [kind for kind in kinds(told) if kind == "late"] == expected
 
 
 @pytest.mark.parametrize(("events", "expected"), [(2, []), (40, ["late"])])
