@@ -139,8 +139,13 @@ def work(folder: Path, forker: Forker, week: Week, *, past: Path, costs_s: list[
 def judge_canary(folder: Path, *, now: datetime) -> None:
     """Tuesday's account is part of the past again, and its level is known."""
     ledger = open_ledger(history=folder / "history")
-    (alert,) = ledger.alerts(since=TUESDAY, until=TUESDAY)
+    (alert,) = of_accounts(ledger.alerts(since=TUESDAY, until=TUESDAY))
     ledger.judge(alert.alert_id, BENIGN, author="ana", note="the canary was shown to a new colleague", at=now)
+
+
+def of_accounts(alerts: list[Alert]) -> list[Alert]:
+    """Alerts on accounts. The other kind is the operator's, since two accounts now send what eighty did before."""
+    return [each for each in alerts if each.kind == EXTRACTION]
 
 
 def early_warnings(alerts: list[Alert]) -> list[Alert]:
@@ -161,8 +166,9 @@ def compare(tmp_path: Path, forker: Forker, week: Week, *, past: Path) -> None:
     (warned,) = early_warnings(alerts)
     assert (warned.account, warned.day, warned.raised_at) == ("a0", WEDNESDAY, ATTACK + timedelta(minutes=6))
     assert warned.model_version == version_of(past)
-    assert {each.kind for each in alerts} == {EXTRACTION}
-    assert len(rows["alerts"]) == len(rows["deliveries"]) == len(canaries) + 1
+    assert {tuple(each.checks) for each in alerts if each.kind != EXTRACTION} == {("low",)}
+    assert len(of_accounts(alerts)) == len(canaries) + 1
+    assert len(rows["alerts"]) == len(rows["deliveries"]) == len(alerts)
     assert all("delivered" in row for row in rows["deliveries"])
     # At least once, by the same reference; whoever is told twice can tell.
     assert {row[0] for row in rows["deliveries"]} == set(told(killed))
