@@ -133,6 +133,11 @@ class Settings(_Stage):
     input: tuple[Input, ...] = ()
     """Dumps and their mappings, where the command line names none."""
 
+    @property
+    def told(self) -> ScoreSettings:
+        """How the job scores: reasons are in the language of the messages that tell them."""
+        return self.score.model_copy(update={"language": self.notify.language})
+
 
 def load_settings(path: Path | None = None, *, over: Mapping[str, Any] | None = None) -> Settings:
     """Resolve the settings.

@@ -18,7 +18,7 @@ from detector.explain import EVERYONE
 from detector.history import History
 from detector.history.tables import OPEN_EVENTS
 from detector.joins import to_frame
-from detector.ledger import Alert, Ledger
+from detector.ledger import Alert, Ledger, Robot, excuse
 from detector.model.kept import Model
 from detector.scoring import ScoreSettings, score_days
 from detector.timeline import Timeline
@@ -61,6 +61,10 @@ class Story(NamedTuple):
         Days after it that are not closed, oldest first: nothing else here tells of them.
     alerts
         The ledger's alerts on the account, of the day and later ones; None without a ledger.
+    is_explained
+        The day would alert, but people have explained it: `score` says that it does not.
+    robot
+        The account's entry among known robots, in force or not.
     """
 
     account: str
@@ -70,6 +74,8 @@ class Story(NamedTuple):
     score: dict[str, Any] | None
     open_days: tuple[OpenDay, ...] = ()
     alerts: tuple[Alert, ...] | None = None
+    is_explained: bool = False
+    robot: Robot | None = None
 
 
 def tell_story(
@@ -113,11 +119,22 @@ def tell_story(
     if past.empty:
         raise HistoryError(f"account {account!r} has no day in the 28 before {chosen}; is it written as in the dumps?")
     scored = score_days(timeline, model, days=[chosen], settings=settings).scores
-    found = scored[scored["account"] == account].to_dict("records")
-    score: dict[str, Any] | None = {str(name): value for name, value in found[0].items()} if found else None
+    score = _row_of(scored, account)
+    robots = [] if ledger is None else ledger.robots()
+    is_explained = False
+    if ledger is not None and score is not None and score["alert"]:
+        score = _row_of(excuse(scored, levels=ledger.excused(), robots=robots), account) or score
+        is_explained = not score["alert"]
     compared = _compare(timeline, account, chosen, past, score).drop(columns="account")
     alerts = None if ledger is None else tuple(ledger.alerts(account=account, since=chosen))
-    return Story(account, chosen, past, compared, score, _open_days(timeline, history, account, since=chosen), alerts)
+    opened = _open_days(timeline, history, account, since=chosen)
+    robot = next((each for each in robots if each.account == account), None)
+    return Story(account, chosen, past, compared, score, opened, alerts, is_explained, robot)
+
+
+def _row_of(scores: pd.DataFrame, account: str) -> dict[str, Any] | None:
+    found = scores[scores["account"] == account].to_dict("records")
+    return {str(name): value for name, value in found[0].items()} if found else None
 
 
 def _history_of(timeline: Timeline) -> History:

@@ -1,4 +1,4 @@
-"""What the rest of the ledger says beside an alert: who else is in its campaign, and who had judged it benign."""
+"""What the rest of the ledger says beside an alert: its campaign, who had judged it benign, and known robots."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from detector.ledger.growth import BENIGN, REOPENED, checks_noted
-from detector.ledger.store import EXTRACTION, Alert, Ledger
+from detector.ledger.store import EXTRACTION, Alert, Ledger, Robot
 from detector.ledger.tables import VERDICTS
 from detector.ledger.told import Verdict
 
@@ -25,11 +25,14 @@ class Background:
         The benign verdict that it was opened again after; None: it was not, or was judged anew since.
     new_checks
         Checks that fired for the first time when it was opened again.
+    robot
+        The account's entry among known robots, which did not excuse it: its end is past, or there is more than volume.
     """
 
     members: tuple[Alert, ...] = ()
     judged: Verdict | None = None
     new_checks: tuple[str, ...] = ()
+    robot: Robot | None = None
 
 
 def backgrounds_of(ledger: Ledger, alerts: Iterable[Alert]) -> dict[str, Background]:
@@ -44,12 +47,13 @@ def backgrounds_of(ledger: Ledger, alerts: Iterable[Alert]) -> dict[str, Backgro
     days = {each.day for each in asked.values() if each.campaign is not None}
     held = [each for day in days for each in ledger.alerts(since=day, until=day, kind=EXTRACTION)]
     verdicts = _verdicts(ledger, list(asked))
+    robots = {each.account: each for each in ledger.robots()}
     found = {}
     for name, alert in asked.items():
         members = [each for each in held if (each.day, each.campaign) == (alert.day, alert.campaign)]
         members.sort(key=lambda each: (-(each.records_exposed or 0), str(each.account)))
         judged, new = _reopened(verdicts.get(name, []))
-        found[name] = Background(tuple(members), judged, new)
+        found[name] = Background(tuple(members), judged, new, robots.get(alert.account or ""))
     return found
 
 

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 
-from sqlalchemy import RowMapping, and_, func, or_, select, update
+from sqlalchemy import RowMapping, and_, case, func, or_, select, update
 
+from detector.alerts import SEVERITIES
 from detector.ledger.growth import BENIGN
 from detector.ledger.store import EXTRACTION, Ledger, Receiver, store_deliveries, with_verdict
 from detector.ledger.tables import ALERTS, DELIVERIES, UPDATES, VERDICTS
@@ -83,15 +84,23 @@ def hand_over(ledger: Ledger, *, receivers: Sequence[Receiver], since: datetime,
 
 
 def due(ledger: Ledger, *, receiver: str, now: datetime) -> list[Delivery]:
-    """What waits for a receiver and may be tried now, the oldest first."""
+    """What waits for a receiver and may be tried now, the severest first, then the oldest."""
     columns = [DELIVERIES.c[name] for name in Delivery.__dataclass_fields__]
     wanted = select(*columns).where(
         DELIVERIES.c.receiver == receiver, DELIVERIES.c.state == WAITING, DELIVERIES.c.next_at <= now
     )
-    ordered = wanted.order_by(DELIVERIES.c.stored_at, DELIVERIES.c.delivery_id)
+    gravity = case({name: n for n, name in enumerate(SEVERITIES)}, value=DELIVERIES.c.severity)
+    ordered = wanted.order_by(gravity.desc(), DELIVERIES.c.stored_at, DELIVERIES.c.delivery_id)
     with ledger.reading("reading the outbox") as connection:
         rows = connection.execute(ordered).mappings().all()
     return [Delivery(**{**row, "is_update": bool(row["is_update"])}) for row in rows]
+
+
+def hasten(ledger: Ledger, *, receiver: str, now: datetime) -> int:
+    """Let what waits for a receiver that answers again be due now, and return how much that is."""
+    waits = and_(DELIVERIES.c.receiver == receiver, DELIVERIES.c.state == WAITING, DELIVERIES.c.next_at > now)
+    with ledger.writing("marking deliveries") as connection:
+        return int(connection.execute(update(DELIVERIES).where(waits).values(next_at=now)).rowcount)
 
 
 def mark_delivered(ledger: Ledger, ids: Sequence[str], *, at: datetime) -> None:
@@ -139,6 +148,8 @@ class Backlog:
     ----------
     n, since
         How many deliveries, and when the oldest was stored.
+    due_since
+        Since when the one that was due first waits to be tried.
     tried_since
         When the oldest was stored that was tried in vain; None: none was tried yet.
     error
@@ -148,13 +159,14 @@ class Backlog:
     receiver: str
     n: int
     since: datetime
+    due_since: datetime
     tried_since: datetime | None
     error: str | None
 
 
 def backlogs(ledger: Ledger) -> list[Backlog]:
     """What waits, by receiver; nothing of receivers for whom nothing does."""
-    columns = [DELIVERIES.c[name] for name in ("receiver", "stored_at", "attempts", "last_error")]
+    columns = [DELIVERIES.c[name] for name in ("receiver", "stored_at", "next_at", "attempts", "last_error")]
     wanted = select(*columns).where(DELIVERIES.c.state == WAITING).order_by(DELIVERIES.c.receiver, DELIVERIES.c.next_at)
     with ledger.reading("counting deliveries") as connection:
         rows = connection.execute(wanted).mappings().all()
@@ -167,6 +179,7 @@ def _backlog(receiver: str, rows: Sequence[RowMapping]) -> Backlog:
         receiver,
         n=len(rows),
         since=min(row["stored_at"] for row in rows),
+        due_since=rows[0]["next_at"],
         tried_since=min((row["stored_at"] for row in tried), default=None),
         error=tried[-1]["last_error"] if tried else None,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from detector.ledger.store import Ledger
 from detector.ledger.tables import RUNS
@@ -79,6 +79,12 @@ def last_model(ledger: Ledger) -> str | None:
     wanted = select(version).where(version.is_not(None)).order_by(RUNS.c.run_id.desc()).limit(1)
     with ledger.reading("finding the model in use") as connection:
         return connection.execute(wanted).scalar()
+
+
+def last_ended(ledger: Ledger) -> int | None:
+    """Number of the newest run that was not killed."""
+    with ledger.reading("finding the last run") as connection:
+        return connection.execute(select(func.max(RUNS.c.run_id)).where(RUNS.c.ended_at.is_not(None))).scalar()
 
 
 def drop_runs(ledger: Ledger, *, before: datetime) -> None:

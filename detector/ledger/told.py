@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from detector.ledger.store import Alert, Ledger
+from detector.ledger.store import Alert, Ledger, Robot
 from detector.ledger.tables import ALERTS, DELIVERIES, UPDATES, VERDICTS
 
 
@@ -56,13 +56,17 @@ class Member:
 
 @dataclass(frozen=True)
 class Whole:
-    """An alert, its updates, verdicts and notifications, the oldest first, and the other members of its campaign."""
+    """An alert, its updates, verdicts and notifications, the oldest first, and the other members of its campaign.
+
+    `robot` is the account's entry among known robots, in force or not; None: there is none.
+    """
 
     alert: Alert
     updates: tuple[Update, ...]
     verdicts: tuple[Verdict, ...]
     told: tuple[Told, ...]
     members: tuple[Member, ...]
+    robot: Robot | None = None
 
 
 def whole_alert(ledger: Ledger, alert_id: str) -> Whole:
@@ -87,6 +91,7 @@ def whole_alert(ledger: Ledger, alert_id: str) -> Whole:
     members = select(*(ALERTS.c[name] for name in Member.__dataclass_fields__)).where(
         ALERTS.c.campaign == alert.campaign, ALERTS.c.day == alert.day, ALERTS.c.alert_id != alert.alert_id
     )
+    robots = {each.account: each for each in ledger.robots()}
     with ledger.reading("finding an alert") as connection:
         grown = connection.execute(updates.order_by(UPDATES.c.at)).mappings().all()
         judged = connection.execute(verdicts.order_by(VERDICTS.c.verdict_id)).mappings().all()
@@ -98,4 +103,5 @@ def whole_alert(ledger: Ledger, alert_id: str) -> Whole:
             tuple(Verdict(**row) for row in judged),
             tuple(Told(**row) for row in sent),
             tuple(Member(**row) for row in others),
+            robots.get(alert.account or ""),
         )

@@ -10,7 +10,7 @@ from datetime import datetime
 from detector.errors import DetectorError
 from detector.ledger import Ledger
 from detector.ledger.background import backgrounds_of
-from detector.ledger.outbox import Delivery, due, mark_delivered, mark_failed
+from detector.ledger.outbox import Delivery, due, hasten, mark_delivered, mark_failed
 from detector.notify.checking import trial
 from detector.notify.senders import Manner, Pair, send
 from detector.schedule import NotifySettings, ReceiverSettings
@@ -51,8 +51,12 @@ class _Work:
 
     def reason(self) -> str:
         """Why something did not arrive."""
-        patience = self.receiver.timeout_s * PATIENCE
-        return self.error or f"receiver {self.receiver.name}: no answer in {patience:g} s"
+        if self.error is not None:
+            return self.error
+        done, left = self.outcome()
+        within = f"in {self.receiver.timeout_s * PATIENCE:g} s"
+        told = f"{len(done)} of {len(done) + len(left)} accepted {within}" if done else f"no answer {within}"
+        return f"receiver {self.receiver.name}: {told}"
 
     def failure(self) -> str | None:
         """The same; None: all of it did."""
@@ -90,7 +94,19 @@ def deliver(ledger: Ledger, settings: NotifySettings, *, now: datetime, zone: st
     LedgerError
         If the ledger cannot be read or written.
     """
-    work = [found for receiver in settings.receivers if (found := _of(ledger, receiver, now)).pairs]
+    first, back = _deliver(ledger, settings, settings.receivers, now=now, zone=zone)
+    # What had failed before waits for a moment of its own, be it the gravest of all.
+    ready = [each for each in back if hasten(ledger, receiver=each.name, now=now)]
+    second, _ = _deliver(ledger, settings, ready, now=now, zone=zone)
+    errors = tuple(dict.fromkeys((*first.errors, *second.errors)))
+    return Delivered(first.delivered + second.delivered, first.failed + second.failed, errors)
+
+
+def _deliver(
+    ledger: Ledger, settings: NotifySettings, receivers: Sequence[ReceiverSettings], *, now: datetime, zone: str
+) -> tuple[Delivered, list[ReceiverSettings]]:
+    """Try what is due for these receivers; also which of them accepted all of it."""
+    work = [found for receiver in receivers if (found := _of(ledger, receiver, now)).pairs]
     backgrounds = backgrounds_of(ledger, (alert for each in work for _, alert in each.pairs)) if work else {}
     _send_all(work, Manner(zone, settings.language, backgrounds))
     return _settle(ledger, work, settings, now=now)
@@ -129,8 +145,10 @@ def _of(ledger: Ledger, receiver: ReceiverSettings, now: datetime) -> _Work:
     )
 
 
-def _settle(ledger: Ledger, work: Sequence[_Work], settings: NotifySettings, *, now: datetime) -> Delivered:
-    delivered, failed, errors = 0, 0, []
+def _settle(
+    ledger: Ledger, work: Sequence[_Work], settings: NotifySettings, *, now: datetime
+) -> tuple[Delivered, list[ReceiverSettings]]:
+    delivered, failed, errors, well = 0, 0, [], []
     for each in work:
         done, left = each.outcome()
         if done:
@@ -139,5 +157,7 @@ def _settle(ledger: Ledger, work: Sequence[_Work], settings: NotifySettings, *, 
             error = each.reason()
             errors.append(error)
             mark_failed(ledger, left, error=error, at=now, settings=settings)
+        else:
+            well.append(each.receiver)
         delivered, failed = delivered + len(done), failed + len(left)
-    return Delivered(delivered, failed, tuple(errors))
+    return Delivered(delivered, failed, tuple(errors)), well

@@ -8,7 +8,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from detector.alerts import SEVERITIES
-from detector.ledger import Alert
+from detector.ledger import Alert, Robot
 from detector.ledger.background import Background
 from detector.ledger.outbox import Delivery
 from detector.ledger.store import OPERATOR
@@ -37,10 +37,12 @@ _WORDS = {
         "account": "Account",
         "portal": "The portal as a whole",
         "records": "records shown so far",
+        "records_over": "records shown",
         "day": "Day",
         "between": "active between {first} and {last}",
         "since": "Beyond the limit of early warning since {at}",
         "part": "Part of campaign {campaign}, and as severe as all that its accounts got",
+        "robot": "Known robot until {until}, up to {ceiling} look-ups a day, says {author}: {reason}",
         "from": "From",
         "lookups": "look-ups",
         "writes": "writes",
@@ -69,10 +71,12 @@ _WORDS = {
         "account": "Compte",
         "portal": "Le portail dans son ensemble",
         "records": "dossiers affichés à ce stade",
+        "records_over": "dossiers affichés",
         "day": "Jour",
         "between": "actif entre {first} et {last}",
         "since": "Au-delà de la limite de l'alerte précoce depuis {at}",
         "part": "Élément de la campagne {campaign}, aussi grave que tout ce que ses comptes ont obtenu",
+        "robot": "Robot connu jusqu'au {until}, à {ceiling} consultations par jour au plus, dit {author} : {reason}",
         "from": "Depuis",
         "lookups": "consultations",
         "writes": "écritures",
@@ -113,20 +117,21 @@ def compose(
     Times are those of the portal's zone; `backgrounds` tells by alert what the ledger says beside it.
     """
     if len(pairs) > digest:
-        return [_digest(pairs, _WORDS[language], zone)]
+        return [_digest(pairs, language, zone)]
     known = backgrounds or {}
     return [
-        _single(delivery, alert, known.get(alert.alert_id, Background()), _WORDS[language], zone)
-        for delivery, alert in pairs
+        _single(delivery, alert, known.get(alert.alert_id, Background()), language, zone) for delivery, alert in pairs
     ]
 
 
-def _single(delivery: Delivery, alert: Alert, beside: Background, words: dict[str, str], zone: str) -> Message:
+def _single(delivery: Delivery, alert: Alert, beside: Background, language: Language, zone: str) -> Message:
+    words = _WORDS[language]
     grown = words["grown"] if delivery.is_update else ""
-    title = f"[{words[alert.severity]}] {_subject(alert, words)}{grown}: {visible(alert.title)}"
+    title = f"[{words[alert.severity]}] {_subject(alert, words)}{grown}: {_title(alert, language)}"
     lines = [title, "", f"{words['day']}: {alert.day} ({zone}){_span(alert, words, zone)}"]
     if alert.records_exposed is not None:
-        lines.append(f"{_number(alert.records_exposed, words)} {words['records']}")
+        is_over = delivery.stored_at.astimezone(ZoneInfo(zone)).date() > alert.day
+        lines.append(f"{_number(alert.records_exposed, words)} {words['records_over' if is_over else 'records']}")
     if traces := traces_of(alert, zone=zone):
         told = [f"{visible(each.address)}{_doings(each, words)}" for each in traces]
         lines.append(f"{words['from']} {_some(told, words)}")
@@ -136,6 +141,8 @@ def _single(delivery: Delivery, alert: Alert, beside: Background, words: dict[st
         lines.append(_campaign(beside.members, words, most=MOST_TOLD))
     if beside.judged is not None:
         lines.append(_reopened(beside, beside.judged, words, zone))
+    if beside.robot is not None:
+        lines.append(_robot(beside.robot, words))
     if alert.alert_at is not None and alert.kind != OPERATOR:
         lines.append(words["since"].format(at=f"{alert.alert_at.astimezone(ZoneInfo(zone)):%H:%M}"))
     said = [alert.title] if alert.kind == OPERATOR else []
@@ -159,6 +166,16 @@ def _reopened(beside: Background, judged: Verdict, words: dict[str, str], zone: 
     names = {0: "outgrown", 1: "fired"}
     why = words[names.get(len(beside.new_checks), "fired_many")].format(checks=", ".join(beside.new_checks))
     return f"{told}: {why}"
+
+
+def _robot(robot: Robot, words: dict[str, str]) -> str:
+    """Its entry, whose end may be past, or its ceiling exceeded: why it is told of all the same."""
+    return words["robot"].format(
+        until=robot.expires,
+        ceiling=_number(robot.ceiling, words),
+        author=visible(robot.author),
+        reason=visible(robot.reason),
+    )
 
 
 def _span(alert: Alert, words: dict[str, str], zone: str) -> str:
@@ -197,14 +214,15 @@ def _sum(alerts: Sequence[Alert], words: dict[str, str]) -> str | None:
     return words["sum" if are_all else "least"].format(n=_number(sum(known), words))
 
 
-def _digest(pairs: Sequence[tuple[Delivery, Alert]], words: dict[str, str], zone: str) -> Message:
+def _digest(pairs: Sequence[tuple[Delivery, Alert]], language: Language, zone: str) -> Message:
     """One message, the campaigns on top, then the severest."""
+    words = _WORDS[language]
     alerts = sorted((alert for _, alert in pairs), key=lambda each: (-SEVERITIES.index(each.severity), each.alert_id))
     worst = alerts[0].severity
     campaigns = sorted({each.campaign for each in alerts if each.campaign is not None})
     lines = [_campaign([each for each in alerts if each.campaign == campaign], words) for campaign in campaigns]
     lines += [""] if campaigns else []
-    lines += [_line(each, words, zone) for each in alerts[:MOST_LISTED]]
+    lines += [_line(each, language, zone) for each in alerts[:MOST_LISTED]]
     if len(alerts) > MOST_LISTED:
         lines.append(words["more"].format(n=len(alerts) - MOST_LISTED))
     title = f"[{words[worst]}] {words['many'].format(n=len(alerts))}"
@@ -215,13 +233,23 @@ def _digest(pairs: Sequence[tuple[Delivery, Alert]], words: dict[str, str], zone
     return Message(title, body, key, tuple(delivery for delivery, _ in pairs), worst)
 
 
-def _line(alert: Alert, words: dict[str, str], zone: str) -> str:
+def _line(alert: Alert, language: Language, zone: str) -> str:
     """An alert in a digest."""
-    line = f"{alert.alert_id[:8]} [{words[alert.severity]}] {_subject(alert, words)}: {visible(alert.title)}"
+    words = _WORDS[language]
+    line = f"{alert.alert_id[:8]} [{words[alert.severity]}] {_subject(alert, words)}: {_title(alert, language)}"
     addresses = [visible(each.address) for each in traces_of(alert, zone=zone)]
     if not addresses:
         return line
     return f"{line}; {words['from'].lower()} {_some(addresses, words)}{_span(alert, words, zone)}"
+
+
+def _title(alert: Alert, language: Language) -> str:
+    """What a check saw is translated; reasons are in the job's language already, its own troubles in English."""
+    if language == "en":
+        return visible(alert.title)
+    from detector.report.french import told
+
+    return visible(told(alert.title, language))
 
 
 def _subject(alert: Alert, words: dict[str, str]) -> str:

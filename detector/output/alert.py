@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from detector.ledger.told import Told, Whole
-from detector.output.ledger import COLOURS, SHORT_ID, UNKNOWN
+from detector.output.ledger import COLOURS, SHORT_ID, UNKNOWN, say_robot
 from detector.output.rows import plain
 from detector.output.table import counted
 from detector.output.text import visible
@@ -93,6 +93,8 @@ def _facts(whole: Whole, zone: ZoneInfo) -> Table:
         "p": UNKNOWN if alert.p_value is None else f"{alert.p_value:.2g}",
         "verdict": alert.verdict or "open",
     }
+    if whole.robot is not None:
+        facts["known robot"] = say_robot(whole.robot)
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")

@@ -107,6 +107,12 @@ def render_alerts(alerts: Sequence[Alert]) -> RenderableType:
     return Group(table, Text(f"\n{counted(len(alerts), 'alert')}, {unjudged} of them open"))
 
 
+def say_robot(robot: Robot) -> str:
+    """An entry in one line."""
+    says = f"says {visible(robot.author)}: {visible(robot.reason)}"
+    return f"up to {robot.ceiling:,} look-ups a day until {robot.expires}, {says}"
+
+
 def render_robots(robots: Sequence[Robot], *, today: date) -> RenderableType:
     """A line a known robot; whose end is past is judged as anybody, and marked."""
     if not robots:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from detector.explain import say_unremarkable
 from detector.ledger import Alert
-from detector.output.ledger import SHORT_ID
+from detector.output.ledger import SHORT_ID, say_robot
 from detector.output.rows import plain
 from detector.output.table import counted
 from detector.output.text import visible
@@ -53,6 +53,8 @@ def to_json(story: Story) -> str:
         "compared": story.compared.to_dict("records"),
         "past": story.past.to_dict("records"),
         "open_days": [each._asdict() for each in story.open_days],
+        "is_explained": story.is_explained,
+        "robot": None if story.robot is None else say_robot(story.robot),
         "alerts": None if story.alerts is None else [_told(each) for each in story.alerts],
     }
     return json.dumps(plain(told), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -73,6 +75,10 @@ def _parts(story: Story) -> Iterator[RenderableType]:
     yield Text.assemble((visible(story.account), "bold"), profession, f" on {story.day:%A} {_long(story.day)}")
     yield from _not_told(story)
     yield from _verdict(story.score)
+    if story.is_explained:
+        yield Text("It would alert, but people have explained as much: nobody is told of it.")
+    if story.robot is not None:
+        yield Text(f"Known robot, {say_robot(story.robot)}.")
     yield Text("\nCompared with the 28 days before", style="bold")
     left_out = list(dict.fromkeys(story.past.loc[story.past["flagged"], "day"]))
     if left_out:

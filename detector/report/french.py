@@ -39,6 +39,11 @@ OF_ONE: dict[str, tuple[str, str]] = {
 }
 """The same where it can have seen one alone."""
 
+REVIEWS: tuple[tuple[str, str], ...] = (
+    ("first batch of new software, to be reviewed: {}", "premier lot d'un logiciel nouveau, à examiner : {}"),
+)
+"""What the job tells of though it does not alert."""
+
 WARNINGS: tuple[tuple[str, str], ...] = (
     (
         "{} was judged as it stands (last event {} UTC): it may go on; --complete says that it is over",
@@ -223,7 +228,7 @@ def told(text: str, language: Language) -> str:
         found = _by_form(text[place + 2 :], WARNINGS)
         if found is not None:
             return f"{text[:place]} : {found}"
-    return _by_form(text, (*OF_ONE.values(), *CHECKS.values(), *WARNINGS)) or text
+    return _by_form(text, (*REVIEWS, *OF_ONE.values(), *CHECKS.values(), *WARNINGS)) or text
 
 
 def check_told(check: str, title: str | None, language: Language) -> str:

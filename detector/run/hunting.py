@@ -152,7 +152,7 @@ class _Hunt:
         return self.place.timeline(self.history, events=events, model=model)
 
     def _judge(self, timeline: Timeline, model: Model, days: Sequence[date]) -> Recorded:
-        found = score_days(timeline, model, days=days, settings=self.place.settings.score)
+        found = score_days(timeline, model, days=days, settings=self.place.settings.told)
         fired = found.fired
         if self.listed is not None:
             used = self._users(timeline, days, self.listed)

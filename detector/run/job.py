@@ -19,6 +19,7 @@ from detector.ledger.runs import (
     drop_later_runs,
     drop_runs,
     end_run,
+    last_ended,
     last_run,
     latest_start,
     list_runs,
@@ -250,9 +251,12 @@ class _Run:
     def _model(self) -> Model:
         """The model in use; where it was lost an operator is told, before a kept one takes its place."""
         found = find_model(self.place, self.history, self.ledger)
+        is_mended = found.is_kept and self.settings.history.model is None
         if found.lost:
-            self._record_faults([Fault("model", found.sentence)])
-        if found.is_kept and self.settings.history.model is None:
+            # What is mended at once and lost again is another loss; what lasts is told once a day.
+            subject = f"after run {last_ended(self.ledger)}" if is_mended else None
+            self._record_faults([Fault("model", found.sentence, subject)])
+        if is_mended:
             folder, version = self.history.folder, found.model.version
             record_action(self.history, verb="model", at=self.now, by=AUTHOR, why=found.lost, version=version)
             put_in_use(found.model, folder, model_folder=folder / MODEL)

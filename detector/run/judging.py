@@ -120,7 +120,7 @@ class Judge:
             timeline,
             self.model,
             day,
-            settings=self.place.settings.score,
+            settings=self.place.settings.told,
             n_accounts=n_accounts,
             fired=fired,
             limits=limits,
@@ -181,7 +181,7 @@ class Judge:
             return []
         return self._rows(
             timeline.events_of(day),
-            score_days(timeline, self.model, days=[day], settings=self.place.settings.score),
+            score_days(timeline, self.model, days=[day], settings=self.place.settings.told),
             day,
         )
 

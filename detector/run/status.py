@@ -243,7 +243,7 @@ def _untold(waiting: list[Backlog], deliveries: dict[tuple[str, str], int], *, n
         told = f"{what} not delivered since {each.since:%Y-%m-%d %H:%M} UTC"
         if each.tried_since is not None and now - each.tried_since > STUCK:
             found.append(f"{told} ({(each.error or '').removeprefix(f'receiver {each.receiver}: ')})")
-        elif now - each.since > LONG_WAIT:
+        elif now - each.due_since > LONG_WAIT:
             found.append(f"{told}, and not tried: does the job run, and is the receiver in its settings?")
     for (receiver, state), n in sorted(deliveries.items()):
         if state == GIVEN_UP:

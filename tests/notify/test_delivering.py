@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from detector.ledger import Ledger, Receiver, open_ledger
-from detector.ledger.outbox import count_deliveries, retry_given_up
+from detector.ledger.outbox import backlogs, count_deliveries, retry_given_up
 from detector.notify import Delivered, deliver
 from detector.schedule import NotifySettings
 from tests.ledger.made import DAY, NOON, row
@@ -217,8 +217,37 @@ def test_what_never_arrives_is_given_up_visibly(ledger: Ledger) -> None:
     for hours in range(3):
         send(ledger, chosen, now=NOON + timedelta(hours=hours))
     assert count_deliveries(ledger) == {("gone", "given_up"): 1}
-    assert retry_given_up(ledger, now=NOON) == 1
+    later = NOON + timedelta(hours=9)
+    assert retry_given_up(ledger, now=later) == 1
     assert count_deliveries(ledger) == {("gone", "waiting"): 1}
+    # It waits to be tried since then, and not since it was stored.
+    assert [each.due_since for each in backlogs(ledger)] == [later]
+
+
+def test_a_slow_receiver_is_told_by_how_much_it_accepted(ledger: Ledger) -> None:
+    """It did answer: message by message, and not all within the time that a run has for it."""
+    with web_server(pause_s=0.6) as slow:
+        url = f"json://127.0.0.1:{slow.port}"
+        chosen = settings({"name": "slow", "kind": "apprise", "url": url, "timeout_s": 1.0, "digest": 20})
+        record(ledger, chosen, *(row(f"a{n}") for n in range(12)))
+        found = send(ledger, chosen)
+    assert 0 < found.delivered < 12
+    assert found.errors == (f"receiver slow: {found.delivered} of 12 accepted in 3 s",)
+
+
+def test_after_an_outage_all_is_told_at_once_the_gravest_first(ledger: Ledger, tmp_path: Path) -> None:
+    """What failed long ago waits for an hour or so; once the receiver accepts anything, nothing waits any more."""
+    path = tmp_path / "later" / "alerts.jsonl"
+    chosen = settings({"name": "siem", "kind": "jsonl", "path": str(path), "form": "ecs"})
+    record(ledger, chosen, row("low", severity="low"), row("worst", severity="critical"))
+    for hours in range(8):
+        send(ledger, chosen, now=NOON + timedelta(hours=hours))
+    path.parent.mkdir()
+    now = NOON + timedelta(hours=7, minutes=5)
+    ledger.record([row("new")], at=now, receivers=[Receiver("siem")])
+    assert send(ledger, chosen, now=now) == Delivered(delivered=3)
+    told = [json.loads(line)["user"]["name"] for line in path.read_text().splitlines()]
+    assert told == ["new", "worst", "low"]
 
 
 def test_no_message_holds_a_record_token_or_a_secret(ledger: Ledger, tmp_path: Path) -> None:

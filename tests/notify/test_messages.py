@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from detector.ledger import Alert, Ledger, Receiver, open_ledger
+from detector.ledger import Alert, Ledger, Receiver, Robot, open_ledger
 from detector.ledger.background import backgrounds_of
 from detector.ledger.outbox import Delivery, due
+from detector.ledger.told import whole_alert
 from detector.notify.machines import to_ecs, to_json_line, to_ocsf, to_syslog
 from detector.notify.messages import Language, compose
+from detector.output.alert import render_whole
 from tests.ledger.made import DAY, NOON, row
 
 ZONE = "Europe/Paris"
@@ -171,3 +175,43 @@ def test_risk_follows_severity_and_machines_are_told_how_many_records(
     assert (ocsf["unmapped"]["records_exposed"], ocsf["unmapped"]["score"]) == (1_700, 0.0)
     unknown = to_json_line("ecs", delivery, replace(check, records_exposed=None, score=None), zone=ZONE)
     assert json.loads(unknown)["detector"] == {"severity": severity, "records_exposed": None, "score": None}
+
+
+def test_a_past_day_is_told_of_without_so_far(pairs: list[tuple[Delivery, Alert]]) -> None:
+    """What is told the day after, in both languages."""
+    delivery, alert = pairs[0]
+    later = [(replace(delivery, stored_at=NOON + timedelta(days=1)), alert)]
+    bodies = [compose(later, digest=5, zone=ZONE, language=each)[0].body.splitlines() for each in LANGUAGES]
+    assert [body[3] for body in bodies] == ["1,700 records shown", "1\u202f700 dossiers affichés"]
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("2 canary records looked up", "2 dossiers témoins consultés"),
+        (
+            "first batch of new software, to be reviewed: 250 dossiers inconnus",
+            "premier lot d'un logiciel nouveau, à examiner : 250 dossiers inconnus",
+        ),
+        ("250 dossiers inconnus", "250 dossiers inconnus"),
+    ],
+)
+def test_what_a_check_saw_is_told_in_french(pairs: list[tuple[Delivery, Alert]], title: str, expected: str) -> None:
+    """Reasons are in the language of the job already."""
+    delivery, alert = pairs[0]
+    titles = [compose([(delivery, replace(alert, title=title))], digest=5, zone=ZONE, language="fr")[0].title]
+    (digest,) = compose([(delivery, replace(alert, title=title))] * 2, digest=1, zone=ZONE, language="fr")
+    assert titles[0].endswith(f": {expected}")
+    assert expected in digest.body
+
+
+def test_an_alert_of_a_known_robot_tells_its_entry(tmp_path: Path) -> None:
+    """Its end is past, or it looked up more than its ceiling: whoever reads the message knows which."""
+    ledger, told = open_ledger(history=tmp_path), [Receiver("log")]
+    ledger.allow(Robot("a", "nightly import", 5_000, DAY - timedelta(days=1), "ana", NOON))
+    ledger.record([row()], at=NOON, receivers=told)
+    entry = "Known robot until 2026-03-11, up to 5,000 look-ups a day, says ana: nightly import"
+    assert entry in newest_message(ledger).splitlines()
+    page = io.StringIO()
+    Console(file=page, width=200).print(render_whole(whole_alert(ledger, row()["alert_id"]), zone=ZONE))
+    assert "up to 5,000 look-ups a day until 2026-03-11, says ana: nightly import" in page.getvalue()

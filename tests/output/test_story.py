@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from detector.ledger import Robot
 from detector.output.story import render_story
 from detector.story import SHOWN, OpenDay, Story
 from tests.output.made import reason, scores
@@ -62,3 +63,14 @@ def test_days_that_go_on_are_named_before_anything_else() -> None:
     assert "No alert on it stands in the ledger, which is no all-clear" in text
     assert "no ledger here" in _printed([], open_days=(attacked,))
     assert "NOT IN THIS PAGE" not in _printed([])
+
+
+def test_a_day_that_people_explained_does_not_read_as_an_alert() -> None:
+    """The story says that nobody is told of it, and what is known of the robot."""
+    found = scores({"account": "a", "p_value": 0.002, "tail_sum": 10.0, "alert": False})
+    row = {str(name): value for name, value in found.to_dict("records")[0].items()} | {"reasons": []}
+    robot = Robot("a", "nightly import", 5_000, DAY, "ana", datetime(2026, 2, 1, tzinfo=UTC))
+    text = " ".join(_printed([], row, is_explained=True, robot=robot).split())
+    assert "It alerts." not in text
+    assert "It would alert, but people have explained as much: nobody is told of it." in text
+    assert "Known robot, up to 5,000 look-ups a day until 2026-02-12, says ana: nightly import." in text

@@ -10,7 +10,8 @@ import pytest
 
 import detector
 from detector.checks import CHECKS as RULES
-from detector.report.french import CHECKS, OF_ONE, REJECTED, REJECTS, WARNINGS, check_told, told
+from detector.ledger.reviews import NOTICE
+from detector.report.french import CHECKS, OF_ONE, REJECTED, REJECTS, REVIEWS, WARNINGS, check_told, told
 
 PACKAGE = Path(detector.__file__).parent
 TELLS: dict[str, tuple[str, ...]] = {
@@ -100,3 +101,9 @@ def test_a_check_tells_its_numbers_where_the_title_is_about_it() -> None:
     assert check_told("tool_agent", title, "fr") == "de nombreuses consultations par l'agent d'un script"
     assert check_told("canary_record", "1 canary record looked up", "fr") == "1 dossier témoin consulté"
     assert check_told("canary_record", "2 canary records looked up", "fr") == "2 dossiers témoins consultés"
+
+
+def test_what_waits_for_review_has_its_form() -> None:
+    """The job's notice, before a reason that is in its own language."""
+    assert [english for english, _french in REVIEWS] == [f"{NOTICE}: {{}}"]
+    assert told(f"{NOTICE}: 250 dossiers", "fr") == "premier lot d'un logiciel nouveau, à examiner : 250 dossiers"

@@ -167,6 +167,21 @@ def test_a_model_that_was_lost_is_taken_back_before_the_day_is_judged(tmp_path: 
     assert run_once(settings, now=now + timedelta(hours=6)).faults == ()
 
 
+def test_a_second_loss_on_one_day_is_told_as_well(tmp_path: Path) -> None:
+    """What takes the place of the first may be tampered with too; nobody is told twice of one loss."""
+    settings = configure(tmp_path, extra="[retrain]\nfirst_days = 99")
+    history = tmp_path / "history"
+    run_once(settings, now=deliver(tmp_path, START))
+    trained(history, 1, 2)
+    now = deliver(tmp_path, TUESDAY, parts=2)
+    for hour in range(4):
+        if hour % 2:
+            lose(history, "damaged")
+        run_once(settings, now=now + timedelta(hours=hour))
+    alerts = open_ledger(history=history).alerts(kind=OPERATOR)
+    assert [(each.checks, each.day) for each in alerts] == [(["model"], TUESDAY)] * 2
+
+
 def test_a_kept_model_that_was_changed_is_passed_over(tmp_path: Path) -> None:
     """The next that is sound is used; where none was ever kept or used, none was lost."""
     settings = configure(tmp_path, extra="[retrain]\nfirst_days = 99")
