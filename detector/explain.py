@@ -151,12 +151,13 @@ UNREMARKABLE: dict[Language, str] = {
     "fr": "La journée n'aurait pas donné d'alerte sans {kinds}.",
 }
 AND: dict[Language, str] = {"en": " and ", "fr": " et "}
+TOGETHER: dict[Language, str] = {"en": ", all of them together", "fr": ", pris ensemble"}
 
 
 def unremarkable_without(
     X: NDArray[np.float64], *, kinds: Sequence[str], strangeness: Callable[[NDArray[np.float64]], Any], below: float
 ) -> list[list[str]]:
-    """The fewest kinds of evidence without which each row would be less strange than `below`.
+    """Kinds of evidence without which, all together, each row would be less strange than `below`; one at a time.
 
     Parameters
     ----------
@@ -172,8 +173,9 @@ def unremarkable_without(
     Returns
     -------
     list of lists
-        Kinds, that which weighs most first: each is the one without which the row would be least strange. Empty for a
-        row that does not stand out, and for one that would whatever it were without.
+        Kinds, that which weighs most first: each is the one without which what is left would be least strange, so
+        there may be a smaller set of others. Empty for a row that does not stand out, and for one that would whatever
+        it were without.
     """
     found: list[list[str]] = [[] for _row in X]
     left = X.copy()
@@ -201,7 +203,8 @@ def say_unremarkable(kinds: Sequence[str] | None, language: Language) -> str | N
     if not told:
         return None
     listed = AND[language].join([", ".join(told[:-1]), told[-1]]) if len(told) > 1 else told[0]
-    return UNREMARKABLE[language].format(kinds=listed)
+    kinds = f"{listed}{TOGETHER[language]}" if len(told) > 1 else listed
+    return UNREMARKABLE[language].format(kinds=kinds)
 
 
 def topic_of(view: str) -> str:

@@ -67,7 +67,8 @@ SCORES = Table(
         Column(
             "reasons",
             pa.list_(REASON),
-            "why: at most five, the weightiest first; they may add up to less than `tail_sum`, `contributions` do not",
+            "why: at most five, the weightiest first. Signals that say the same in other words are one reason, whose "
+            "`contribution` is the sum of theirs; reasons may add up to less than `tail_sum`, `contributions` do not",
             "it is usual",
         ),
         Column(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from detector import schema
+from detector.deviations import EXCESSES
 from detector.evaluate.truth import BENIGN_KINDS, CAMPAIGNS, TRUTH_ACCOUNTS, TRUTH_EVENTS
 from detector.features.page import features_page
 from detector.schema import Column, Table
@@ -81,7 +82,7 @@ def _truth_lines(table: Table) -> Iterable[str]:
 
 
 PAGES: dict[str, Callable[[], str]] = {
-    "features.md": features_page,
+    "features.md": lambda: features_page(EXCESSES),
     "tables.md": tables_page,
     "scenarios.md": worlds_page,
 }

@@ -150,11 +150,11 @@ def test_what_stands_out_whatever_it_is_without_is_said_of_nothing() -> None:
     assert say_unremarkable([], "en") is None
     assert say_unremarkable(["where", "manner"], "fr") == (
         "La journée n'aurait pas donné d'alerte sans les personnes de lieux qu'il consulte rarement"
-        " et les sources et heures inhabituelles."
+        " et les sources et heures inhabituelles, pris ensemble."
     )
     assert say_unremarkable(["stranger", "manner", "taken"], "en") == (
         "The day would not have alerted without strangers read from a source new to it, "
-        "the unusual sources and hours and how much it took."
+        "the unusual sources and hours and how much it took, all of them together."
     )
 
 

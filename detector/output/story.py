@@ -40,6 +40,8 @@ BAR_WIDTH = 20
 MOST_TOLD = 0.995
 """Reasons that make up less of the tail sum than this are not all there is."""
 UNKNOWN = "–"
+NO_P = {"robot": ", no p (first batches of software have too few like them: a person looks at them)"}
+"""Why an account-day of a queue has no p-value."""
 ALERT = ("alert_id", "day", "severity", "records_exposed", "title", "verdict")
 """What JSON holds of an alert; `detector alerts ID` tells all of it."""
 
@@ -128,7 +130,7 @@ def _verdict(score: Mapping[str, Any] | None) -> Iterator[Text]:
     if score is None:
         yield Text("It was not active that day.")
         return
-    p_value = "" if pd.isna(score["p_value"]) else f", p {score['p_value']:.2g}"
+    p_value = NO_P.get(score["queue"], "") if pd.isna(score["p_value"]) else f", p {score['p_value']:.2g}"
     cold = " (cold: compared with the day's peers alone)" if score["cold"] else ""
     alert = " It alerts." if score["alert"] else ""
     yield Text(f"Score {score['score']:.2f}{p_value}, number {score['rank']} of the day{cold}.{alert}")

@@ -54,7 +54,7 @@ folder = "history"               # what earlier days looked like; on a local dis
 # drift_s = 300
 
 [notify]
-# language = "en"                # or "fr"
+# language = "en"                # or "fr": messages and reasons of alerts; what ails the job itself is told in English
 # attempts = 50                  # then a notification is given up, and `detector status` says so
 
 # [[notify.receivers]]
