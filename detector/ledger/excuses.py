@@ -36,7 +36,7 @@ def excuse(scores: pd.DataFrame, *, levels: pd.DataFrame, robots: Sequence[Robot
     explained = (_within_levels(scores, levels) | _within_ceilings(scores, robots)) & scores["checks"].isna()
     explained &= scores["queue"].isin(EXCUSABLE)
     member = scores["campaign"].notna()
-    whole = explained.groupby([scores["day"], scores["campaign"].fillna("")]).transform("all")
+    whole = explained.groupby([scores["day"], scores["campaign"].astype("str").fillna("")]).transform("all")
     explained &= ~member | whole
     return scores.assign(alert=scores["alert"] & ~explained, queue=scores["queue"].where(~explained, None))
 

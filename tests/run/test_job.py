@@ -21,16 +21,14 @@ import ibis.expr.types as ir
 import pytest
 from typer.testing import CliRunner
 
-from detector import verbs
 from detector.cli import app
-from detector.errors import ConfigError, DetectorError, HistoryError, LedgerError, RunError
+from detector.errors import ConfigError, DetectorError, LedgerError, RunError
 from detector.history import History, subject_of
 from detector.history.manifest import Part
 from detector.history.transactions import Transaction
 from detector.ledger import open_ledger
 from detector.ledger.runs import last_run
 from detector.ledger.store import OPERATOR
-from detector.output.story import to_json
 from detector.reading import key_path
 from detector.run import AlreadyRunningError, run_once
 from detector.run.forgetting import forget_subject
@@ -91,21 +89,6 @@ def test_forgetting_counts_in_words_and_one_is_one(tmp_path: Path) -> None:
     command = ["forget", "--account", "a1", "--note", "he asked", "--config", str(tmp_path / "detector.toml")]
     result = CliRunner().invoke(app, command, catch_exceptions=False)
     assert re.match(r"removed \d+ rows and 1 alert; dumps, ", result.stdout)
-
-
-def test_show_tells_of_the_day_that_goes_on(tmp_path: Path) -> None:
-    """At three in the morning the open day is what is asked about: it is named, with its look-ups and the alert."""
-    settings = configure(tmp_path)
-    run_once(settings, now=deliver(tmp_path, START, TUESDAY))
-    story = verbs.show("a1", settings=settings)
-    assert story.day == START
-    (today,) = story.open_days
-    assert (today.day, today.lookups > 0, today.last_at is not None) == (TUESDAY, True, True)
-    assert [each.day for each in story.alerts or ()] == [TUESDAY]
-    printed = json.loads(to_json(story))
-    assert (printed["open_days"][0]["day"], printed["alerts"][0]["day"]) == (str(TUESDAY), str(TUESDAY))
-    with pytest.raises(HistoryError, match=rf"not closed, .* {TUESDAY} \(\d+ look-ups so far.*detector alerts"):
-        verbs.show("a1", day=TUESDAY, settings=settings)
 
 
 def test_the_newest_day_is_judged_whole_once_it_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
