@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from detector.features import BY_NAME
 from detector.ledger.store import Robot
 
 EXCUSABLE = ("main", "robot", "newcomer", "budget")
@@ -28,8 +29,8 @@ def excuse(scores: pd.DataFrame, *, levels: pd.DataFrame, robots: Sequence[Robot
     -------
     pd.DataFrame
         The scores, with `alert` false and no queue where the account-day is neither stranger nor larger than what was
-        judged benign, or a known robot's look-ups stay within its ceiling. A member of a campaign is excused only if
-        all members are: company that is new is news. Scores, p-values and ranks stay.
+        judged benign, or a known robot's look-ups stay within its ceiling and its writes are no reason. A member of a
+        campaign is excused only if all members are: company that is new is news. Scores, p-values and ranks stay.
     """
     if scores.empty or not (len(levels) or robots):
         return scores
@@ -51,4 +52,11 @@ def _within_ceilings(scores: pd.DataFrame, robots: Sequence[Robot]) -> pd.Series
     ceilings = {each.account: each.ceiling for each in robots}
     expiry = pd.to_datetime(scores["account"].map({each.account: each.expires for each in robots}))
     within = scores["lookups"].fillna(0) <= scores["account"].map(ceilings).astype("float64")
-    return within & (pd.to_datetime(scores["day"]) <= expiry)
+    return within & (pd.to_datetime(scores["day"]) <= expiry) & ~_strange_writes(scores)
+
+
+def _strange_writes(scores: pd.DataFrame) -> pd.Series:
+    """A ceiling is of look-ups: writes that are among the reasons are told of, whoever made them."""
+    told = (reasons if isinstance(reasons, Iterable) else () for reasons in scores["reasons"])
+    found = [any(BY_NAME[reason["signal"]].family == "writes" for reason in reasons) for reasons in told]
+    return pd.Series(found, index=scores.index, dtype=bool)

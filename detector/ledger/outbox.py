@@ -16,7 +16,7 @@ from detector.ledger.store import EXTRACTION, Ledger, Receiver, store_deliveries
 from detector.ledger.tables import ALERTS, DELIVERIES, UPDATES, VERDICTS
 from detector.schedule import NotifySettings
 
-WAITING, DELIVERED, GIVEN_UP = "waiting", "delivered", "given_up"
+WAITING, DELIVERED, GIVEN_UP, WITHDRAWN = "waiting", "delivered", "given_up", "withdrawn"
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,22 @@ def due(ledger: Ledger, *, receiver: str, now: datetime) -> list[Delivery]:
     with ledger.reading("reading the outbox") as connection:
         rows = connection.execute(ordered).mappings().all()
     return [Delivery(**{**row, "is_update": bool(row["is_update"])}) for row in rows]
+
+
+def withdraw(ledger: Ledger) -> int:
+    """Take out of the outbox what waits of alerts that were judged benign since, and return how much that is."""
+    benign = (
+        with_verdict()
+        .with_only_columns(ALERTS.c.alert_id, VERDICTS.c.at, maintain_column_froms=True)
+        .where(VERDICTS.c.verdict == BENIGN)
+        .subquery()
+    )
+    judged = select(benign.c.alert_id).where(
+        benign.c.alert_id == DELIVERIES.c.alert_id, benign.c.at >= DELIVERIES.c.stored_at
+    )
+    with ledger.writing("withdrawing deliveries") as connection:
+        change = update(DELIVERIES).where(DELIVERIES.c.state == WAITING, judged.exists())
+        return int(connection.execute(change.values(state=WITHDRAWN)).rowcount)
 
 
 def hasten(ledger: Ledger, *, receiver: str, now: datetime) -> int:

@@ -10,7 +10,7 @@ from datetime import datetime
 from detector.errors import DetectorError
 from detector.ledger import Ledger
 from detector.ledger.background import backgrounds_of
-from detector.ledger.outbox import Delivery, due, hasten, mark_delivered, mark_failed
+from detector.ledger.outbox import Delivery, due, hasten, mark_delivered, mark_failed, withdraw
 from detector.notify.checking import trial
 from detector.notify.senders import Manner, Pair, send
 from detector.schedule import NotifySettings, ReceiverSettings
@@ -94,6 +94,7 @@ def deliver(ledger: Ledger, settings: NotifySettings, *, now: datetime, zone: st
     LedgerError
         If the ledger cannot be read or written.
     """
+    withdraw(ledger)
     first, back = _deliver(ledger, settings, settings.receivers, now=now, zone=zone)
     # What had failed before waits for a moment of its own, be it the gravest of all.
     ready = [each for each in back if hasten(ledger, receiver=each.name, now=now)]

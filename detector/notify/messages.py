@@ -131,7 +131,8 @@ def _single(delivery: Delivery, alert: Alert, beside: Background, language: Lang
     lines = [title, "", f"{words['day']}: {alert.day} ({zone}){_span(alert, words, zone)}"]
     if alert.records_exposed is not None:
         is_over = delivery.stored_at.astimezone(ZoneInfo(zone)).date() > alert.day
-        lines.append(f"{_number(alert.records_exposed, words)} {words['records_over' if is_over else 'records']}")
+        shown = f"{_number(alert.records_exposed, words)} {words['records_over' if is_over else 'records']}"
+        lines.append(shown + _written([alert], words))
     if traces := traces_of(alert, zone=zone):
         told = [f"{visible(each.address)}{_doings(each, words)}" for each in traces]
         lines.append(f"{words['from']} {_some(told, words)}")
@@ -189,7 +190,7 @@ def _span(alert: Alert, words: dict[str, str], zone: str) -> str:
 def _doings(trace: Trace, words: dict[str, str]) -> str:
     """What was done from an address, and from when to when."""
     counts = (("lookups", trace.lookups), ("writes", trace.writes))
-    told = [f"{_number(n, words)} {words[name]}" for name, n in counts if n]
+    told = [_counted(n, words[name], words) for name, n in counts if n]
     if trace.first_at is not None and trace.last_at is not None:
         told.append(f"{trace.first_at:%H:%M} {words['to']} {trace.last_at:%H:%M}")
     return f" ({', '.join(told)})" if told else ""
@@ -203,6 +204,16 @@ def _some(told: Sequence[str], words: dict[str, str], *, most: int = MOST_TOLD) 
 
 def _number(number: int, words: dict[str, str]) -> str:
     return f"{number:,}".replace(",", words["thousands"])
+
+
+def _counted(number: int, of: str, words: dict[str, str]) -> str:
+    return f"{_number(number, words)} {of.removesuffix('s') if number == 1 else of}"
+
+
+def _written(alerts: Sequence[Alert], words: dict[str, str]) -> str:
+    """What accounts wrote besides, if anything: no record that was shown, and as severe."""
+    number = sum(int(each.get("writes") or 0) for alert in alerts for each in alert.evidence)
+    return f", {_counted(number, words['writes'], words)}" if number else ""
 
 
 def _sum(alerts: Sequence[Alert], words: dict[str, str]) -> str | None:
@@ -219,15 +230,19 @@ def _digest(pairs: Sequence[tuple[Delivery, Alert]], language: Language, zone: s
     words = _WORDS[language]
     alerts = sorted((alert for _, alert in pairs), key=lambda each: (-SEVERITIES.index(each.severity), each.alert_id))
     worst = alerts[0].severity
-    campaigns = sorted({each.campaign for each in alerts if each.campaign is not None})
-    lines = [_campaign([each for each in alerts if each.campaign == campaign], words) for campaign in campaigns]
+    campaigns: dict[str, list[Alert]] = {}
+    for each in alerts:
+        if each.campaign is not None:
+            campaigns.setdefault(each.campaign, []).append(each)
+    largest = sorted(campaigns.items(), key=lambda item: (-sum(each.records_exposed or 0 for each in item[1]), item[0]))
+    lines = [_campaign(members, words) for _, members in largest]
     lines += [""] if campaigns else []
     lines += [_line(each, language, zone) for each in alerts[:MOST_LISTED]]
     if len(alerts) > MOST_LISTED:
         lines.append(words["more"].format(n=len(alerts) - MOST_LISTED))
     title = f"[{words[worst]}] {words['many'].format(n=len(alerts))}"
     if total := _sum(alerts, words):
-        title += f", {total}"
+        title += f", {total}{_written(alerts, words)}"
     key = min(delivery.delivery_id for delivery, _ in pairs) + f"+{len(pairs) - 1}"
     body = "\n".join([title, "", *lines, "", f"{words['key']}: {key}"])
     return Message(title, body, key, tuple(delivery for delivery, _ in pairs), worst)
@@ -236,7 +251,8 @@ def _digest(pairs: Sequence[tuple[Delivery, Alert]], language: Language, zone: s
 def _line(alert: Alert, language: Language, zone: str) -> str:
     """An alert in a digest."""
     words = _WORDS[language]
-    line = f"{alert.alert_id[:8]} [{words[alert.severity]}] {_subject(alert, words)}: {_title(alert, language)}"
+    named = f"{alert.alert_id[:8]} {alert.day} [{words[alert.severity]}] {_subject(alert, words)}"
+    line = f"{named}: {_title(alert, language)}"
     addresses = [visible(each.address) for each in traces_of(alert, zone=zone)]
     if not addresses:
         return line

@@ -9,6 +9,7 @@ import statistics
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from fnmatch import fnmatch
 from glob import has_magic
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,7 +88,11 @@ def feeds_of(report: Report, settings: Settings, *, now: datetime) -> dict[str, 
     feeds: dict[str, dict[str, Any]] = {feed_key(each.path, settings): dict.fromkeys(SUM, 0) for each in settings.input}
     spans = {span.path: span for span in report.learned.spans}
     for file in report.learned.files:
-        counts = feeds.setdefault(feed_of.get(file.path, file.path), dict.fromkeys(SUM, 0))
+        # A file that was rotated away since it was read is of the input whose pattern its path has.
+        feed = feed_of.get(file.path) or next(
+            (feed_key(each.path, settings) for each in settings.input if fnmatch(file.path, each.path)), file.path
+        )
+        counts = feeds.setdefault(feed, dict.fromkeys(SUM, 0))
         counts["files"] += 1
         counts["lines"] += file.read + file.rejected
         counts["rejects"] += file.rejected

@@ -243,7 +243,7 @@ def test_an_account_is_forgotten(ledger: Ledger) -> None:
 def scores(**changes: object) -> pd.DataFrame:
     """A scored account-day that alerts."""
     values = {"account": "a", "day": DAY, "alert": True, "queue": "main", "checks": None, "campaign": None}
-    values |= {"strangeness": 40.0, "records": 400, "lookups": 500}
+    values |= {"strangeness": 40.0, "records": 400, "lookups": 500, "reasons": []}
     return pd.DataFrame([values | changes])
 
 
@@ -277,10 +277,13 @@ def test_a_benign_verdict_excuses_up_to_the_level_seen(changes: dict[str, object
         ({"day": DAY + timedelta(days=1)}, True),
         ({"checks": ["volume_tier"]}, True),
         ({"account": "b"}, True),
+        ({"reasons": None}, False),
+        ({"reasons": [{"signal": "lookups"}]}, False),
+        ({"reasons": [{"signal": "lookups"}, {"signal": "foreign_writes"}]}, True),
     ],
 )
 def test_a_known_robot_is_excused_up_to_its_ceiling_until_its_end(changes: dict[str, object], *, alerts: bool) -> None:
-    """Within the ceiling and the dates; checks are never silenced."""
+    """Within the ceiling and the dates; checks are never silenced, nor are writes that stand out."""
     robot = Robot("a", "nightly batch", 500, DAY, "ana", NOON)
     assert excuse(scores(**changes), levels=NO_LEVEL, robots=[robot])["alert"].tolist() == [alerts]
 

@@ -270,3 +270,20 @@ def test_messages_are_told_in_french(ledger: Ledger) -> None:
         record(ledger, chosen)
         send(ledger, chosen)
     assert "[moyenne] Compte a" in hook.requests[0][1]
+
+
+def test_what_was_judged_benign_meanwhile_is_not_told(ledger: Ledger, tmp_path: Path) -> None:
+    """It leaves the outbox, visibly; what it outgrows later is told."""
+    path = tmp_path / "later" / "alerts.jsonl"
+    chosen = settings({"name": "siem", "kind": "jsonl", "path": str(path), "form": "ecs"})
+    record(ledger, chosen, row("a"), row("b"))
+    assert send(ledger, chosen).failed == 2
+    ledger.judge(row("a")["alert_id"], "benign", author="ana", note="a screening", at=NOON + timedelta(minutes=1))
+    path.parent.mkdir()
+    assert send(ledger, chosen, now=NOON + timedelta(hours=1)) == Delivered(delivered=1)
+    assert count_deliveries(ledger) == {("siem", "withdrawn"): 1, ("siem", "delivered"): 1}
+    later = NOON + timedelta(hours=2)
+    ledger.record([row("a", records_exposed=900)], at=later, receivers=[Receiver("siem")])
+    assert send(ledger, chosen, now=later) == Delivered(delivered=1)
+    told = [json.loads(line)["user"]["name"] for line in path.read_text().splitlines()]
+    assert told == ["b", "a"]

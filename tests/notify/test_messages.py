@@ -64,7 +64,7 @@ def test_a_message_tells_from_where_and_when(pairs: list[tuple[Delivery, Alert]]
     more = "198.51.100.4 (9 look-ups, 2 writes, 08:00 to 08:30), 192.0.2.1 (3 look-ups, 07:00 to 07:30), and 2 more"
     assert first[2:7] == [
         "Day: 2026-03-12 (Europe/Paris), active between 07:00 and 10:30",
-        "1,700 records shown so far",
+        "1,700 records shown so far, 2 writes",
         f"From {FOREIGN} (700 look-ups, 09:00 to 10:30), {more}",
         "Part of campaign C-1, and as severe as all that its accounts got",
         "Beyond the limit of early warning since 10:00",
@@ -77,7 +77,7 @@ def test_a_digest_tells_sums_and_addresses(pairs: list[tuple[Delivery, Alert]]) 
     """Of all and of the campaign; where one account's records are not known, it is at least so many."""
     (message,) = compose([pairs[0], pairs[2]], digest=1, zone=ZONE)
     lines = message.body.splitlines()
-    assert lines[0] == "[high] 2 alerts, at least 1,700 records shown, summed over accounts"
+    assert lines[0] == "[high] 2 alerts, at least 1,700 records shown, summed over accounts, 2 writes"
     assert lines[2].startswith("campaign C-1: 2 accounts, at least 1,700 records shown, summed over accounts: ")
     (anna,) = [line for line in lines if "Account anna" in line]
     assert anna.endswith(f"; from {FOREIGN}, 198.51.100.4, 192.0.2.1, and 2 more, active between 07:00 and 10:30")
@@ -182,7 +182,10 @@ def test_a_past_day_is_told_of_without_so_far(pairs: list[tuple[Delivery, Alert]
     delivery, alert = pairs[0]
     later = [(replace(delivery, stored_at=NOON + timedelta(days=1)), alert)]
     bodies = [compose(later, digest=5, zone=ZONE, language=each)[0].body.splitlines() for each in LANGUAGES]
-    assert [body[3] for body in bodies] == ["1,700 records shown", "1\u202f700 dossiers affichés"]
+    assert [body[3] for body in bodies] == [
+        "1,700 records shown, 2 writes",
+        "1\u202f700 dossiers affichés, 2 écritures",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -215,3 +218,24 @@ def test_an_alert_of_a_known_robot_tells_its_entry(tmp_path: Path) -> None:
     page = io.StringIO()
     Console(file=page, width=200).print(render_whole(whole_alert(ledger, row()["alert_id"]), zone=ZONE))
     assert "up to 5,000 look-ups a day until 2026-03-11, says ana: nightly import" in page.getvalue()
+
+
+def test_writes_are_told_beside_the_records(tmp_path: Path) -> None:
+    """In a message and in a digest's sum, one in the singular; days and the largest campaign first."""
+    ledger, told = open_ledger(history=tmp_path), [Receiver("log")]
+    wrote = [{"ip": "192.0.2.1", "lookups": 1, "writes": 3_000}]
+    rows = [
+        row("a", records_exposed=291, evidence=wrote, campaign="C-1"),
+        row("b", records_exposed=2_810, campaign="C-2", evidence=[{"ip": "192.0.2.2", "lookups": 2, "writes": 1}]),
+    ]
+    ledger.record(rows, at=NOON, receivers=told)
+    found = [(each, ledger.alert(each.alert_id)) for each in due(ledger, receiver="log", now=NOON)]
+    bodies = {str(alert.account): compose([(each, alert)], digest=9, zone=ZONE)[0].body for each, alert in found}
+    assert "291 records shown so far, 3,000 writes" in bodies["a"].splitlines()
+    assert "From 192.0.2.1 (1 look-up, 3,000 writes)" in bodies["a"].splitlines()
+    assert "2,810 records shown so far, 1 write" in bodies["b"].splitlines()
+    (digest,) = compose(found, digest=1, zone=ZONE, language="fr")
+    lines = digest.body.splitlines()
+    assert lines[0].endswith("3\u202f101 dossiers affichés, somme des comptes, 3\u202f001 écritures")
+    assert [line.split()[1] for line in lines[2:4]] == ["C-2", "C-1"]
+    assert all(f" {DAY} [" in line for line in lines[5:7])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from detector.run.metrics import render_metrics
 from detector.run.pauses import newest_event
 from detector.run.report import Report
 from detector.run.status import status_of
-from detector.run.watching import Fault, feed_key, input_faults, operator_rows, watch
+from detector.run.watching import Fault, feed_key, feeds_of, input_faults, operator_rows, watch
 from detector.settings import PortalSettings, Settings, load_settings
 from tests.run.portal import START, Line, configure, lines_of, write_slice
 
@@ -100,6 +101,18 @@ def report(settings: Settings, *, lag_s: float = 30, rejects: int = 0, **changes
 def kinds(found: list[Fault]) -> list[str]:
     """What is told of."""
     return [each.kind for each in found]
+
+
+def test_a_file_that_was_rotated_since_it_was_read_is_of_its_input(tmp_path: Path) -> None:
+    """Its name is gone when the run counts what it saw: it makes no input of its own."""
+    settings = configure(tmp_path)
+    pattern = settings.input[0].path
+    seen = report(settings)
+    (file,), (span,) = seen.learned.files, seen.learned.spans
+    gone = pattern.replace("*", "now.log")
+    seen = Report(NOW, Learned(files=(replace(file, path=gone),), spans=(replace(span, path=gone),)))
+    found = feeds_of(seen, settings, now=NOW)["feeds"]
+    assert {name: counts["files"] for name, counts in found.items()} == {feed_key(pattern, settings): 1}
 
 
 def test_an_ordinary_morning_is_not_told(ledger: Ledger, settings: Settings, history: History) -> None:
