@@ -262,8 +262,9 @@ def status(
         typer.echo(
             f"history: {counted(found.days, 'day')}, the newest {found.newest_day or '-'}, {found.bytes / 1e6:,.0f} MB"
         )
-        typer.echo(f"alerts: {found.open_alerts} open; notifications: {found.waiting} wait, {found.given_up} given up")
-        for line in warned:
+        opened = f"{found.open_alerts} open, {found.open_reviews} to review, {found.open_faults} of the job itself"
+        typer.echo(f"alerts: {opened}; notifications: {found.waiting} wait, {found.given_up} given up")
+        for line in (*found.robots, *warned):
             typer.echo(line)
         for trouble in found.troubles:
             typer.echo(f"TROUBLE: {trouble}")
@@ -283,7 +284,8 @@ def models(
     history: HistoryFolder = None,
 ) -> None:
     """List the models that were fitted, or use an earlier one again."""
-    from detector.history import record_action
+    from detector.history import list_actions, record_action
+    from detector.output.text import visible
     from detector.run.versions import list_versions, roll_back, version_like
     from detector.workspace import MODEL
 
@@ -297,6 +299,9 @@ def models(
                 f"{each.version}  {span}  {each.about.get('account_days', '?')} account-days"
                 f"{'  in use' if each.in_use else ''}"
             )
+            for done in (one for one in list_actions(held) if one.get("version") == each.version):
+                told = f"{done['at']} {done['verb']}, says {done['by']}: {done['why']}"
+                typer.echo(f"    {visible(told)}")
     elif action != "rollback" or version is None or note is None:
         raise ConfigError("expected `detector models list`, or `detector models rollback VERSION --note WHY`")
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detector.history.actions import record_action, subject_of
+from detector.history.actions import list_actions, record_action, subject_of
 from detector.history.disk import Disk
 from detector.history.erasure import forget, forget_day
 from detector.history.retention import RetentionSettings, expire, hold, release, sweep
@@ -17,6 +17,7 @@ __all__ = [
     "forget",
     "forget_day",
     "hold",
+    "list_actions",
     "record_action",
     "release",
     "subject_of",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from detector.errors import HistoryError
@@ -43,6 +44,26 @@ def record_action(history: History, *, verb: str, at: datetime, by: str, why: st
     line = json.dumps({"at": instant, "by": by, "verb": verb, "why": why, **details})
     with explained(f"writing {history.folder / LOG}"):
         history.disk.append(history.folder / LOG, line=line)
+
+
+def list_actions(history: History) -> list[dict[str, str | int]]:
+    """What the log holds, the oldest first; a line that was cut short is left out.
+
+    Raises
+    ------
+    HistoryError
+        If the log cannot be read.
+    """
+    path = history.folder / LOG
+    if not path.exists():
+        return []
+    with explained(f"reading {path}"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+    found = []
+    for line in lines:
+        with suppress(ValueError):
+            found.append(json.loads(line))
+    return found
 
 
 def subject_of(name: str, *, key: bytes | None) -> dict[str, str]:

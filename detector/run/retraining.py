@@ -104,8 +104,9 @@ def retrain(
     outcome = _compare(place, history, challenger, champion)
     folder = place.settings.history.model or history.folder / MODEL
     keep_version(challenger, history.folder)
+    verb = "model" if outcome.in_use else "model_refused"
+    record_action(history, verb=verb, at=now, by=AUTHOR, why=outcome.why, version=challenger.version)
     if outcome.in_use:
-        record_action(history, verb="model", at=now, by=AUTHOR, why=outcome.why, version=challenger.version)
         put_in_use(challenger, history.folder, model_folder=folder)
     drop_old(history.folder, model_folder=folder, keep=place.settings.retrain.keep)
     return outcome

@@ -14,8 +14,9 @@ from detector.history import History
 from detector.ledger import Ledger
 from detector.ledger.outbox import GIVEN_UP, WAITING, Backlog, backlogs, count_deliveries
 from detector.ledger.runs import Run, list_runs
-from detector.ledger.store import EXTRACTION, OPERATOR
+from detector.ledger.store import EXTRACTION, OPERATOR, REVIEW, Robot
 from detector.output.table import counted
+from detector.output.text import visible
 from detector.run.lock import is_held
 from detector.run.pauses import DELIVERY, find_silence, newest_event
 from detector.schedule import WatchSettings
@@ -29,6 +30,8 @@ FEWEST_PAUSES = 12
 """Between runs: an hour of a run every five minutes. Fewer say something only if they make up a day."""
 DAY = timedelta(days=1)
 SATURDAY = 5
+ENDED, ENDING = 30 * DAY, 7 * DAY
+"""How long before, and after, a known robot's entry ends that is worth a line."""
 STUCK = timedelta(minutes=30)
 """A notification that was tried in vain and waits so long: five or so attempts, so it is no hiccup of the receiver."""
 LONG_WAIT = timedelta(hours=1)
@@ -56,8 +59,10 @@ class Status:
         When the newest event happened that a run of the last eight days read; none: it read none.
     days, open_days, newest_day, stale_days
         Of the history; `newest_day` in ISO 8601, empty for none.
-    open_alerts, open_faults
-        Alerts that nobody judged: of accounts and portal, and of the job itself.
+    open_alerts, open_reviews, open_faults
+        Alerts that nobody judged: of accounts and portal, of first batches of software, and of the job itself.
+    robots
+        Sentences on known robots whose entry ends within a week, or ended within the last month.
     waiting, given_up, oldest_waiting
         Of the outbox.
     bytes
@@ -76,11 +81,13 @@ class Status:
     newest_day: str
     stale_days: int
     open_alerts: int
+    open_reviews: int
     open_faults: int
     waiting: int
     given_up: int
     oldest_waiting: datetime | None
     bytes: int
+    robots: tuple[str, ...]
     troubles: tuple[str, ...]
 
 
@@ -125,11 +132,13 @@ def status_of(
         newest_day=str(history.days[-1]) if history.days else "",
         stale_days=len([day for day in history.stale if day not in pending]),
         open_alerts=len(ledger.alerts(kind=EXTRACTION, verdict="open")),
+        open_reviews=len(ledger.alerts(kind=REVIEW, verdict="open")),
         open_faults=len(faults),
         waiting=sum(n for (_, state), n in deliveries.items() if state == WAITING),
         given_up=sum(n for (_, state), n in deliveries.items() if state == GIVEN_UP),
         oldest_waiting=min((each.since for each in waiting), default=None),
         bytes=_size(history.folder),
+        robots=_ending(ledger.robots(), today=now.astimezone(ZoneInfo(portal.zone)).date()),
         troubles=(),
     )
     ended = [run for run in runs if run.ended_at is not None]
@@ -147,6 +156,13 @@ def status_of(
     silence = _silence(found, history, portal, watch or WatchSettings(), now=now)
     troubles = dict.fromkeys((*_troubles(found, now=now, every=due), *untold, *silence, *recent))
     return Status(**{**vars(found), "troubles": tuple(troubles)})
+
+
+def _ending(robots: Sequence[Robot], *, today: date) -> tuple[str, ...]:
+    """Of entries whose end may have been forgotten."""
+    near = [each for each in robots if today - ENDED <= each.expires <= today + ENDING]
+    named = [(visible(each.account), "ends" if each.expires >= today else "ended", each.expires) for each in near]
+    return tuple(f"known robot {account}: its entry {ends} on {day}" for account, ends, day in named)
 
 
 def _without_numbers(text: str) -> str:

@@ -58,6 +58,9 @@ def test_models_are_listed_and_rolled_back(history: Path) -> None:
     assert CliRunner().invoke(app, arguments).stdout == f"{first} is in use\n"
     assert load_model(history / "model").version == first
     assert '"why": "too many alerts"' in (history / "actions.jsonl").read_text()
+    again = CliRunner().invoke(app, ["models", "--history", str(history)]).stdout.splitlines()
+    assert again[1].endswith("in use")
+    assert again[2].endswith("rollback, says ana: too many alerts")
 
 
 @pytest.mark.parametrize(("elsewhere", "n_listed"), [(False, 1), (True, 0)])

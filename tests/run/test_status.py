@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from detector.cli import app
 from detector.history import History
-from detector.ledger import Receiver, open_ledger
+from detector.ledger import Receiver, Robot, open_ledger
 from detector.ledger.runs import begin_run, end_run, note_run
 from detector.run import run_once
 from detector.run.lock import only_run
@@ -162,3 +162,18 @@ def test_a_run_is_overdue_by_what_is_usual(
     assert overdue(well) == []
     (told,) = overdue(late)
     assert told.endswith("where one begins every 5 min" if pause == FIVE else "where one begins every 24 h")
+
+
+@pytest.mark.parametrize(
+    ("days", "told"), [(8, []), (7, ["ends"]), (0, ["ends"]), (-1, ["ended"]), (-30, ["ended"]), (-31, [])]
+)
+def test_a_known_robot_whose_entry_ends_is_named(tmp_path: Path, days: int, told: list[str]) -> None:
+    """A week before, and for a month after; it is no trouble."""
+    settings = configure(tmp_path)
+    now = datetime(2026, 3, 12, 12, tzinfo=UTC)
+    run_once(settings, now=now)
+    end = now.date() + timedelta(days=days)
+    open_ledger(history=tmp_path / "history").allow(Robot("bot", "nightly import", 500, end, "ana", now))
+    found = looked_at(settings, now)
+    assert found.robots == tuple(f"known robot bot: its entry {word} on {end}" for word in told)
+    assert not [each for each in found.troubles if "bot" in each]
