@@ -1,4 +1,4 @@
-"""Erasure on request, everywhere: history, and ledger where an account is named."""
+"""Erasure on request, everywhere: history, and models and ledger where an account is named."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from detector.errors import ConfigError
 from detector.history import forget, forget_day
 from detector.run.judging import JUDGED
 from detector.run.lock import only_run
+from detector.run.versions import forget_set_aside
 from detector.settings import Settings
-from detector.workspace import ledger_of, log_key, workspace
+from detector.workspace import MODEL, ledger_of, log_key, workspace
 
 
 def forget_subject(
@@ -50,6 +51,8 @@ def forget_subject(
             # What was judged is counted by account; without it, the day's accounts are judged once more.
             for path in (folder / JUDGED).glob("*.parquet" if day is None else f"{day}.*"):
                 path.unlink()
+            if account is not None:
+                forget_set_aside(account, folder, model_folder=settings.history.model or folder / MODEL)
             ledger = ledger_of(settings, env=os.environ)
             alerts = ledger.forget(account) if ledger is not None and account is not None else 0
     return rows, alerts

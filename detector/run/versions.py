@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,38 @@ def drop_old(history: Path, *, model_folder: Path, keep: int) -> None:
     for each in list_versions(history, model_folder=model_folder)[keep:]:
         if not each.in_use:
             shutil.rmtree(each.folder)
+
+
+def forget_set_aside(account: str, history: Path, *, model_folder: Path) -> int:
+    """Take an account out of what the model in use and kept ones set aside; return how many models named it.
+
+    Each is another version then, since what a version names is hashed; it judges as before. Done again after it was
+    interrupted, it goes on. A model that is damaged stays as it is.
+
+    Raises
+    ------
+    ModelError
+        If the disk refuses.
+    """
+    n_named = 0
+    for folder in (*sorted((history / VERSIONS).glob("*/")), model_folder):
+        try:
+            model = load_model(folder)
+        except ModelError:
+            continue
+        names_it = model.set_aside["account"] == account
+        if not names_it.any():
+            continue
+        n_named += 1
+        without = replace(model, set_aside=model.set_aside[~names_it].reset_index(drop=True))
+        if folder == model_folder:
+            save_model(without, folder)
+        else:
+            keep_version(without, history)
+            shutil.rmtree(folder)
+    # The one before is as it was until it is replaced.
+    shutil.rmtree(model_folder.with_name(model_folder.name + PREVIOUS), ignore_errors=True)
+    return n_named
 
 
 def mend(model_folder: Path) -> bool:

@@ -20,7 +20,7 @@ from detector.features import CATALOGUE
 from detector.history import History
 from detector.model.kept import CARD, PREVIOUS, load_model, save_model
 from detector.run.retraining import Retrained, _compare, _decide, find_drift, retrain, victim_spread
-from detector.run.versions import drop_old, keep_version, list_versions, mend, put_in_use, roll_back
+from detector.run.versions import drop_old, forget_set_aside, keep_version, list_versions, mend, put_in_use, roll_back
 from detector.settings import Settings
 from detector.simulate import World
 from detector.workspace import workspace
@@ -61,6 +61,22 @@ def test_models_are_listed_and_rolled_back(history: Path) -> None:
     again = CliRunner().invoke(app, ["models", "--history", str(history)]).stdout.splitlines()
     assert again[1].endswith("in use")
     assert again[2].endswith("rollback, says ana: too many alerts")
+
+
+def test_a_forgotten_account_is_in_no_model(history: Path) -> None:
+    """Neither in the one in use, nor in kept ones or the one before; what they judge stays, and others' days."""
+    days = pd.DataFrame({"account": ["gone", "other", "gone"], "day": [date(2026, 1, n) for n in (5, 5, 6)]})
+    model = replace(load_model(history / "model"), set_aside=days)
+    put_in_use(model, history, model_folder=history / "model")
+    put_in_use(replace(model, set_aside=days[1:2]), history, model_folder=history / "model")
+    put_in_use(model, history, model_folder=history / "model")
+    assert forget_set_aside("gone", history, model_folder=history / "model") == 2
+    assert not [path for path in history.rglob("*.parquet") if "gone" in path.read_bytes().decode("latin-1")]
+    used = load_model(history / "model")
+    assert used.set_aside["account"].tolist() == ["other"]
+    assert used.calibration.equals(model.calibration)
+    assert [each.in_use for each in list_versions(history, model_folder=history / "model")].count(True) == 1
+    assert forget_set_aside("gone", history, model_folder=history / "model") == 0
 
 
 @pytest.mark.parametrize(("elsewhere", "n_listed"), [(False, 1), (True, 0)])
