@@ -23,9 +23,12 @@ from detector.cli.options import CONFIG, FAILED, MISUSED, Config, HistoryFolder,
 from detector.errors import ConfigError, DetectorError, HistoryError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from detector.history import History
     from detector.ledger import Ledger
     from detector.run import Report
+    from detector.run.status import Status
     from detector.settings import Settings
 
 UNHEALTHY = 1
@@ -228,7 +231,7 @@ def status(
     from detector.output.rows import plain
     from detector.output.table import counted
     from detector.output.watched import say_calibrated, say_watched
-    from detector.run.status import say_unended, status_of
+    from detector.run.status import status_of
     from detector.verbs import watched
     from detector.workspace import workspace
 
@@ -253,25 +256,33 @@ def status(
     if as_json:
         sys.stdout.write(json.dumps(plain(asdict(found) | {"early_warning": warned}), indent=1) + "\n")
     else:
-        last = f"{found.last_good.started_at:%Y-%m-%d %H:%M} UTC" if found.last_good else "never"
-        typer.echo(f"last good run: {last}")
-        for line in say_unended(found):
-            typer.echo(line)
-        newest = f"{found.newest_event:%Y-%m-%d %H:%M} UTC" if found.newest_event else "none in the last eight days"
-        typer.echo(f"newest event: {newest}")
-        typer.echo(
-            f"history: {counted(found.days, 'day')}, the newest {found.newest_day or '-'}, {found.bytes / 1e6:,.0f} MB"
-        )
-        opened = f"{found.open_alerts} open, {found.open_reviews} to review, {found.open_faults} of the job itself"
-        typer.echo(f"alerts: {opened}; notifications: {found.waiting} wait, {found.given_up} given up")
-        for line in (*found.robots, *warned):
-            typer.echo(line)
-        for trouble in found.troubles:
-            typer.echo(f"TROUBLE: {trouble}")
-        if not found.troubles:
-            typer.echo("all is well")
+        _say_status(found, warned)
     if found.troubles:
         raise typer.Exit(UNHEALTHY)
+
+
+def _say_status(found: Status, warned: Sequence[str]) -> None:
+    """The status for a person, with what early warning has for limits."""
+    from detector.output.table import counted
+    from detector.run.status import say_unended
+
+    last = f"{found.last_good.started_at:%Y-%m-%d %H:%M} UTC" if found.last_good else "never"
+    typer.echo(f"last good run: {last}")
+    for line in say_unended(found):
+        typer.echo(line)
+    newest = f"{found.newest_event:%Y-%m-%d %H:%M} UTC" if found.newest_event else "none in the last eight days"
+    typer.echo(f"newest event: {newest}")
+    typer.echo(
+        f"history: {counted(found.days, 'day')}, the newest {found.newest_day or '-'}, {found.bytes / 1e6:,.0f} MB"
+    )
+    opened = f"{found.open_alerts} open, {found.open_reviews} to review, {found.open_faults} of the job itself"
+    typer.echo(f"alerts: {opened}; notifications: {found.waiting} wait, {found.given_up} given up")
+    for line in (*found.robots, *warned):
+        typer.echo(line)
+    for trouble in found.troubles:
+        typer.echo(f"TROUBLE: {trouble}")
+    if not found.troubles:
+        typer.echo("all is well")
 
 
 def models(
