@@ -112,11 +112,11 @@ def compose(
     language: Language = "en",
     backgrounds: Mapping[str, Background] | None = None,
 ) -> list[Message]:
-    """Messages for deliveries with their alerts: one each, or one for all when there are more than `digest`.
+    """Messages for deliveries with their alerts: one each, or one for all when there are more than `digest` alerts.
 
     Times are those of the portal's zone; `backgrounds` tells by alert what the ledger says beside it.
     """
-    if len(pairs) > digest:
+    if len({alert.alert_id for _, alert in pairs}) > digest:
         return [_digest(pairs, language, zone)]
     known = backgrounds or {}
     return [
@@ -226,9 +226,10 @@ def _sum(alerts: Sequence[Alert], words: dict[str, str]) -> str | None:
 
 
 def _digest(pairs: Sequence[tuple[Delivery, Alert]], language: Language, zone: str) -> Message:
-    """One message, the campaigns on top, then the severest."""
+    """One message, the campaigns on top, then the severest; what grew before it could be told is one alert."""
     words = _WORDS[language]
-    alerts = sorted((alert for _, alert in pairs), key=lambda each: (-SEVERITIES.index(each.severity), each.alert_id))
+    distinct = {alert.alert_id: alert for _, alert in pairs}
+    alerts = sorted(distinct.values(), key=lambda each: (-SEVERITIES.index(each.severity), each.alert_id))
     worst = alerts[0].severity
     campaigns: dict[str, list[Alert]] = {}
     for each in alerts:

@@ -203,7 +203,8 @@ def test_what_a_check_saw_is_told_in_french(pairs: list[tuple[Delivery, Alert]],
     """Reasons are in the language of the job already."""
     delivery, alert = pairs[0]
     titles = [compose([(delivery, replace(alert, title=title))], digest=5, zone=ZONE, language="fr")[0].title]
-    (digest,) = compose([(delivery, replace(alert, title=title))] * 2, digest=1, zone=ZONE, language="fr")
+    both = [(delivery, replace(alert, title=title, alert_id=name)) for name in ("first", "second")]
+    (digest,) = compose(both, digest=1, zone=ZONE, language="fr")
     assert titles[0].endswith(f": {expected}")
     assert expected in digest.body
 
@@ -239,3 +240,13 @@ def test_writes_are_told_beside_the_records(tmp_path: Path) -> None:
     assert lines[0].endswith("3\u202f101 dossiers affichés, somme des comptes, 3\u202f001 écritures")
     assert [line.split()[1] for line in lines[2:4]] == ["C-2", "C-1"]
     assert all(f" {DAY} [" in line for line in lines[5:7])
+
+
+def test_a_digest_counts_what_grew_before_it_could_be_told_once(pairs: list[tuple[Delivery, Alert]]) -> None:
+    """After an outage an alert waits as it was raised and as it grew: one line, and its records once in the sum."""
+    assert [alert.account for _, alert in pairs] == ["anna", "anna", "berta"]
+    (message,) = compose(pairs, digest=1, zone=ZONE)
+    assert message.title.startswith("[high] 2 alerts, at least 1,700 records shown")
+    assert message.body.count("Account anna") == 1
+    assert len(message.deliveries) == 3
+    assert len(compose(pairs, digest=2, zone=ZONE)) == 3
