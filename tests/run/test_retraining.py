@@ -58,9 +58,9 @@ def test_models_are_listed_and_rolled_back(history: Path) -> None:
     assert CliRunner().invoke(app, arguments).stdout == f"{first} is in use\n"
     assert load_model(history / "model").version == first
     assert '"why": "too many alerts"' in (history / "actions.jsonl").read_text()
-    again = CliRunner().invoke(app, ["models", "--history", str(history)]).stdout.splitlines()
-    assert again[1].endswith("in use")
-    assert again[2].endswith("rollback, says ana: too many alerts")
+    again = CliRunner().invoke(app, ["models", "--history", str(history)]).stdout
+    assert [line.split()[0] for line in again.splitlines() if line.endswith("in use")] == [first]
+    assert "rollback, says ana: too many alerts\n" in again
 
 
 def test_a_forgotten_account_is_in_no_model(history: Path) -> None:
