@@ -51,8 +51,8 @@ def forget_subject(
             # What was judged is counted by account; without it, the day's accounts are judged once more.
             for path in (folder / JUDGED).glob("*.parquet" if day is None else f"{day}.*"):
                 path.unlink()
-            if account is not None:
-                forget_set_aside(account, folder, model_folder=settings.history.model or folder / MODEL)
             ledger = ledger_of(settings, env=os.environ)
             alerts = ledger.forget(account) if ledger is not None and account is not None else 0
+            if account is not None:
+                forget_set_aside(account, folder, model_folder=settings.history.model or folder / MODEL)
     return rows, alerts

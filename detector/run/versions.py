@@ -92,18 +92,21 @@ def forget_set_aside(account: str, history: Path, *, model_folder: Path) -> int:
     """Take an account out of what the model in use and kept ones set aside; return how many models named it.
 
     Each is another version then, since what a version names is hashed; it judges as before. Done again after it was
-    interrupted, it goes on. A model that is damaged stays as it is.
+    interrupted, it goes on.
 
     Raises
     ------
     ModelError
-        If the disk refuses.
+        If the disk refuses, or a model is damaged and may name the account still; the others are done by then.
     """
-    n_named = 0
+    n_named, damaged = 0, []
     for folder in (*sorted((history / VERSIONS).glob("*/")), model_folder):
+        if not folder.is_dir():
+            continue
         try:
             model = load_model(folder)
         except ModelError:
+            damaged.append(str(folder))
             continue
         names_it = model.set_aside["account"] == account
         if not names_it.any():
@@ -117,6 +120,8 @@ def forget_set_aside(account: str, history: Path, *, model_folder: Path) -> int:
             shutil.rmtree(folder)
     # The one before is as it was until it is replaced.
     shutil.rmtree(model_folder.with_name(model_folder.name + PREVIOUS), ignore_errors=True)
+    if damaged:
+        raise ModelError(f"{', '.join(damaged)}: damaged, and may name the account still; remove it")
     return n_named
 
 

@@ -77,6 +77,9 @@ def test_a_forgotten_account_is_in_no_model(history: Path) -> None:
     assert used.calibration.equals(model.calibration)
     assert [each.in_use for each in list_versions(history, model_folder=history / "model")].count(True) == 1
     assert forget_set_aside("gone", history, model_folder=history / "model") == 0
+    (history / "model" / "calibration.parquet").write_bytes(b"x")
+    with pytest.raises(ModelError, match="damaged, and may name the account still"):
+        forget_set_aside("gone", history, model_folder=history / "model")
 
 
 @pytest.mark.parametrize(("elsewhere", "n_listed"), [(False, 1), (True, 0)])
