@@ -35,6 +35,10 @@ class HistoryError(DetectorError):
     """The history folder is missing, of another format, stale, or does not match the settings."""
 
 
+class BusyHistoryError(HistoryError):
+    """Somebody else is writing to the history: no failure, it ends."""
+
+
 class ModelError(DetectorError):
     """A model is missing, was tampered with, or does not fit the data."""
 

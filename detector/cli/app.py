@@ -11,7 +11,7 @@ import typer
 
 from detector import __version__
 from detector.cli.drilling import drill
-from detector.cli.incidents import incident, tokens
+from detector.cli.incidents import holds, incident, tokens
 from detector.cli.judging import score, show
 from detector.cli.learning import learn, train
 from detector.cli.ledger import alerts, robots, verdict
@@ -32,7 +32,7 @@ VERBS = {
     for each in (
         *(learn, train, score, show, report),
         *(init, run_job, status, alerts, verdict, robots, models),
-        *(incident, tokens, forget),
+        *(incident, holds, tokens, forget),
         *(simulate, evaluate, drill),
     )
 }

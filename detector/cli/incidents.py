@@ -1,4 +1,4 @@
-"""`detector incident` and `detector tokens`: the dossier after an alert, and the join table to persons."""
+"""`detector incident`, `holds` and `tokens`: the dossier, what it keeps, and the join table to persons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from detector.cli.options import Config, Dumps, Format, HistoryFolder, KeyFile, MappingFile, MaxRejects, changes
+from detector.cli.options import (
+    Config,
+    Dumps,
+    Format,
+    HistoryFolder,
+    KeyFile,
+    MappingFile,
+    MaxRejects,
+    changes,
+    job_config,
+)
 from detector.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,7 +78,8 @@ def incident(
     """Prepare the dossier of an incident: accounts, addresses, records, evidence, notices and letters.
 
     With the dumps, what the evidence ties to the attack; with the history alone, an upper bound. Doing it again with
-    more dumps amends the dossier in OUT and tells what has changed.
+    more dumps amends the dossier in OUT and tells what has changed. The history keeps what it holds of these accounts
+    until `detector holds release OUT`.
     """
     from detector.cli.messages import warn
     from detector.incident import Case, prepare_dossier
@@ -143,6 +154,41 @@ def _tell(dossier: Dossier, out: Path, settings: Settings) -> None:
     else:
         deadline = deadline_of(dossier.aware_at, hours=hours).astimezone(ZoneInfo(settings.portal.zone))
         typer.echo(f"notify before {deadline:%Y-%m-%d %H:%M} ({settings.portal.zone})")
+    if dossier.held:
+        typer.echo(dossier.held)
+
+
+def holds(
+    action: Annotated[str, typer.Argument(metavar="[list|release]", help="What to do.")] = "list",
+    name: Annotated[
+        str | None, typer.Argument(help="To release: the dossier's folder, or the name that `list` prints.")
+    ] = None,
+    *,
+    note: Annotated[str | None, typer.Option(help="Why it is released.", show_default=False)] = None,
+    by: By = None,
+    config: Config = None,
+    history: HistoryFolder = None,
+) -> None:
+    """List what incidents keep in the history past its retention and against `forget`, or release it."""
+    from detector.history import History
+    from detector.incident.holding import release_days, say_hold
+    from detector.output.text import visible
+    from detector.settings import load_settings
+
+    settings = load_settings(job_config(config, history), over=changes(history=history))
+    if action == "list":
+        if settings.history.folder is None:
+            raise ConfigError("no history: name its folder (--history DIR), or [history] folder (--config FILE)")
+        found = History.open(settings.history.folder).manifest.holds
+        for each in sorted(found):
+            typer.echo(f"{visible(each)}: {say_hold(found[each])}")
+        if not found:
+            typer.echo("no incident holds anything")
+    elif action != "release" or name is None or note is None:
+        raise ConfigError("expected `detector holds list`, or `detector holds release NAME --note WHY`")
+    else:
+        released = release_days(settings, name, at=datetime.now(UTC), by=by or _login(), why=note)
+        typer.echo(f"{visible(released)} is released")
 
 
 def tokens(

@@ -277,6 +277,8 @@ def _say_status(found: Status, warned: Sequence[str]) -> None:
     )
     opened = f"{found.open_alerts} open, {found.open_reviews} to review, {found.open_faults} of the job itself"
     typer.echo(f"alerts: {opened}; notifications: {found.waiting} wait, {found.given_up} given up")
+    if found.holds:
+        typer.echo(f"held for incidents: {found.holds} (`detector holds` lists them)")
     for line in (*found.robots, *warned):
         typer.echo(line)
     for trouble in found.troubles:

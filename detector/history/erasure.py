@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import ibis
 import ibis.expr.types as ir
@@ -14,11 +15,25 @@ from ibis.backends.duckdb import Backend
 from detector.aggregates import FACTS
 from detector.errors import HistoryError
 from detector.history.actions import record_action, subject_of
-from detector.history.manifest import Stored, references
+from detector.history.manifest import Hold, Stored, references
 from detector.history.retention import sweep
 from detector.history.store import History
 from detector.history.tables import TABLES, read_rows
 from detector.history.transactions import Transaction, transaction
+
+
+class Affected(NamedTuple):
+    """Rows that are to be forgotten: of a table of a day, how many, and of which accounts; none named: of all."""
+
+    day: date
+    table: str = ""
+    rows: int = 0
+    accounts: frozenset[str] = frozenset()
+
+    def is_held(self, hold: Hold) -> bool:
+        """Whether an incident needs any of them: it may hold all accounts, or the attacked ones alone."""
+        named = bool(hold.accounts and self.accounts)
+        return hold.covers(self.day) and not (named and self.accounts.isdisjoint(hold.accounts))
 
 
 @dataclass(frozen=True)
@@ -83,13 +98,13 @@ def forget(
     subject = _subject(account, record)
     with transaction(history, con=con) as change:
         affected = list(_affected(change, subject))
-        _refuse_held(change, [day for day, _, _ in affected])
+        _refuse_held(change, affected)
         named = subject_of(subject.name, key=key)
         record_action(history, verb="forget", at=at, by=by, why=why, kind=subject.kind, **named)
-        for day, table, _ in affected:
-            _rewrite(change, day, table, subject)
+        for each in affected:
+            _rewrite(change, each.day, each.table, subject)
     sweep(history)
-    return sum(rows for _, _, rows in affected)
+    return sum(each.rows for each in affected)
 
 
 def forget_day(history: History, day: date, *, con: Backend, at: datetime, by: str, why: str) -> int:
@@ -114,7 +129,7 @@ def forget_day(history: History, day: date, *, con: Backend, at: datetime, by: s
         held = change.manifest.days.get(day)
         if held is None:
             raise HistoryError(f"{day} is not held in history {history.folder}")
-        _refuse_held(change, [day])
+        _refuse_held(change, [Affected(day)])
         record_action(history, verb="forget", at=at, by=by, why=why, kind="day", day=str(day))
         inputs = {
             key: each.model_copy(update={"paths": {}}) if each.days == (day,) else each
@@ -131,8 +146,8 @@ def _subject(account: str | None, record: str | None) -> Subject:
     return Subject("account", account) if account is not None else Subject("record", str(record))
 
 
-def _affected(change: Transaction, subject: Subject) -> Iterator[tuple[date, str, int]]:
-    """Days and tables with rows about the subject, and how many."""
+def _affected(change: Transaction, subject: Subject) -> Iterator[Affected]:
+    """Days and tables with rows about the subject, and whose they are."""
     for name, table in TABLES.items():
         if subject.kind not in table.names:
             continue
@@ -142,20 +157,23 @@ def _affected(change: Transaction, subject: Subject) -> Iterator[tuple[date, str
         if not places:
             continue
         rows = change.con.read_parquet([str(path) for path in places], filename=True, union_by_name=True)
-        counts = (
-            rows.filter(subject.found(rows)).group_by("filename").aggregate(n=ibis._.count()).to_pyarrow().to_pylist()
-        )
+        hits = rows.filter(subject.found(rows)).group_by("filename")
+        counts = hits.aggregate(n=ibis._.count(), accounts=ibis._.account.collect(distinct=True)).to_pyarrow()
         # DuckDB may spell a path in another way than it was given: files of a table are told apart by their names.
         by_name = {path.name: each for path, each in places.items()}
-        for count in sorted(counts, key=lambda count: str(count["filename"])):
-            yield by_name[Path(count["filename"]).name].day, name, int(count["n"])
+        for count in sorted(counts.to_pylist(), key=lambda count: str(count["filename"])):
+            place = by_name[Path(count["filename"]).name]
+            yield Affected(place.day, name, int(count["n"]), frozenset(count["accounts"] or ()))
 
 
-def _refuse_held(change: Transaction, days: list[date]) -> None:
-    holding = sorted(name for name, hold in change.manifest.holds.items() if any(hold.covers(day) for day in days))
+def _refuse_held(change: Transaction, affected: Sequence[Affected]) -> None:
+    holding = sorted(
+        name for name, hold in change.manifest.holds.items() if any(each.is_held(hold) for each in affected)
+    )
     if holding:
         raise HistoryError(
-            f"{', '.join(holding)} holds days with what is to be forgotten: release it first, or keep it until it is"
+            f"{', '.join(holding)} holds days with what is to be forgotten: release it first (`detector holds`), or "
+            "keep it until it is"
         )
 
 

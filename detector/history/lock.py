@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from detector.errors import HistoryError
+from detector.errors import BusyHistoryError, HistoryError
 
 
 @contextmanager
@@ -17,8 +17,10 @@ def locked(path: Path) -> Iterator[None]:
 
     Raises
     ------
+    BusyHistoryError
+        If another process, or another part of this one, holds it.
     HistoryError
-        If another process, or another part of this one, holds it, or if the folder cannot be written.
+        If the folder cannot be written.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -37,6 +39,6 @@ def _seize(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise HistoryError(
+        raise BusyHistoryError(
             f"another run is writing to {path.parent}; run again when it has ended (its lock ends with its process)"
         ) from error

@@ -64,6 +64,8 @@ class Dossier:
         When the operator became aware; None: not told.
     settings
         Resolved.
+    held
+        What the history keeps for it from now on, or why it could not; empty without a history.
     """
 
     start: date
@@ -81,6 +83,7 @@ class Dossier:
     files: tuple[FileCount, ...]
     aware_at: datetime | None
     settings: Settings
+    held: str = ""
 
 
 def deadline_of(aware_at: datetime, *, hours: int) -> datetime:

@@ -21,6 +21,7 @@ from detector.incident.case import Case, Dossier
 from detector.incident.earlier import Earlier, look_earlier
 from detector.incident.facts import EXAMPLES
 from detector.incident.ground import Ground
+from detector.incident.holding import hold_days
 from detector.incident.inquiry import Inquiry, Remark, inquire
 from detector.incident.originals import fingerprints
 from detector.incident.persons import with_exposures
@@ -45,7 +46,7 @@ def prepare_dossier(
     """Prepare the dossier of an incident in a folder.
 
     The same dumps give the same bytes. In a folder with an earlier dossier, the new one takes its place and tells what
-    has changed.
+    has changed. The history keeps what it holds of these accounts until it is released (`detector.incident.holding`).
 
     Parameters
     ----------
@@ -87,7 +88,9 @@ def prepare_dossier(
         if past is not None:
             _record(past, case, at=now or datetime.now(UTC))
         found = _from_dumps(place, past, case, inputs) if inputs else _bare(place, past, case)
-    return replace(found, aware_at=write_dossier(found, Path(out)))
+        aware_at = write_dossier(found, Path(out))
+        kept = hold_days(past, found, out=Path(out), con=place.con) if past is not None else ""
+    return replace(found, aware_at=aware_at, held=kept)
 
 
 def _record(history: History, case: Case, *, at: datetime) -> None:

@@ -63,6 +63,8 @@ class Status:
         Alerts that nobody judged: of accounts and portal, of first batches of software, and of the job itself.
     robots
         Sentences on known robots whose entry ends within a week, or ended within the last month.
+    holds
+        How many incidents keep days (`detector holds`).
     waiting, given_up, oldest_waiting
         Of the outbox.
     bytes
@@ -83,6 +85,7 @@ class Status:
     open_alerts: int
     open_reviews: int
     open_faults: int
+    holds: int
     waiting: int
     given_up: int
     oldest_waiting: datetime | None
@@ -134,6 +137,7 @@ def status_of(
         open_alerts=len(ledger.alerts(kind=EXTRACTION, verdict="open")),
         open_reviews=len(ledger.alerts(kind=REVIEW, verdict="open")),
         open_faults=len(faults),
+        holds=len(history.manifest.holds),
         waiting=sum(n for (_, state), n in deliveries.items() if state == WAITING),
         given_up=sum(n for (_, state), n in deliveries.items() if state == GIVEN_UP),
         oldest_waiting=min((each.since for each in waiting), default=None),

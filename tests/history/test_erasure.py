@@ -155,6 +155,18 @@ def test_held_days_are_not_forgotten(tmp_path: Path, con: Backend) -> None:
     assert not (tmp_path / "actions.jsonl").exists()
 
 
+def test_a_hold_of_one_account_bars_no_other(tmp_path: Path, con: Backend) -> None:
+    """Whoever is no part of the incident is forgotten on its days too; a record that both read is not."""
+    history = _filled(tmp_path, con)
+    hold(history, "INC-1", first=FIRST, last=FIRST, accounts=("a",), con=con)
+    for subject in ({"account": "a"}, {"record": "r1"}):
+        with pytest.raises(HistoryError, match="INC-1 holds days"):
+            _forget(history, con, **subject)
+    assert _forget(history, con, account="b") > 0
+    assert _holds(tmp_path, "a")
+    assert not _holds(tmp_path, "b")
+
+
 def test_kill_before_any_operation_forgets_all_or_nothing(tmp_path: Path, con: Backend) -> None:
     """A request that is killed anywhere is logged if anything was removed, and can be made again."""
     count = FailingDisk()
