@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _REPEATED_SHARE = 0.05
-_FEWEST_PRINTS = 20
+_FEWEST_REPEATED = 10
+"""In a log of whole seconds a few lines of a small part are the same by chance: somebody clicked twice."""
 
 
 @dataclass(frozen=True)
@@ -44,5 +45,5 @@ class FileCount:
 def repetition(prints: int, distinct: int) -> Iterator[str]:
     """What to tell if too many lines (or a sample of them, chosen by their hash) are repetitions."""
     share = 1 - distinct / prints if prints else 0.0
-    if prints >= _FEWEST_PRINTS and share > _REPEATED_SHARE:
+    if prints - distinct >= _FEWEST_REPEATED and share > _REPEATED_SHARE:
         yield f"about {share:.0%} of its lines repeat another word for word; was it sent twice?"

@@ -489,5 +489,7 @@ def test_repeated_lines_are_told(reads: Read, tmp_path: Path) -> None:
     same = write(tmp_path, HEADER + row(1) * 50)
     assert any("about 98% of its lines repeat another" in warning for warning in reads(same).warnings)
     assert len(rows_of(reads(same))) == 50
-    other = write(tmp_path, HEADER + "".join(row(n) for n in range(50)), "other.csv")
-    assert not any("repeat another" in warning for warning in reads(other).warnings)
+    other = [row(n) for n in range(50)]
+    for name, clicked_twice in (("other.csv", 0), ("clicks.csv", 4)):
+        path = write(tmp_path, HEADER + "".join(other + other[:clicked_twice]), name)
+        assert not any("repeat another" in warning for warning in reads(path).warnings)
