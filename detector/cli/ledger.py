@@ -61,6 +61,7 @@ def alerts(
     account: Annotated[str | None, typer.Option(help="Only of this account.", show_default=False)] = None,
     severity: Annotated[Severity | None, typer.Option(help="From this on.", show_default=False)] = None,
     verdict: Annotated[Judged | None, typer.Option(help="Only with this verdict.", show_default=False)] = None,
+    campaign: Annotated[str | None, typer.Option(help="Only of this campaign.", show_default=False)] = None,
     form: Annotated[Form, typer.Option("--format", help="Of what is printed.")] = Form.TABLE,
     history: HistoryFolder = None,
     config: Config = None,
@@ -80,6 +81,7 @@ def alerts(
         account=account,
         severity=severity.value if severity else None,
         verdict=verdict.value if verdict else None,
+        campaign=campaign,
     )
     if form is Form.TABLE:
         terminal().print(output.render_alerts(found))
@@ -101,7 +103,7 @@ def _tell_all(held: Ledger, alert: str, *, form: Form, zone: str) -> None:
 
 
 def verdict(
-    alert: Annotated[str, typer.Argument(help="The beginning of its id.", show_default=False)],
+    alert: Annotated[str, typer.Argument(help="The beginning of its id; or a campaign's name, for all of its alerts.")],
     judgement: Annotated[Judgement, typer.Argument(metavar="malicious|benign|unknown", help="What it is.")],
     *,
     note: Annotated[str, typer.Option(help="Why.", show_default=False)],
@@ -111,15 +113,21 @@ def verdict(
 ) -> None:
     """Say what an alert is. What is benign is not told again up to the level seen; checks are never silenced."""
     from detector.history import record_action
+    from detector.output.table import counted
 
     settings = _settings(history, config)
     held = _open(settings)
-    found = held.alert(alert)
+    joined = held.alerts(campaign=alert)
+    chosen = joined or [held.alert(alert)]
     author, now = by or getpass.getuser(), datetime.now(UTC)
-    if (place := _history(settings)) is not None:
-        record_action(place, verb="verdict", at=now, by=author, why=note, alert=found.alert_id, verdict=judgement.value)
-    held.judge(found.alert_id, judgement.value, author=author, note=note, at=now)
-    typer.echo(f"{found.alert_id}: {judgement.value}, says {author}")
+    place = _history(settings)
+    for each in chosen:
+        if place is not None:
+            words = {"alert": each.alert_id, "verdict": judgement.value}
+            record_action(place, verb="verdict", at=now, by=author, why=note, **words)
+        held.judge(each.alert_id, judgement.value, author=author, note=note, at=now)
+    named = f"{counted(len(joined), 'alert')} of {alert}" if joined else chosen[0].alert_id
+    typer.echo(f"{named}: {judgement.value}, says {author}")
 
 
 def robots(

@@ -299,6 +299,7 @@ def models(
     """List the models that were fitted, or use an earlier one again."""
     from detector.history import list_actions, record_action
     from detector.output.text import visible
+    from detector.run.lock import only_run
     from detector.run.versions import list_versions, roll_back, version_like
     from detector.workspace import MODEL
 
@@ -312,15 +313,21 @@ def models(
                 f"{each.version}  {span}  {each.about.get('account_days', '?')} account-days"
                 f"{'  in use' if each.in_use else ''}"
             )
-            for done in (one for one in list_actions(held) if one.get("version") == each.version):
+            log = [one for one in list_actions(held) if one.get("version") == each.version]
+            if not log and not each.in_use:
+                typer.echo("    nothing in the log says that it was taken: trained by hand, or not compared yet")
+            for done in log:
                 told = f"{done['at']} {done['verb']}, says {done['by']}: {done['why']}"
                 typer.echo(f"    {visible(told)}")
     elif action != "rollback" or version is None or note is None:
         raise ConfigError("expected `detector models list`, or `detector models rollback VERSION --note WHY`")
     else:
-        author, chosen = by or getpass.getuser(), version_like(version, held.folder, model_folder=folder).version
-        record_action(held, verb="rollback", at=datetime.now(UTC), by=author, why=note, version=chosen)
-        typer.echo(f"{roll_back(chosen, held.folder, model_folder=folder).version} is in use")
+        author = by or getpass.getuser()
+        # A run may be comparing a model that it has not decided on.
+        with only_run(held.folder):
+            chosen = version_like(version, held.folder, model_folder=folder).version
+            record_action(held, verb="rollback", at=datetime.now(UTC), by=author, why=note, version=chosen)
+            typer.echo(f"{roll_back(chosen, held.folder, model_folder=folder).version} is in use")
 
 
 def forget(

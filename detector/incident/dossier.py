@@ -26,7 +26,7 @@ from detector.incident.inquiry import Inquiry, Remark, inquire
 from detector.incident.originals import fingerprints
 from detector.incident.persons import with_exposures
 from detector.incident.writing import refuse_strange, write_dossier
-from detector.reading import Input, Mapping
+from detector.reading import Mapping, Reading
 from detector.report.french import told
 from detector.report.words import number
 from detector.settings import Settings
@@ -85,9 +85,12 @@ def prepare_dossier(
     with workspace(chosen) as place:
         inputs = to_inputs(dumps, settings=chosen, mapping=mapping) if dumps or chosen.input else []
         past = place.history(inputs=inputs or None)
+        # Dumps that cannot be read end it before anybody looked into the history.
+        key = _key(place, needed=needs_key(inputs)) if inputs else None
+        reading = place.read(inputs) if inputs else None
         if past is not None:
             _record(past, case, at=now or datetime.now(UTC))
-        found = _from_dumps(place, past, case, inputs) if inputs else _bare(place, past, case)
+        found = _bare(place, past, case) if reading is None else _from_dumps(place, past, case, reading, key=key)
         aware_at = write_dossier(found, Path(out))
         kept = hold_days(past, found, out=Path(out), con=place.con) if past is not None else ""
     return replace(found, aware_at=aware_at, held=kept)
@@ -100,9 +103,7 @@ def _record(history: History, case: Case, *, at: datetime) -> None:
     )
 
 
-def _from_dumps(place: Workspace, held: History | None, case: Case, inputs: Sequence[Input]) -> Dossier:
-    key = _key(place, needed=needs_key(inputs))
-    reading = place.read(inputs)
+def _from_dumps(place: Workspace, held: History | None, case: Case, reading: Reading, *, key: bytes | None) -> Dossier:
     found = _found(place, reading.events, held, case)
     inquiry, earlier, sums = found.inquiry, found.earlier, found.sums
     events = facts.tagged(inquiry)

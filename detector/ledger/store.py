@@ -93,6 +93,11 @@ class Alert:
     judged_strangeness: float | None = None
 
 
+def by_gravity(alert: Alert) -> tuple[int, int, str]:
+    """To sort by: the severest first, of these what exposed most."""
+    return -rank_of(alert.severity), -(alert.records_exposed or 0), alert.alert_id
+
+
 @dataclass(frozen=True)
 class Recorded:
     """What became of the alerts of a run, by id: new ones, those whose severity grew, and the rest."""
@@ -193,8 +198,9 @@ class Ledger:
         severity: str | None = None,
         verdict: str | None = None,
         kind: str | None = None,
+        campaign: str | None = None,
     ) -> list[Alert]:
-        """Alerts that fit all filters, the newest day first, within it the severest.
+        """Alerts that fit all filters, the newest day first, within it the severest (`by_gravity`).
 
         Parameters
         ----------
@@ -211,12 +217,13 @@ class Ledger:
             *([ALERTS.c.account == account] if account is not None else []),
             *([ALERTS.c.severity.in_(SEVERITIES[rank_of(severity) :])] if severity else []),
             *([ALERTS.c.kind == kind] if kind else []),
+            *([ALERTS.c.campaign == campaign] if campaign else []),
         ]
         with self.reading("listing alerts") as connection:
             found = [_to_alert(row) for row in connection.execute(with_verdict().where(*conditions)).mappings()]
         wanted = None if verdict == "open" else verdict
         chosen = [each for each in found if verdict is None or each.verdict == wanted]
-        return sorted(chosen, key=lambda each: (-each.day.toordinal(), -rank_of(each.severity), each.alert_id))
+        return sorted(chosen, key=lambda each: (-each.day.toordinal(), by_gravity(each)))
 
     def alert(self, alert_id: str) -> Alert:
         """One alert, by its id or the beginning of it.

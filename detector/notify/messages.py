@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from detector.alerts import SEVERITIES
 from detector.ledger import Alert, Robot
 from detector.ledger.background import Background
 from detector.ledger.outbox import Delivery
-from detector.ledger.store import OPERATOR
+from detector.ledger.store import OPERATOR, by_gravity
 from detector.ledger.told import Verdict
 from detector.notify.traces import MOST_TOLD, Trace, span_of, traces_of
 from detector.output.text import visible
@@ -229,7 +228,7 @@ def _digest(pairs: Sequence[tuple[Delivery, Alert]], language: Language, zone: s
     """One message, the campaigns on top, then the severest; what grew before it could be told is one alert."""
     words = _WORDS[language]
     distinct = {alert.alert_id: alert for _, alert in pairs}
-    alerts = sorted(distinct.values(), key=lambda each: (-SEVERITIES.index(each.severity), each.alert_id))
+    alerts = sorted(distinct.values(), key=by_gravity)
     worst = alerts[0].severity
     campaigns: dict[str, list[Alert]] = {}
     for each in alerts:

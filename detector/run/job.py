@@ -29,6 +29,7 @@ from detector.model.kept import Model
 from detector.news import FROZEN
 from detector.notify import Delivered, deliver
 from detector.reading.dumps import is_present
+from detector.run.at_once import find_at_once
 from detector.run.checking import check_settings
 from detector.run.judging import Judge
 from detector.run.late import find_late, judge_late, say_late
@@ -315,6 +316,7 @@ class _Run:
 
     def _watch(self) -> None:
         self._record_faults(watch(self.report, self.settings, self.ledger, self.history, now=self.now))
+        self._record_faults(find_at_once(self.report.recorded.raised, self.ledger, self.history, con=self.place.con))
 
     def _record_faults(self, faults: Sequence[Fault]) -> None:
         """Operator's alerts: one a day for each thing that is wrong."""

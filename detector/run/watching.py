@@ -41,7 +41,7 @@ REACH = 2
 DAYS_A_WEEK = 7
 KINDS_SPAN = timedelta(hours=6)
 """What came in so long tells which kinds of event are there."""
-SEVERITIES = {"silent": "high", "failed": "high", "missing": "high", "input": "high", "model": "high"}
+SEVERITIES = {"silent": "high", "failed": "high", "missing": "high", "input": "high", "model": "high", "many": "high"}
 UNKNOWN = (
     "this input was not among those of earlier runs: until some days have passed, nothing tells what is usual of it, "
     "and so neither its silence nor what it lacks"

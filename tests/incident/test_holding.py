@@ -94,6 +94,17 @@ def test_a_dossier_does_not_wait_for_a_run_that_is_at_work(history: Path, monkey
     assert _run("holds").output == "no incident holds anything\n"
 
 
+def test_a_dossier_that_cannot_be_made_is_not_logged_as_made(history: Path) -> None:
+    """Nobody looked into the history: the dump could not be read."""
+    (history.parent / "empty.csv").write_text("")
+    done = _run(
+        "incident", "case", "empty.csv", "--account", "h9", "--since", str(LAST), "--until", str(LAST), "--why", "x"
+    )
+    assert done.exit_code != 0
+    assert not (history / "actions.jsonl").exists()
+    assert _run("holds").output == "no incident holds anything\n"
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

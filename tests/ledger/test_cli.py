@@ -68,6 +68,28 @@ def test_an_alert_is_judged(history: Path) -> None:
     assert "anna" not in line
 
 
+def test_a_campaign_is_judged_as_a_whole(history: Path) -> None:
+    """By its name, each of its alerts and no other; each verdict is logged."""
+    rows = [row(name, campaign=campaign) for name, campaign in (("c1", "C-1"), ("c2", "C-1"), ("d", "C-2"))]
+    open_ledger(history=history).record(rows, at=NOON)
+    assert "2 alerts, 2 of them open" in run(history, "alerts", "--campaign", "C-1")
+    shown = run(history, "verdict", "C-1", "benign", "--note", "a new browser for all", "--by", "ana")
+    assert shown == "2 alerts of C-1: benign, says ana\n"
+    judged = json.loads(run(history, "alerts", "--verdict", "benign", "--format", "json"))
+    assert sorted(each["account"] for each in judged) == ["c1", "c2"]
+    logged = [json.loads(line)["alert"] for line in (history / "actions.jsonl").read_text().splitlines()]
+    assert sorted(logged) == sorted(each["alert_id"] for each in rows[:2])
+
+
+def test_of_a_severity_what_exposed_most_comes_first(history: Path) -> None:
+    """Among sixty alerts of a campaign the thief is not to be looked for."""
+    rows = [row(f"e{n}", records_exposed=20 * n) for n in range(1, 9)]
+    open_ledger(history=history).record(rows, at=NOON)
+    listed = json.loads(run(history, "alerts", "--severity", "medium", "--format", "json"))
+    shown = [each["records_exposed"] for each in listed if each["severity"] == "medium"]
+    assert shown == sorted(shown, reverse=True)
+
+
 def test_what_a_check_told_within_the_day_has_no_score_yet(history: Path) -> None:
     """A score of nought beside a critical alert reads as an all-clear."""
     unscored = row("early", day=date(2026, 3, 13), score=0.0, p_value=None, queue="check", checks=["canary_record"])

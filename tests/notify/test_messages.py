@@ -83,6 +83,16 @@ def test_a_digest_tells_sums_and_addresses(pairs: list[tuple[Delivery, Alert]]) 
     assert anna.endswith(f"; from {FOREIGN}, 198.51.100.4, 192.0.2.1, and 2 more, active between 07:00 and 10:30")
 
 
+def test_a_digest_lists_what_exposed_most_first(tmp_path: Path) -> None:
+    """Of one severity: of sixty, twenty have a line."""
+    ledger, told = open_ledger(history=tmp_path), [Receiver("log")]
+    ledger.record([row(f"a{n:02}", records_exposed=10 + n) for n in range(60)], at=NOON, receivers=told)
+    found = [(each, ledger.alert(each.alert_id)) for each in due(ledger, receiver="log", now=NOON)]
+    (message,) = compose(found, digest=5, zone=ZONE)
+    listed = [line.split("Account ")[1][:3] for line in message.body.splitlines() if "Account " in line]
+    assert listed == [f"a{n}" for n in range(59, 39, -1)]
+
+
 def test_messages_in_french_tell_the_same(pairs: list[tuple[Delivery, Alert]]) -> None:
     """With its own words and thousands."""
     text = compose(pairs, digest=5, zone=ZONE, language="fr")[0].body

@@ -17,8 +17,10 @@ from detector import models_dir
 from detector.cli import app
 from detector.errors import ConfigError, ModelError
 from detector.features import CATALOGUE
-from detector.history import History
+from detector.history import History, list_actions
 from detector.model.kept import CARD, PREVIOUS, load_model, save_model
+from detector.run import AlreadyRunningError
+from detector.run.lock import only_run
 from detector.run.retraining import Retrained, _compare, _decide, find_drift, retrain, victim_spread
 from detector.run.versions import drop_old, forget_set_aside, keep_version, list_versions, mend, put_in_use, roll_back
 from detector.settings import Settings
@@ -52,7 +54,8 @@ def test_models_are_listed_and_rolled_back(history: Path) -> None:
     second = other_model(history)
     roll_back(second, history, model_folder=history / "model")
     listed = CliRunner().invoke(app, ["models", "--history", str(history)]).stdout.splitlines()
-    assert [line.split()[0] for line in listed] == [second, first]
+    assert [line.split()[0] for line in listed if not line.startswith(" ")] == [second, first]
+    assert listed[-1].endswith("trained by hand, or not compared yet")
     assert listed[0].endswith("in use")
     arguments = ["models", "rollback", first[:6], "--note", "too many alerts", "--by", "ana", "--history", str(history)]
     assert CliRunner().invoke(app, arguments).stdout == f"{first} is in use\n"
@@ -98,6 +101,15 @@ def test_what_a_person_trains_is_a_version(
     assert found.exit_code == 0
     assert "early warning on the channel software: none yet, 944 of the 1,000 account-days" in found.stdout
     assert len(list_versions(tmp_path, model_folder=tmp_path / "model")) == n_listed
+
+
+def test_nothing_is_rolled_back_while_a_run_is_at_work(history: Path) -> None:
+    """It may be comparing the model that is named, of which nothing is decided."""
+    version = load_model(history / "model").version
+    asked = ["models", "rollback", version, "--note", "too many", "--history", str(history)]
+    with only_run(history), pytest.raises(AlreadyRunningError, match="another run is at work"):
+        CliRunner().invoke(app, asked, catch_exceptions=False)
+    assert not any(each["verb"] == "rollback" for each in list_actions(History.open(history)))
 
 
 def test_a_rollback_names_one_model_and_a_reason(history: Path) -> None:
