@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from ibis.backends.duckdb import Backend
 
 from detector.history import History
+from detector.history.tables import OPEN_EVENTS
 from detector.ledger import Ledger
 from detector.ledger.growth import BENIGN
 from detector.ledger.store import EXTRACTION
 from detector.run.watching import Fault
+from detector.schema import ACCOUNT_SOURCES
 
 FEWEST = 20
 """The attack of March 2022 drove nineteen accounts."""
@@ -20,24 +21,27 @@ SHARE, MANY = 0.05, 300
 """One account in twenty, or three hundred: known attacks drove a few, stuffed credentials dozens. Nobody is silenced
 for it, so that being wrong costs a sentence."""
 
+LATELY = timedelta(days=1)
 
-def find_at_once(raised: Collection[str], ledger: Ledger, history: History, *, con: Backend) -> list[Fault]:
-    """Days of which a run raised alerts, and on which many of the active accounts alert, benign ones left out.
+
+def find_at_once(ledger: Ledger, history: History, *, now: datetime, con: Backend) -> list[Fault]:
+    """Days of which alerts were raised lately, and on which many of the active accounts alert, benign ones left out.
+
+    What the ledger holds decides, not what a run did: killed in between, the next run finds the same.
 
     Parameters
     ----------
-    raised
-        Ids of the alerts that the run raised.
     ledger, history
         What alerts and who was active.
+    now
+        The time, with its zone.
     con
         Ibis DuckDB backend.
     """
-    if not raised:
-        return []
     alerts = [each for each in ledger.alerts(kind=EXTRACTION) if each.account and each.verdict != BENIGN]
+    lately = {each.day for each in alerts if now - each.raised_at < LATELY}
     found = []
-    for day in sorted({each.day for each in alerts if each.alert_id in raised}):
+    for day in sorted(lately):
         told = [each for each in alerts if each.day == day]
         n = len({each.account for each in told})
         if n < FEWEST:
@@ -51,9 +55,10 @@ def find_at_once(raised: Collection[str], ledger: Ledger, history: History, *, c
 
 
 def _count_active(history: History, day: date, *, con: Backend) -> int:
-    paths = history.paths("account_sources", day, day)
-    sources = con.read_parquet(paths, union_by_name=True) if paths else None
-    return 0 if sources is None else int(sources.account.nunique().to_pyarrow().as_py())
+    table = OPEN_EVENTS if history.is_open(day) else ACCOUNT_SOURCES
+    paths = history.paths(table.name, day, day)
+    rows = con.read_parquet(paths, union_by_name=True) if paths else None
+    return 0 if rows is None else int(rows.account.nunique().to_pyarrow().as_py())
 
 
 def _in_words(day: date, n: int, n_active: int, named: str) -> str:

@@ -316,7 +316,7 @@ class _Run:
 
     def _watch(self) -> None:
         self._record_faults(watch(self.report, self.settings, self.ledger, self.history, now=self.now))
-        self._record_faults(find_at_once(self.report.recorded.raised, self.ledger, self.history, con=self.place.con))
+        self._record_faults(find_at_once(self.ledger, self.history, now=self.now, con=self.place.con))
 
     def _record_faults(self, faults: Sequence[Fault]) -> None:
         """Operator's alerts: one a day for each thing that is wrong."""
