@@ -91,7 +91,15 @@ PEERS = (
     "writes",
     "busiest_write_hour",
 )
-ABSOLUTE = ("records", "foreign_records", "writes", "foreign_writes", "lone_strangers", "lone_far_strangers")
+ABSOLUTE = (
+    "records",
+    "foreign_records",
+    "writes",
+    "foreign_writes",
+    "scattered_records",
+    "lone_strangers",
+    "lone_far_strangers",
+)
 WEEKLY = ("records", "new_records", "foreign_records", "writes", "foreign_writes")
 MONTHLY = ("foreign_records", "foreign_writes")
 SHARES = ("regularity",)

@@ -171,6 +171,28 @@ def test_without_a_past_of_its_own_an_account_is_judged_by_its_peers(con: Backen
     assert new["lookups__peers"] > 5
 
 
+def test_people_from_all_over_show_on_a_large_account_as_on_a_small_one(con: Backend) -> None:
+    """In spreads a busy account hides 300 more of them, by their number it does not."""
+    chance = random.Random(6)  # noqa: S311 - no secret
+    usual = {f"a{n}": 1 for n in range(10)} | {"large": 60}
+    past = [
+        {**row(name, "portal", DAY - timedelta(days=back), "nurse", chance, size=4), "scattered_records": n + back % 3}
+        for name, n in usual.items()
+        for back in range(1, 29)
+    ]
+    today = [
+        {**row(name, "portal", DAY, "nurse", chance, size=4), "scattered_records": n + more}
+        for name, n in usual.items()
+        for more in [300 if name in {"a1", "large"} else 0]
+    ]
+    found = compare(con, today, past)
+    small, large, honest = (found[name, "portal"] for name in ("a1", "large", "a2"))
+    assert small["scattered_records__own"] > 2 * large["scattered_records__own"]
+    assert large["scattered_records__absolute"] == pytest.approx(math.log(300), abs=0.2)
+    assert small["scattered_records__absolute"] == pytest.approx(math.log(300), abs=0.2)
+    assert honest["scattered_records__absolute"] < 1
+
+
 def test_an_empty_day_has_no_deviations(con: Backend) -> None:
     """Nothing to compare is no error, with a past or without."""
     _, past = portal(4)
