@@ -19,6 +19,7 @@ from detector.evaluate.frames import ACCOUNT_DAY, DAY_TYPE
 from detector.evaluate.judge import FITTED, ProjectDetector
 from detector.evaluate.measures import measure_order
 from detector.evaluate.runs import DETECTING_CODE, learn, score, train
+from detector.features import BY_NAME
 from detector.model.kept import Model, load_model
 from detector.model.tails import Floats, surprise
 from detector.training import EVIDENCE, to_matrix
@@ -57,6 +58,11 @@ def parts_of(model: Model) -> Iterator[tuple[str, NDArray[np.str_]]]:
     for kind in dict.fromkeys(EVIDENCE.values()):
         yield f"without {kind}", np.where(evidence == kind, "", evidence)
         yield f"{kind} alone", np.where(evidence == kind, evidence, "")
+    families = np.asarray([BY_NAME[name.split("__")[0]].family for name in model.columns], dtype=str)
+    # A family that is a kind of evidence of its own was told of.
+    for family in (each for each, kind in EVIDENCE.items() if each != kind):
+        yield f"without the family {family}", np.where(families == family, "", evidence)
+        yield f"the family {family} alone", np.where(families == family, evidence, "")
     for start, left in ((WHOLE, evidence), (PLAIN, np.where(np.isin(evidence, PLACED), "", evidence))):
         if start != WHOLE:
             yield start, left

@@ -30,6 +30,9 @@ def test_each_kind_is_left_out_and_left_alone() -> None:
     assert found[WHOLE] == FAMILIES
     assert found["without taken"] == ["", "", "manner", ""]
     assert found["taken alone"] == ["taken", "taken", "", "taken"]
+    assert found["without the family writes"] == ["taken", "taken", "manner", ""]
+    assert found["the family volume alone"] == ["taken", "taken", "", ""]
+    assert "the family stranger alone" not in found
     assert found["tail sum without own"] == ["", "taken", "", "taken"]
     assert found["taken and manner without peers"] == ["taken", "", "manner", "taken"]
 
