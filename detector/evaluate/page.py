@@ -74,8 +74,9 @@ address, browser and sessions, spread over the owner's day: recall at 0.3 % fals
 
 PARTS_TEXT = """\
 On {seeds}. Kinds of evidence left out and left alone, then the families of signals that share one, then kinds of
-comparison left out: of all evidence, and of *taken and manner*, which is what a portal has that knows nothing of where its records are from. Recall at a share of false
-account-days, mean over the scenarios with a floor, and over those without; tails are not fitted anew. The forest's
+comparison left out: of all evidence, and of *taken and manner*, which is what a portal has that knows nothing of where
+its records are from. Recall at a share of false account-days, mean over the scenarios with a floor, and over those
+without; tails are not fitted anew. The forest's
 share is the difference between *tail sum* and *score* in the tables above.
 """
 
