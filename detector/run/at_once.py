@@ -1,4 +1,4 @@
-"""Many accounts that alert on one day: more often something changed for all of them than all of them were taken."""
+"""Many accounts that alert on one day: an attack that drives them, or something that changed for all of them."""
 
 from __future__ import annotations
 
@@ -62,9 +62,10 @@ def _count_active(history: History, day: date, *, con: Backend) -> int:
 
 
 def _in_words(day: date, n: int, n_active: int, named: str) -> str:
+    whom = f"{n:,} of {n_active:,} accounts that were active on {day}" if n_active else f"{n:,} accounts of {day}"
     return (
-        f"{n:,} of {n_active:,} accounts that were active on {day} alert. So many at once are seldom robbed: before "
-        "blocking them, look for a change of the portal, of its logs, or of everybody's browser or network. If it is "
-        f"one, `detector verdict {named} benign --note WHY` says so of all alerts of a campaign, and their days become "
-        "part of the past again"
+        f"{whom} alert. So many at once are driven by an attack, or something changed for many: the portal, its logs, "
+        "everybody's browser or network. Look at those with most records first, then at what the reasons have in "
+        f"common. If it is a change, `detector verdict {named} benign --note WHY` says so of all alerts of a campaign, "
+        "and their days become part of the past again"
     )

@@ -70,3 +70,10 @@ def test_the_job_tells_it_once(tmp_path: Path) -> None:
         ]
     ledger = open_ledger(history=tmp_path / "history")
     assert [each.checks for each in ledger.alerts(kind=OPERATOR)] == [["many"]]
+
+
+def test_of_a_day_whose_sources_are_gone_nobody_knows_how_many_were_active(tmp_path: Path, con: Backend) -> None:
+    """What is not known makes no day look usual."""
+    _history, ledger = _portal(tmp_path / "one", con, active=100, alerting=60)
+    (fault,) = find_at_once(ledger, open_history(tmp_path / "two"), now=NOON, con=con)
+    assert fault.text.startswith(f"60 accounts of {DAY} alert. ")
