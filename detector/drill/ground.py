@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeAlias, cast
 
 import ibis
 import ibis.expr.types as ir
@@ -22,6 +22,9 @@ from detector.order import ORDER_COLUMNS, aggregate_in_order
 from detector.schema import Table
 from detector.timeline import AGGREGATES, Timeline
 
+MOST_KEPT = 10_000
+"""Account-days of a day that are kept in memory, some 400 bytes each; larger portals have all attacks in one copy."""
+Known: TypeAlias = dict[tuple[date, tuple[str, ...]], pa.Table]
 HANDED_ON: tuple[Table, ...] = (*AGGREGATES, ACCOUNT_DAYS)
 
 
@@ -42,6 +45,8 @@ class Ground(Timeline):
         As for `Timeline`.
     given
         The input.
+    known
+        Of days that are not the input's, what was told before: kept where it is little, and shared with the copies.
     """
 
     def __init__(
@@ -54,7 +59,9 @@ class Ground(Timeline):
         canaries: tuple[str, ...] = (),
         set_aside: pd.DataFrame | None = None,
         off_days: Callable[[int], tuple[date, ...]] = lambda year: (),
+        known: Known | None = None,
     ) -> None:
+        self.known: Known = {} if known is None else known
         super().__init__(
             con, events=None, history=history, zone=zone, canaries=canaries, set_aside=set_aside, off_days=off_days
         )
@@ -69,6 +76,16 @@ class Ground(Timeline):
     def events(self) -> ir.Table | None:
         """The input's events, where there are any."""
         return self._events
+
+    def told(self, day: date, columns: Sequence[str]) -> pa.Table:
+        """The same, asked for once of all copies: to ask for a day takes a small portal longer than to read it."""
+        place = (day, tuple(columns))
+        if place in self.known and day not in self.input_days:
+            return self.known[place]
+        found = super().told(day, columns)
+        if day not in self.input_days and len(found) <= MOST_KEPT:
+            self.known[place] = found
+        return found
 
     def whole(self, table: Table) -> ir.Table:
         """All input days of one table."""
@@ -145,6 +162,7 @@ def attacked(
         canaries=ground.canaries,
         set_aside=set_aside,
         off_days=ground.off_days,
+        known=ground.known,
     )
 
 
