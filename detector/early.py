@@ -13,7 +13,7 @@ allows for. Nothing later in the day is looked at.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -233,7 +233,7 @@ def limits_of(rows: pd.DataFrame, *, n_accounts: int, settings: AlertSettings) -
     return pd.DataFrame(list(found.values()), index=index, columns=list(WATCHED), dtype="float64").fillna(np.inf)
 
 
-def count_watched(rows: pd.DataFrame, *, channels: Iterable[str]) -> pd.DataFrame:
+def count_watched(rows: pd.DataFrame, *, channels: Iterable[str], nameless: Collection[str] = ()) -> pd.DataFrame:
     """How far the past of each channel goes towards a limit.
 
     Parameters
@@ -242,6 +242,8 @@ def count_watched(rows: pd.DataFrame, *, channels: Iterable[str]) -> pd.DataFram
         What `compared_days` found.
     channels
         Those in use.
+    nameless
+        Those whose look-ups tell no records on the day: limits of what records tell serve nobody there.
 
     Returns
     -------
@@ -249,8 +251,9 @@ def count_watched(rows: pd.DataFrame, *, channels: Iterable[str]) -> pd.DataFram
         One row per channel, by name: `channel`, `account_days` that tell the signal of `WATCHED` that most tell, and
         `needed`, without which no signal has a limit and nobody on the channel is warned of early.
     """
-    told = rows[list(WATCHED)].notna().mul(rows["n"], axis=0).groupby(rows["channel"]).sum().max(axis=1)
-    counts = told.reindex(sorted(set(channels))).fillna(0).astype("int64")
+    told = rows[list(WATCHED)].notna().mul(rows["n"], axis=0).groupby(rows["channel"]).sum()
+    told.loc[told.index.isin(list(nameless)), list(NAMED)] = 0
+    counts = told.max(axis=1).reindex(sorted(set(channels))).fillna(0).astype("int64")
     return pd.DataFrame({"channel": counts.index, "account_days": counts.to_numpy(), "needed": MIN_STRANGEST})
 
 

@@ -77,8 +77,11 @@ def _with_signals(rows: pd.DataFrame, timeline: Timeline, day: date, *, signals:
 
 
 def find_unremarkable(judged: pd.DataFrame, model: Model, *, n_accounts: int, rate: float) -> pd.Series:
-    """Of what alerts for being strange: it stands out from where an account-day alerts alone, or the day's least."""
-    told = judged[judged["alert"] & (judged["queue"] == "main")]
+    """Of what alerts for being strange alone: it stands out from where an account-day alerts, or the day's least.
+
+    Where a check fired, the account-day would have alerted without anything.
+    """
+    told = judged[judged["alert"] & (judged["queue"] == "main") & judged["checks"].isna()]
     empty: list[list[str]] = [[] for _row in range(len(judged))]
     if told.empty:
         return pd.Series(empty, index=judged.index)

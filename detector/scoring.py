@@ -293,7 +293,15 @@ def _score_day(
     compared = compared_days(timeline.past(day).account_days)
     limits = limits_of(compared, n_accounts=n_accounts, settings=settings.alerts)
     early = early_alerts(timeline, day, n_accounts=n_accounts, settings=settings.alerts, limits=limits)
-    return Scored(to_scores(judged), early, fired, count_watched(compared, channels=channels).assign(day=day))
+    watched = count_watched(compared, channels=channels, nameless=_nameless(rows))
+    return Scored(to_scores(judged), early, fired, watched.assign(day=day))
+
+
+def _nameless(rows: pd.DataFrame) -> list[str]:
+    """Channels of a day that has look-ups there, none of which tells its record."""
+    asked = rows[rows["lookups"] > 0]
+    has_record = asked["records"].notna().groupby(asked["channel"]).any()
+    return [str(channel) for channel in has_record.index[~has_record]]
 
 
 def explain_rows(

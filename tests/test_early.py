@@ -341,6 +341,14 @@ def test_account_days_that_tell_nothing_count_for_no_limit() -> None:
     assert count_watched(compared_days(ibis.memtable(blind)), channels=["portal"])["account_days"].tolist() == [0]
 
 
+def test_a_day_without_tokens_has_no_limits_from_a_past_that_has_them() -> None:
+    """Its channel is told of; the other one, whose records are known, is not."""
+    rows = past_days([0.0] * 2_000).assign(**dict.fromkeys(USES, np.nan))
+    both = compared_days(ibis.memtable(pd.concat([rows, rows.assign(channel="software")], ignore_index=True)))
+    told = count_watched(both, channels=["portal", "software"], nameless=["portal"])
+    assert told["account_days"].tolist() == [0, 2_000]
+
+
 def past_with(thefts: dict[str, float], *, signal: str) -> pd.DataFrame:
     """Forty thousand quiet account-days, one in eight with a stranger or a miss, and a few that a thief had."""
     n = 40_000

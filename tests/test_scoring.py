@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import itertools
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from detector.campaigns import simes
+from detector.model.kept import Model
+from detector.reasons import find_unremarkable
 from detector.scoring import ScoreSettings, _add_campaigns, stranger_channels, to_scores
 from tests.test_campaigns import DAY, SLOW, slow_theft
 
@@ -52,3 +54,9 @@ def test_a_campaign_is_named_with_its_pooled_p_value(p_value: float) -> None:
     pooled = found.loc[SLOW, "campaign_p_value"]
     assert pooled.isna().all() if np.isnan(p_value) else (pooled == simes(np.full(60, p_value))).all()
     assert found.drop(SLOW)["campaign_p_value"].isna().all()
+
+
+def test_where_a_check_fired_nothing_would_have_kept_the_day_from_alerting() -> None:
+    """Its alert does not rest on being strange."""
+    judged = pd.DataFrame({"alert": [True], "queue": ["main"], "checks": [["tool_agent"]]})
+    assert find_unremarkable(judged, cast(Model, None), n_accounts=9, rate=0.1).tolist() == [[]]
