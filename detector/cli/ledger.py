@@ -103,7 +103,7 @@ def _tell_all(held: Ledger, alert: str, *, form: Form, zone: str) -> None:
 
 
 def verdict(
-    alert: Annotated[str, typer.Argument(help="The beginning of its id; or a campaign's name, for all of its alerts.")],
+    alert: Annotated[str, typer.Argument(help="The beginning of its id; or a campaign's name, for its open alerts.")],
     judgement: Annotated[Judgement, typer.Argument(metavar="malicious|benign|unknown", help="What it is.")],
     *,
     note: Annotated[str, typer.Option(help="Why.", show_default=False)],
@@ -118,7 +118,8 @@ def verdict(
     settings = _settings(history, config)
     held = _open(settings)
     joined = held.alerts(campaign=alert)
-    chosen = joined or [held.alert(alert)]
+    # What somebody judged for itself stays: of a campaign of honest accounts one may be a thief.
+    chosen = [each for each in joined if each.verdict is None] if joined else [held.alert(alert)]
     author, now = by or getpass.getuser(), datetime.now(UTC)
     place = _history(settings)
     for each in chosen:
@@ -126,7 +127,7 @@ def verdict(
             words = {"alert": each.alert_id, "verdict": judgement.value}
             record_action(place, verb="verdict", at=now, by=author, why=note, **words)
         held.judge(each.alert_id, judgement.value, author=author, note=note, at=now)
-    named = f"{counted(len(joined), 'alert')} of {alert}" if joined else chosen[0].alert_id
+    named = f"{counted(len(chosen), 'open alert')} of {alert}" if joined else chosen[0].alert_id
     typer.echo(f"{named}: {judgement.value}, says {author}")
 
 

@@ -217,7 +217,7 @@ class Ledger:
             *([ALERTS.c.account == account] if account is not None else []),
             *([ALERTS.c.severity.in_(SEVERITIES[rank_of(severity) :])] if severity else []),
             *([ALERTS.c.kind == kind] if kind else []),
-            *([ALERTS.c.campaign == campaign] if campaign else []),
+            *([ALERTS.c.campaign == campaign] if campaign is not None else []),
         ]
         with self.reading("listing alerts") as connection:
             found = [_to_alert(row) for row in connection.execute(with_verdict().where(*conditions)).mappings()]

@@ -69,16 +69,28 @@ def test_an_alert_is_judged(history: Path) -> None:
 
 
 def test_a_campaign_is_judged_as_a_whole(history: Path) -> None:
-    """By its name, each of its alerts and no other; each verdict is logged."""
+    """By its name, each of its open alerts and no other; each verdict is logged, and what was judged before stays."""
     rows = [row(name, campaign=campaign) for name, campaign in (("c1", "C-1"), ("c2", "C-1"), ("d", "C-2"))]
-    open_ledger(history=history).record(rows, at=NOON)
-    assert "2 alerts, 2 of them open" in run(history, "alerts", "--campaign", "C-1")
+    thief = row("thief", campaign="C-1")
+    ledger = open_ledger(history=history)
+    ledger.record([*rows, thief], at=NOON)
+    ledger.judge(thief["alert_id"], "malicious", author="ana", note="it was", at=NOON)
+    assert "3 alerts, 2 of them open" in run(history, "alerts", "--campaign", "C-1")
     shown = run(history, "verdict", "C-1", "benign", "--note", "a new browser for all", "--by", "ana")
-    assert shown == "2 alerts of C-1: benign, says ana\n"
+    assert shown == "2 open alerts of C-1: benign, says ana\n"
+    assert ledger.alert(thief["alert_id"]).verdict == "malicious"
     judged = json.loads(run(history, "alerts", "--verdict", "benign", "--format", "json"))
     assert sorted(each["account"] for each in judged) == ["c1", "c2"]
     logged = [json.loads(line)["alert"] for line in (history / "actions.jsonl").read_text().splitlines()]
     assert sorted(logged) == sorted(each["alert_id"] for each in rows[:2])
+
+
+def test_a_verdict_on_nothing_judges_nothing(history: Path) -> None:
+    """An id that a script left empty is no name of a campaign, and not the beginning of every id."""
+    with pytest.raises(LedgerError, match="alerts begin with ''"):
+        run(history, "verdict", "", "benign", "--note", "all of them")
+    assert "no alert" in run(history, "alerts", "--campaign", "")
+    assert "2 alerts, 2 of them open" in run(history, "alerts")
 
 
 def test_of_a_severity_what_exposed_most_comes_first(history: Path) -> None:
