@@ -143,6 +143,10 @@ def _tell(report: Report, say: _Say) -> None:
     say("info", f"{read}; {told}; {counted(report.delivered.delivered, 'notification')} delivered")
     if report.handed_over:
         say("info", f"{counted(len(report.handed_over), 'alert')} of the ledger that nobody was told of: told now")
+    if report.n_waiting:
+        say(
+            "info", f"{counted(report.n_waiting, 'account')} near a limit wait for the next run to be looked at closely"
+        )
     for day in report.closed:
         say("info", f"{day} is over, judged as a whole, and closed")
     for day in report.late:

@@ -274,6 +274,7 @@ class _Run:
             self._record(found.rows)
             found.keep()
             self.report.n_looked += found.n_looked
+            self.report.n_waiting += found.n_waiting
             self.report.judged = (*self.report.judged, day)
             return
         # While no later day has come, more of this one may: it is judged as it is, whenever it grew, and stays open.

@@ -37,6 +37,9 @@ from detector.workspace import Workspace
 JUDGED = "judged"
 """Folder in the history: sums of what was judged, by day. Without it, all accounts are judged again."""
 USUAL_DAYS = 7
+MOST_LOOKS = 1_500
+"""Closer looks in one run: each takes four thousandths of a second, where the whole run should take thirty. Where more
+come near a limit at once, as when a region changes its network, those furthest beyond theirs are first."""
 
 
 def open_events(
@@ -57,13 +60,14 @@ class Looked(NamedTuple):
     keep
         To be called once they are recorded. Killed in between, the next run judges the same accounts again, and finds
         the same alerts.
-    n_looked
-        Accounts that were looked at closely.
+    n_looked, n_waiting
+        Accounts that were looked at closely, and those that the next run will look at first.
     """
 
     rows: list[dict[str, Any]]
     keep: Callable[[], None]
     n_looked: int = 0
+    n_waiting: int = 0
 
 
 class Judge:
@@ -82,18 +86,18 @@ class Judge:
         self.model = model
 
     def judge_slice(self, day: date) -> Looked:
-        """Judge the accounts of an open day that did something since they were judged."""
+        """Judge the accounts of an open day that did something since they were judged, or that wait for it."""
         files, past = self._files(day), self._timeline()
         known = load_sums(self._path(day), files=files, past=self._digest(past, day))
         new = [file for file in files if file not in known.files]
-        if not new:
+        if not new and not known.waiting:
             return Looked([], lambda: None)
         sums, changed = add_up(
             known, self._events(day, new), files=new, canaries=self.place.canaries, con=self.place.con
         )
-        found, looked, n_looked = self._judge(past, day, sums, changed)
-        sums = with_rows_of(sums, changed, looked)
-        return Looked(found, lambda: save_sums(sums, self._path(day)), n_looked)
+        found, screen = self._judge(past, day, sums, changed)
+        sums = with_rows_of(sums, changed, screen.sums)._replace(waiting=screen.waiting)
+        return Looked(found, lambda: save_sums(sums, self._path(day)), screen.n_looked, len(screen.waiting))
 
     def _digest(self, past: Timeline, day: date) -> str:
         """Tells one past from another: what looks found holds as long as it is the same, and read by the same code."""
@@ -104,8 +108,8 @@ class Judge:
 
     def _judge(
         self, past: Timeline, day: date, sums: Sums, changed: Sequence[str]
-    ) -> tuple[list[dict[str, Any]], pd.DataFrame, int]:
-        """Rows for the ledger, the sums of the accounts that changed, with what looks found, and how many looks."""
+    ) -> tuple[list[dict[str, Any]], Screen]:
+        """Rows for the ledger, and the screen of the accounts that changed, with what looks found."""
         fired = self._event_checks(day)
         n_accounts = self._usual_accounts(day)
         limits = self._limits(past, day, n_accounts=n_accounts)
@@ -113,7 +117,7 @@ class Judge:
         asked, own = self._asked(past, day, screen, fired)
         if not asked:
             nobody = Scored(SCORES.empty().to_pandas(), EARLY.empty().to_pandas(), fired)
-            return self._rows(None, nobody, day), screen.sums, 0
+            return self._rows(None, nobody, day), screen
         events = self._events(day).semi_join(named(asked), "account").cache()
         timeline = self._timeline(events, given=narrow(past, day, accounts=asked, events=events, own=own))
         found = score_running(
@@ -141,7 +145,7 @@ class Judge:
             settings=self.place.settings.score.campaigns,
         )
         rows = self._rows(events, found._replace(scores=together.scores), day)
-        return share_severity(rows, together.earlier, earlier), screen.sums, len(asked)
+        return share_severity(rows, together.earlier, earlier), screen
 
     def _limits(self, past: Timeline, day: date, *, n_accounts: int) -> pd.DataFrame:
         """Early warning's limits, found once a run; empty where nobody can be warned of early."""
@@ -153,7 +157,7 @@ class Judge:
     def _asked(self, past: Timeline, day: date, screen: Screen, fired: pd.DataFrame) -> tuple[list[str], ir.Table]:
         """Accounts that a check or early warning could tell of, and what they touched in the past, in numbers.
 
-        Nobody else is looked at closely.
+        Nobody else is looked at closely, nor more than `MOST_LOOKS` in one run.
         """
         screen.tell_sources(past, day)
         alerts = self.ledger.alerts(since=day, until=day, kind=EXTRACTION)
@@ -167,7 +171,8 @@ class Judge:
             new = new_to_them(self._events(day).semi_join(named(doubtful), "account"), own)
             screen.spare_known(doubtful, new)
             certain.update({*screen.doubtful()} - settled)
-        return sorted(certain), own
+        first = {*fired["account"].dropna(), *screen.with_canaries()}
+        return screen.most_urgent(certain, first=first, most=MOST_LOOKS), own
 
     def _event_checks(self, day: date) -> pd.DataFrame:
         """What the checks that look at events find in those of all accounts so far."""

@@ -25,8 +25,9 @@ class Report:
         Alerts in the ledger that nobody was told of before, as when `detector score` recorded them.
     judged, closed
         Days that were judged within, and days that were judged as a whole and closed.
-    n_looked
-        Accounts of days that go on that were looked at closely, which is what a run's time depends on.
+    n_looked, n_waiting
+        Accounts of days that go on that were looked at closely, which is what a run's time depends on, and those that
+        the next run looks at.
     late
         Closed days that were judged anew, since events came for them or they were rebuilt.
     model
@@ -48,6 +49,7 @@ class Report:
     judged: tuple[date, ...] = ()
     closed: tuple[date, ...] = ()
     n_looked: int = 0
+    n_waiting: int = 0
     late: tuple[date, ...] = ()
     model: str | None = None
     retrained: Retrained | None = None

@@ -7,7 +7,7 @@ foreign records are new ones, new ones were touched, and strangers were touched 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 import ibis.expr.types as ir
@@ -51,6 +51,10 @@ class Screen:
     ----------
     sums
         The same, with what looks found since.
+    n_looked
+        Accounts that were looked at closely.
+    waiting
+        Accounts that are to be looked at by the next run.
     """
 
     def __init__(self, sums: pd.DataFrame, limits: pd.DataFrame, *, checks: Sequence[str]) -> None:
@@ -59,6 +63,8 @@ class Screen:
         self._lowest = lowest.reindex(columns=list(BOUNDED_SIGNALS))
         of_events = {check.name for check in CHECKS if check.of_events}
         self.is_bounded = set(checks) <= {*BOUNDED_CHECKS, *of_events} and set(WATCHED) <= set(BOUNDED_SIGNALS)
+        self.n_looked = 0
+        self.waiting: tuple[str, ...] = ()
         self._take(sums.reset_index(drop=True))
 
     def _take(self, sums: pd.DataFrame) -> None:
@@ -110,6 +116,23 @@ class Screen:
                 found.add(account)
         return found
 
+    def most_urgent(self, accounts: Collection[str], *, first: Collection[str], most: int) -> list[str]:
+        """Those of the accounts that are looked at now; the others wait.
+
+        Parameters
+        ----------
+        accounts
+            To whom a closer look is due.
+        first
+            Whom a check told of: they come first, and then those furthest beyond a limit, as many times it.
+        most
+            How many are looked at.
+        """
+        beyond = (self.bounds / self.limits).max(axis=1).groupby(self.totals["account"]).max()
+        ranked = sorted(accounts, key=lambda account: (account not in first, -beyond.get(account, 0.0), account))
+        self.waiting = tuple(sorted(ranked[most:]))
+        return sorted(ranked[:most])
+
     def with_canaries(self) -> set[str]:
         """Accounts that touched a canary."""
         return set(self.totals.loc[self.totals["canaries"] > 0, "account"])
@@ -122,6 +145,7 @@ class Screen:
         sums.loc[theirs, "looked"] = 0
         sums.loc[first, "looked"] = sums.loc[first, "account"].map(done).astype("int64")
         self._take(sums)
+        self.n_looked = len(accounts)
 
     def _reach(self, signals: list[str]) -> list[str]:
         reached = (self.bounds[signals] >= self.limits[signals]).any(axis=1)

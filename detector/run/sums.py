@@ -51,7 +51,7 @@ SUMS = pa.schema(
         ("looked", pa.int64()),
     ]
 )
-_FILES, _PAST = b"files", b"past"
+_FILES, _PAST, _WAITING = b"files", b"past", b"waiting"
 
 
 class Sums(NamedTuple):
@@ -66,11 +66,14 @@ class Sums(NamedTuple):
         Which were summed up.
     past
         Digest of the past that the looks compared with.
+    waiting
+        Accounts that are to be looked at though they may do nothing more.
     """
 
     rows: pa.Table
     files: tuple[str, ...]
     past: str = ""
+    waiting: tuple[str, ...] = ()
 
 
 NOTHING = Sums(SUMS.empty_table(), ())
@@ -84,20 +87,21 @@ def load_sums(path: Path, *, files: Sequence[str], past: str = "") -> Sums:
     try:
         rows = pq.read_table(path)
         metadata = rows.schema.metadata or {}
-        summed, compared = tuple(json.loads(metadata[_FILES])), metadata[_PAST].decode()
+        summed, waiting = (tuple(json.loads(metadata[name])) for name in (_FILES, _WAITING))
+        compared = metadata[_PAST].decode()
     except (OSError, pa.ArrowException, KeyError, ValueError):
         return NOTHING
     if rows.schema.remove_metadata() != SUMS or not set(summed) <= set(files):
         return NOTHING
     rows = rows.replace_schema_metadata(None)
-    return Sums(rows if compared == past else _unlooked(rows.select([*KEY, *COUNTS])), summed, past)
+    return Sums(rows if compared == past else _unlooked(rows.select([*KEY, *COUNTS])), summed, past, waiting)
 
 
 def save_sums(sums: Sums, path: Path) -> None:
     """Keep them for the next run."""
     path.parent.mkdir(exist_ok=True)
     draft = path.with_suffix(".new")
-    metadata = {_FILES: json.dumps(sums.files), _PAST: sums.past}
+    metadata = {_FILES: json.dumps(sums.files), _PAST: sums.past, _WAITING: json.dumps(sums.waiting)}
     pq.write_table(sums.rows.replace_schema_metadata(metadata), draft)
     draft.replace(path)
 
@@ -111,7 +115,7 @@ def as_table(rows: pd.DataFrame, columns: Sequence[str]) -> ir.Table:
 def add_up(
     sums: Sums, events: ir.Table, *, files: Sequence[str], canaries: Sequence[str], con: Backend
 ) -> tuple[Sums, list[str]]:
-    """Add the events of files to the sums; also the accounts that these files have events of."""
+    """Add the events of files to the sums; also the accounts that these files have events of, or that wait."""
     new = _unlooked(con.to_pyarrow(_sum_up(events, canaries=canaries)))
     totals = (*COUNTS, *BOUNDED_BY, "looked")
     both = (
@@ -120,8 +124,8 @@ def add_up(
         .aggregate([*((name, "sum") for name in totals), ("is_strange", "any")])
     )
     rows = both.rename_columns([*KEY, *totals, "is_strange"]).select(SUMS.names).cast(SUMS)
-    accounts: list[str] = new["account"].unique().to_pylist()
-    return sums._replace(rows=rows, files=(*sums.files, *files)), accounts
+    accounts = {*new["account"].to_pylist(), *sums.waiting}
+    return sums._replace(rows=rows, files=(*sums.files, *files)), sorted(accounts)
 
 
 def rows_of(sums: Sums, accounts: Sequence[str]) -> pd.DataFrame:

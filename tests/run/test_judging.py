@@ -237,6 +237,24 @@ def test_of_strangers_only_what_came_from_a_source_new_to_the_account_counts() -
     assert grown(screen).doubtful() == ["a"]
 
 
+def test_whoever_a_check_told_of_is_looked_at_first_and_then_who_is_furthest_beyond() -> None:
+    """The others wait, those that do nothing more as well, and nobody is left out."""
+    limits = pd.DataFrame({"vain_lookups": [40.0]}, index=KNOWN)
+    deeds = {"near": 41, "far": 400, "checked": 2}
+    sums = made_sums([{"account": name, "misses": n, "lookups": n} for name, n in deeds.items()]).to_pandas()
+    screen = Screen(sums, limits, checks=[])
+    asked = [(deeds, "checked"), (["far", "near"], "elsewhere"), (["near"], "elsewhere")]
+    found = [(screen.most_urgent(those, first=[first], most=1), list(screen.waiting)) for those, first in asked]
+    assert found == [(["checked"], ["far", "near"]), (["far"], ["near"]), (["near"], [])]
+
+
+def test_who_waits_for_a_look_is_kept(tmp_path: Path) -> None:
+    """Whatever the past: a verdict meanwhile makes nobody forgotten."""
+    path = tmp_path / "day.parquet"
+    save_sums(Sums(made_sums([{"account": "a"}]), ("one",), "before", ("a",)), path)
+    assert load_sums(path, files=["one"], past="after").waiting == ("a",)
+
+
 def test_looks_at_another_past_count_for_nothing(tmp_path: Path) -> None:
     """A verdict or a late line changes what is foreign: the counts stay, and what was found is forgotten."""
     path = tmp_path / "day.parquet"

@@ -75,7 +75,7 @@ def test_with_and_without_earlier_looks_the_same_is_told(
         assert history is not None
         assert ledger is not None
         judge, day = Judge(place, history, ledger, place.model()), history.days[-1]
-        now, keep, _ = judge.judge_slice(day)
+        now, keep, *_ = judge.judge_slice(day)
         n_with += asked[-1]
         with monkeypatch.context() as patch:
             patch.setattr(Judge, "_digest", lambda *_arguments: "another past")
