@@ -1,5 +1,5 @@
 """Which accounts share a record: of those that met on a day, not of all, since all links are far more than there is
-memory for.
+memory for. Accounts that read everybody are nobody's neighbours.
 
 Records are told apart by numbers, and everything is done range by range of these: a day's numbers are kept sorted, so
 that a range is read once, and what is held does not grow with the past.
@@ -26,6 +26,48 @@ FEW = 1_000
 """For so few accounts it pays to take out of the past what bears on them, before it is cut into ranges."""
 RANGE_ROWS = 4_000_000
 """Rows of a range, about; some 100 bytes each while it is worked on."""
+
+
+HUB_SHARE, HUB_TIMES = 0.02, 5
+"""An account is a *hub* that touched more than two in a hundred of all records, and five times as many as accounts do
+on average, which of a handful nobody does. A laboratory or a hospital's desk shares records with everybody who works
+around, and would vouch for whatever they read: as a record that many read, it makes nobody neighbours."""
+ENOUGH_RECORDS = 20_000
+"""Among so many records the share of a hub is known to a twentieth of itself (binomial, one standard deviation)."""
+SAMPLED = 2**58
+"""Numbers of records below it: one in 64, which lie together."""
+
+
+def find_hubs(touched: ir.Table) -> ir.Table:
+    """Accounts that touched so much of what anybody did that to share a record with them tells nothing.
+
+    Parameters
+    ----------
+    touched
+        As `find_neighbours` takes it.
+
+    Returns
+    -------
+    ir.Table
+        `reader`; held.
+    """
+    if touched.get_backend().name == "duckdb":
+        part = hold(_sampled, touched)
+        if to_frame(part.aggregate(n=_.code.nunique()))["n"].iloc[0] >= ENOUGH_RECORDS:
+            return hold(_hubs, part)
+    return hold(_hubs, touched)
+
+
+def _sampled(touched: ir.Table) -> ir.Table:
+    return touched.filter(_.code < ibis.literal(SAMPLED, "uint64")).select("reader", "code")
+
+
+def _hubs(touched: ir.Table) -> ir.Table:
+    links = touched.select("reader", "code").distinct()
+    sizes = links.aggregate(n_records=_.code.nunique(), n_readers=_.reader.nunique(), n_links=_.count())
+    many = ibis.greatest(HUB_SHARE * sizes.n_records, HUB_TIMES * sizes.n_links / sizes.n_readers)
+    counts = links.group_by("reader").aggregate(n=_.count())
+    return counts.cross_join(sizes.select(many=many)).filter(_.n > _.many).select("reader")
 
 
 def find_neighbours(met: ir.Table, touched: ir.Table) -> ir.Table:

@@ -14,7 +14,7 @@ from ibis import _
 from detector.clock import DAY_US, HOUR_US, ClockChanges, clock_changes, epoch_us, wall_clock
 from detector.coded import hash_of, source_number
 from detector.joins import attach
-from detector.neighbours import MAX_READERS, find_neighbours
+from detector.neighbours import MAX_READERS, find_hubs, find_neighbours
 from detector.prepared import hold
 
 PAST_DAYS = 28
@@ -40,7 +40,8 @@ class Past(NamedTuple):
     """Aggregates and account-days of the strictly earlier days, and how many days with events they hold.
 
     `touched` says in numbers who touched which record, as `touched_in` tells of the records; None: they must be read.
-    Where the past is a part of the whole, `records` may be that of some accounts only, and `touched` has no days.
+    Where the past is a part of the whole, `records` may be that of some accounts only, `touched` has no days, and
+    `hubs` are those of the whole (`detector.neighbours.find_hubs`); None: they are found in `touched`.
     """
 
     records: ir.Table
@@ -49,6 +50,7 @@ class Past(NamedTuple):
     account_days: ir.Table
     n_days: int
     touched: ir.Table | None = None
+    hubs: ir.Table | None = None
 
     @property
     def tells(self) -> bool:
@@ -60,7 +62,8 @@ def mark_records(today: ir.Table, past: Past, *, canaries: tuple[str, ...] = ())
     """The day's account-records with `is_new`, `is_foreign`, `is_odd_department` and `is_canary`.
 
     A record is *new* when the account did not touch it, on any channel, in the past; *foreign* when it is new and no
-    account that shares a record with it touched it either. Null where the past is too short to tell.
+    account that shares a record with it touched it either. Hubs, which share some with everybody, vouch for nothing,
+    and nobody does for what they read. Null where the past is too short to tell.
     """
     if not past.tells:
         unknown = ibis.null("boolean")
@@ -68,7 +71,8 @@ def mark_records(today: ir.Table, past: Past, *, canaries: tuple[str, ...] = ())
         return today.mutate(is_canary=is_canary, is_new=unknown, is_foreign=unknown, is_odd_department=unknown)
     touched = hold(_touched, past.records) if past.touched is None else past.touched
     readers = hold(_readers, hold(_codes, today), touched)
-    met = hold(_met, today, readers)
+    hubs = find_hubs(touched) if past.hubs is None else past.hubs
+    met = hold(_met, today, readers, hubs)
     near = hold(_near, met, find_neighbours(met, touched))
     return hold(_mark_records, today, readers, near, hold(_departments, past.records), canaries=canaries)
 
@@ -105,10 +109,10 @@ def _readers(codes: ir.Table, touched: ir.Table) -> ir.Table:
     return asked.mutate(n=_.count().over(ibis.window(group_by="code")))
 
 
-def _met(today: ir.Table, readers: ir.Table) -> ir.Table:
-    """Account and record, where it is new to the account, with each of the few accounts that touched it."""
-    new = numbered(today).select(*_PAIR).distinct().anti_join(readers, _PAIR)
-    few = readers.filter(_.n <= MAX_READERS).select("code", neighbour=_.reader)
+def _met(today: ir.Table, readers: ir.Table, hubs: ir.Table) -> ir.Table:
+    """Account and record, where it is new to the account, with each of the few accounts that touched it; no hubs."""
+    new = numbered(today).select(*_PAIR).distinct().anti_join(readers, _PAIR).anti_join(hubs, "reader")
+    few = readers.filter(_.n <= MAX_READERS).anti_join(hubs, "reader").select("code", neighbour=_.reader)
     return new.inner_join(few, "code").select("reader", "neighbour", "code")
 
 

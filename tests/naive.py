@@ -66,8 +66,16 @@ class Past:
         self.days = {(account, on) for account, _, on in self.channel_days}
 
     def are_neighbours(self, one: str, other: str) -> bool:
-        """Whether both touched some record that few did."""
+        """Whether both touched some record that few did, and neither touched very much of everything."""
+        if self.is_hub(one) or self.is_hub(other):
+            return False
         return any({one, other} <= readers and len(readers) <= 32 for readers in self.readers.values())
+
+    def is_hub(self, account: str) -> bool:
+        """Whether it touched one record in fifty, and five times as many as accounts do on average."""
+        own = sum(account in readers for readers in self.readers.values())
+        average = len(self.touched) / len({reader for reader, _ in self.touched})
+        return own > len(self.readers) / 50 and own > 5 * average
 
     def is_new(self, account: str, record: str) -> bool | None:
         """Whether the account did not touch the record."""

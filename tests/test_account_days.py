@@ -137,6 +137,22 @@ def test_a_record_known_to_a_neighbour_is_new_but_not_foreign(con: Backend) -> N
     assert (row["records"], row["new_records"], row["foreign_records"]) == (4, 3, 2)
 
 
+def test_who_reads_everybody_vouches_for_nothing(con: Backend) -> None:
+    """To a practice that shares a person with a laboratory, whom the laboratory read is foreign all the same."""
+    before = [event(_noon(1 + n % 8), who, "lookup", record=f"r{n}") for n in range(40) for who in (f"p{n}", "lab")]
+    before += [event(_noon(1), who, "lookup", record="met") for who in ("lab", "colleague")]
+    before.append(event(_noon(2), "colleague", "lookup", record="r1"))
+    asked = [event(_noon(0), who, "lookup", record="met") for who in ("p0", "p1")]
+    asked += [event(_noon(0), "lab", "lookup", record=record) for record in ("r0", "of nobody")]
+    rows = rows_of(build(con, before + asked))
+    assert {account: rows[account, "portal", DAY]["foreign_records"] for account in ("p0", "p1", "lab")} == {
+        "p0": 1,
+        "p1": 0,
+        "lab": 1,
+    }
+    assert differences(rows, naive.account_days(before + asked, DAY, zone=ZONE, canaries=CANARIES)) == []
+
+
 def test_an_attacker_who_fails_to_sign_in_does_not_make_his_address_known(con: Backend) -> None:
     """Failures from an address in the past are no use of it."""
     before = [event(_noon(back), "a", "lookup", ip="10.0.0.1") for back in range(1, 9)]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ibis.backends.duckdb import Backend
 
 import detector.neighbours
-from detector.neighbours import MAX_READERS, find_neighbours
+from detector.neighbours import ENOUGH_RECORDS, HUB_SHARE, HUB_TIMES, MAX_READERS, find_hubs, find_neighbours
 
 Pair = tuple[int, int]
 
@@ -83,3 +83,40 @@ def test_where_nobody_met_nobody_is_a_neighbour(con: Backend) -> None:
 def test_where_nothing_is_past_nobody_is_a_neighbour(con: Backend) -> None:
     """Accounts that met are no neighbours for that."""
     assert _found(con, [(1, 2)], []) == []
+
+
+def _hubs_of(con: Backend, touched: Iterable[Pair]) -> set[int]:
+    rows = find_hubs(_table(con, ("reader", "code"), touched)).to_pyarrow().to_pylist()
+    return {row["reader"] for row in rows}
+
+
+def _portal(*, large: int, practices: int, records: int) -> list[Pair]:
+    """Account 0 touches so many records; the practices after it, records of their own, each of the first a hub's."""
+    codes = _numbers(1, large + practices * records)
+    own = [(1 + n // records, code) for n, code in enumerate(codes[large : large + practices * records])]
+    return [(0, code) for code in codes[:large]] + own
+
+
+@pytest.mark.parametrize(("large", "is_hub"), [(140, True), (90, False)])
+def test_a_hub_touched_many_records_and_far_more_than_others(con: Backend, large: int, *, is_hub: bool) -> None:
+    """Of 200 practices with 20 records each; touched again, a record counts once."""
+    touched = _portal(large=large, practices=200, records=20)
+    share, times = large / (large + 4_000), large / 20
+    assert (share > HUB_SHARE and times > HUB_TIMES) is is_hub
+    assert _hubs_of(con, touched * 2) == ({0} if is_hub else set())
+
+
+def test_of_few_accounts_nobody_is_a_hub(con: Backend) -> None:
+    """Where five accounts share a portal, each has a large share of its records."""
+    assert _hubs_of(con, _portal(large=400, practices=4, records=50)) == set()
+    assert _hubs_of(con, []) == set()
+
+
+def test_of_many_records_a_part_tells_the_hubs(con: Backend) -> None:
+    """Those read are one in 64; the rest is looked at where these are few."""
+    touched = _portal(large=50, practices=200, records=20)
+    low = [(0, code) for code in range(ENOUGH_RECORDS)]
+    assert _hubs_of(con, touched + low) == {0}
+    # What the part holds decides: 100 accounts that share it evenly are none, whatever account 0 does elsewhere.
+    even = [(1 + code % 100, code) for code in range(ENOUGH_RECORDS)]
+    assert _hubs_of(con, even + [(0, code) for code in _numbers(2, 9_000)]) == set()

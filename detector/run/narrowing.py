@@ -14,6 +14,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from detector.coded import hash_of
+from detector.neighbours import find_hubs
 from detector.novelty import Past, numbered, touched_in, with_network
 from detector.schema import ACCOUNT_HOURS, ACCOUNT_RECORDS, ACCOUNT_SOURCES
 from detector.timeline import Timeline
@@ -57,6 +58,7 @@ def narrow(past: Timeline, day: date, *, accounts: Sequence[str], events: ir.Tab
         account_days=past.past(day).account_days,
         n_days=len(past.days_before(day)),
         touched=_around(past, day, events, own),
+        hubs=find_hubs(_touched(past, day)),
     )
 
 
