@@ -63,7 +63,7 @@ def judge_day(day: pd.DataFrame, calibration: pd.DataFrame, *, settings: AlertSe
         are pooled over the past account-days of the same kind (for newcomers the larger of that and the one among known
         accounts), and widened when the day as a whole is odd; all kinds are tested together, as many as on the busiest
         past day at least. A newcomer on the software channel (a robot's first batches) waits for review, and never
-        alerts for being strange.
+        alerts for being strange; another newcomer does if it is stranger than all of the past are, and does not alert.
     """
     found = pd.DataFrame({"p_value": np.nan, "alert": False, "queue": pd.Series(None, dtype="str")}, index=day.index)
     by_kind = {str(kind): rows["strangeness"].to_numpy() for kind, rows in calibration.groupby("kind")}
@@ -78,6 +78,8 @@ def judge_day(day: pd.DataFrame, calibration: pd.DataFrame, *, settings: AlertSe
         if not enough and kind != KNOWN and len(everyone):
             hits = _discovered(conformal_p_values(strangeness, everyone), settings, n=len(rows))
             found.loc[rows.index[hits], "queue"] = str(kind)
+        elif enough and kind not in (KNOWN, FIRST_BATCHES):
+            found.loc[rows.index[strangeness > past.max()], "queue"] = str(kind)
     tested = day.index[judged]
     n_tests = max(len(tested), busiest_day(calibration))
     told = tested[_discovered(found.loc[tested, "p_value"].to_numpy(), settings, n=n_tests)] if len(tested) else tested

@@ -1,5 +1,5 @@
 """Which accounts share a record: of those that met on a day, not of all, since all links are far more than there is
-memory for. Accounts that read everybody are nobody's neighbours.
+memory for. Accounts that read everybody are told apart.
 
 Records are told apart by numbers, and everything is done range by range of these: a day's numbers are kept sorted, so
 that a range is read once, and what is held does not grow with the past.
@@ -31,7 +31,7 @@ RANGE_ROWS = 4_000_000
 HUB_SHARE, HUB_TIMES = 0.02, 5
 """An account is a *hub* that touched more than two in a hundred of all records, and five times as many as accounts do
 on average, which of a handful nobody does. A laboratory or a hospital's desk shares records with everybody who works
-around, and would vouch for whatever they read: as a record that many read, it makes nobody neighbours."""
+around, and would vouch for whatever they read: as a record that many read, it vouches for nothing."""
 ENOUGH_RECORDS = 20_000
 """Among so many records the share of a hub is known to a twentieth of itself (binomial, one standard deviation)."""
 SAMPLED = 2**58

@@ -62,8 +62,8 @@ def mark_records(today: ir.Table, past: Past, *, canaries: tuple[str, ...] = ())
     """The day's account-records with `is_new`, `is_foreign`, `is_odd_department` and `is_canary`.
 
     A record is *new* when the account did not touch it, on any channel, in the past; *foreign* when it is new and no
-    account that shares a record with it touched it either. Hubs, which share some with everybody, vouch for nothing,
-    and nobody does for what they read. Null where the past is too short to tell.
+    account that shares a record with it touched it either. Hubs, which share some with everybody, vouch for nothing.
+    Null where the past is too short to tell.
     """
     if not past.tells:
         unknown = ibis.null("boolean")
@@ -110,8 +110,8 @@ def _readers(codes: ir.Table, touched: ir.Table) -> ir.Table:
 
 
 def _met(today: ir.Table, readers: ir.Table, hubs: ir.Table) -> ir.Table:
-    """Account and record, where it is new to the account, with each of the few accounts that touched it; no hubs."""
-    new = numbered(today).select(*_PAIR).distinct().anti_join(readers, _PAIR).anti_join(hubs, "reader")
+    """Account and record, where it is new to the account, with each of the few accounts that touched it, no hubs."""
+    new = numbered(today).select(*_PAIR).distinct().anti_join(readers, _PAIR)
     few = readers.filter(_.n <= MAX_READERS).anti_join(hubs, "reader").select("code", neighbour=_.reader)
     return new.inner_join(few, "code").select("reader", "neighbour", "code")
 

@@ -66,10 +66,10 @@ class Past:
         self.days = {(account, on) for account, _, on in self.channel_days}
 
     def are_neighbours(self, one: str, other: str) -> bool:
-        """Whether both touched some record that few did, and neither touched very much of everything."""
-        if self.is_hub(one) or self.is_hub(other):
-            return False
-        return any({one, other} <= readers and len(readers) <= 32 for readers in self.readers.values())
+        """Whether both touched some record that few did, and the other is no hub."""
+        return not self.is_hub(other) and any(
+            {one, other} <= readers and len(readers) <= 32 for readers in self.readers.values()
+        )
 
     def is_hub(self, account: str) -> bool:
         """Whether it touched one record in fifty, and five times as many as accounts do on average."""

@@ -89,6 +89,15 @@ def test_newcomer_without_newcomers_before_is_left_to_review() -> None:
     assert found["queue"].dropna().to_dict() == {50: "newcomer"}
 
 
+@pytest.mark.parametrize(("strangeness", "queue"), [(0.1, {}), (0.3, {50: "newcomer"}), (60.0, {50: "main"})])
+def test_newcomer_beyond_all_newcomers_is_left_to_review(strangeness: float, queue: dict[int, str]) -> None:
+    """Where the past knows its kind: stranger than all of them, though not strange among everybody."""
+    day = pd.concat([a_day([1.0] * 50), a_day([strangeness], kind="newcomer").assign(account="new")], ignore_index=True)
+    firsts = past(kind="newcomer")
+    known = pd.concat([past(), firsts.assign(strangeness=firsts["strangeness"] / firsts["strangeness"].max() / 5)])
+    assert judge_day(day, known, settings=AlertSettings())["queue"].dropna().to_dict() == queue
+
+
 def test_first_batch_waits_for_review_however_strange() -> None:
     """A robot's first batch never alerts for being strange, even where the past knows many of its kind."""
     day = pd.concat([a_day([1.0] * 50), a_day([60.0], kind="robot").assign(account="new")], ignore_index=True)

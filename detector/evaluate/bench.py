@@ -21,6 +21,9 @@ from detector.simulate.settings import Attack, World
 
 COUNTING_CODE = ("evaluate/counts.py", "evaluate/foreign.py", "evaluate/truth.py", "evaluate/worlds.py")
 
+ACCOUNTS_PER_DESK = 500
+"""Of so many accounts one looks up some 900 people a day, from all over the country: a large hospital's desk."""
+
 ACTIVE_SHARE = 0.4
 """Accounts active on a day, weekends included, as the simulated portal has it: to plan how many attacks to plant."""
 
@@ -88,7 +91,14 @@ def _world(seed: int, *, settings: StudySettings) -> World:
     )
     # The earlier ones come last: victims are chosen in this order, so the judged attacks keep theirs.
     occasions = place_occasions(days=settings.days, judged_days=judged, seed=seed)
-    return World(seed=seed, accounts=settings.accounts, days=settings.days, attacks=(*attacks, *earlier), **occasions)
+    return World(
+        seed=seed,
+        accounts=settings.accounts,
+        days=settings.days,
+        large_desks=settings.accounts // ACCOUNTS_PER_DESK,
+        attacks=(*attacks, *earlier),
+        **occasions,
+    )
 
 
 def _simulate(world: World, out: Path) -> None:

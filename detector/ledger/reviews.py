@@ -1,4 +1,4 @@
-"""What waits for review, as rows of the ledger: a robot's first batch, which alerts for no strangeness of its own."""
+"""What waits for review, as rows of the ledger: first batches and new accounts, which have no like in the past."""
 
 from __future__ import annotations
 
@@ -12,17 +12,21 @@ from detector.alerts import alert_id, build_alerts
 from detector.ledger.rows import to_rows
 from detector.ledger.store import REVIEW
 
-NOTICE = "first batch of new software, to be reviewed"
+NEWCOMERS = "newcomer"
+NOTICES = {FIRST_BATCHES: "first batch of new software, to be reviewed", NEWCOMERS: "new account, to be reviewed"}
 NO_CHECKS = pd.DataFrame(columns=["account", "day", "check", "severity", "value", "evidence"])
 
 
 def waits(scores: pd.DataFrame) -> pd.Series:
     """Which account-days of `SCORES` the job tells of though they do not alert.
 
-    The other queues hold the strangest of each day, which an analyst reads; a first batch is rare, and a theft through
-    the software channel begins like one.
+    First batches, which are rare, and which a theft through the software channel begins like; and of newcomers in their
+    queue the strangest of each day: an account made for a theft is like them. The slow queue is for an analyst.
     """
-    return ~scores["alert"] & (scores["queue"] == FIRST_BATCHES)
+    waiting = scores[~scores["alert"] & scores["queue"].isin(list(NOTICES))]
+    new = waiting[waiting["queue"] == NEWCOMERS].sort_values("rank").drop_duplicates("day")
+    chosen = waiting.index[waiting["queue"] == FIRST_BATCHES].union(new.index)
+    return pd.Series(scores.index.isin(chosen), index=scores.index)
 
 
 def review_rows(scores: pd.DataFrame, evidence: pd.DataFrame, *, known: Collection[str]) -> list[dict[str, Any]]:
@@ -40,7 +44,7 @@ def review_rows(scores: pd.DataFrame, evidence: pd.DataFrame, *, known: Collecti
     waiting = scores[waits(scores)].assign(alert=True)
     rows = to_rows(build_alerts(waiting, NO_CHECKS, evidence), waiting)
     return [
-        row | {"alert_id": _review_id(row), "kind": REVIEW, "severity": "low", "title": f"{NOTICE}: {row['title']}"}
+        row | {"alert_id": _review_id(row), "kind": REVIEW, "severity": "low", "title": _titled(row)}
         for row in rows
         if row["alert_id"] not in known
     ]
@@ -48,3 +52,7 @@ def review_rows(scores: pd.DataFrame, evidence: pd.DataFrame, *, known: Collecti
 
 def _review_id(row: dict[str, Any]) -> str:
     return alert_id(row["account"], row["day"], check=REVIEW)
+
+
+def _titled(row: dict[str, Any]) -> str:
+    return f"{NOTICES[row['queue']]}: {row['title']}"

@@ -41,6 +41,7 @@ OF_ONE: dict[str, tuple[str, str]] = {
 
 REVIEWS: tuple[tuple[str, str], ...] = (
     ("first batch of new software, to be reviewed: {}", "premier lot d'un logiciel nouveau, à examiner : {}"),
+    ("new account, to be reviewed: {}", "nouveau compte, à examiner : {}"),
 )
 """What the job tells of though it does not alert."""
 

@@ -60,7 +60,7 @@ class Status:
     days, open_days, newest_day, stale_days
         Of the history; `newest_day` in ISO 8601, empty for none.
     open_alerts, open_reviews, open_faults
-        Alerts that nobody judged: of accounts and portal, of first batches of software, and of the job itself.
+        Alerts that nobody judged: of accounts and portal, of new software and accounts, and of the job itself.
     robots
         Sentences on known robots whose entry ends within a week, or ended within the last month.
     holds

@@ -15,7 +15,7 @@ from detector.simulate import sources
 from detector.simulate.draws import Flags, Floats, Integers, Stage, generator
 from detector.simulate.events import AUTH_MODES
 from detector.simulate.geography import Geography
-from detector.simulate.professions import PROFESSIONS, column
+from detector.simulate.professions import NAMES, PROFESSIONS, column
 from detector.simulate.settings import Traits, World
 
 LONG_AGO = -10_000
@@ -23,6 +23,9 @@ NEVER = 10**6
 
 HABITUAL_MODES = (0.56, 0.22, 0.04, 0.08, 0.10)
 """How accounts usually sign in, in the order of AUTH_MODES: password, card, staff card, phone, federation."""
+
+LARGE_DESK_LOOKUPS, LARGE_DESK_SIGMA, LARGE_DESK_FAR = 900, 0.25, 0.35
+"""A large hospital's desk: its usual day, the spread of its log among such desks, and the share of people from far."""
 
 LOCUM_DAYS = (5, 21)
 SEEN_BEFORE_SLEEP = 0.5
@@ -103,8 +106,11 @@ def make_accounts(world: World, geography: Geography) -> Accounts:
     columns: dict[str, Any] = {"number": np.arange(world.accounts), "profession": profession, "commune": commune}
     columns["department"] = geography.commune_department[commune]
     columns |= _business(rng, profession) | _signing_in(rng, world, profession)
+    desks = _large_desks(world, profession)
+    columns["lookups"][desks], columns["activity"][desks] = _large_desk_lookups(world, profession[desks]), 1.0
     columns["organisation"] = _organisations(profession, commune)
     columns |= _panels(rng, profession, columns) | _changes(rng, world, profession) | _software(rng, world, profession)
+    columns["far"][desks] = LARGE_DESK_FAR
     return Accounts(**columns)
 
 
@@ -135,6 +141,18 @@ def _business(rng: np.random.Generator, profession: npt.NDArray[np.int8]) -> dic
         "closed_days": np.where(_of(profession, "desk") > 0, 0, closed),
         "lunch": rng.random(count) < 0.3,
     }
+
+
+def _large_desks(world: World, profession: npt.NDArray[np.int8]) -> Integers:
+    """Return the first hospitals."""
+    return np.flatnonzero(profession == NAMES.index("hospital"))[: world.large_desks]
+
+
+def _large_desk_lookups(world: World, profession: npt.NDArray[np.int8]) -> Floats:
+    """Return draws of their own, so that everybody else stays as in a world without them."""
+    rng = generator(world.seed, Stage.DESKS)
+    median = rng.lognormal(np.log(LARGE_DESK_LOOKUPS), LARGE_DESK_SIGMA, len(profession))
+    return np.asarray(median * _mean_over_median(profession), np.float64)
 
 
 def _even_normal(rng: np.random.Generator, profession: npt.NDArray[np.int8]) -> Floats:

@@ -35,6 +35,7 @@ class Stage(IntEnum):
     ROBOTS = 6
     NOISE = 7
     PLACING = 8
+    DESKS = 9
     ATTACK_PLAN = 20
     ATTACK_DAY = 21
 

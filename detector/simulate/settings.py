@@ -147,6 +147,8 @@ class World(BaseModel):
     """France has 68 million people for some 400,000 accounts."""
     volume: float = Field(default=1.0, gt=0)
     """Factor on every rate of look-ups, for benchmarks."""
+    large_desks: int = Field(default=0, ge=0, le=100)
+    """Of the hospitals' accounts, as many as there are, those that look up some 900 people a day, every day."""
     records: Literal["nir", "token"] = "nir"
     """Whether records are written as social-security numbers or as tokens."""
     vaccination_day: int | None = None

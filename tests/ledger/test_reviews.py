@@ -12,7 +12,7 @@ import pytest
 from detector import scoring
 from detector.alerts import alert_id
 from detector.ledger import open_ledger
-from detector.ledger.reviews import NOTICE, review_rows
+from detector.ledger.reviews import NOTICES, review_rows
 from detector.ledger.store import EXTRACTION, REVIEW
 from detector.run import judging, run_once
 from detector.scoring import Scored
@@ -30,8 +30,17 @@ def test_a_first_batch_is_told_of_as_what_is_to_be_reviewed() -> None:
     others = ({"account": "a", "alert": True, "queue": "main"}, {"account": "b", "queue": "budget"}, {"account": "c"})
     [found] = review_rows(scores(BATCH, *others), pd.DataFrame(), known=())
     assert (found["account"], found["kind"], found["severity"], found["queue"]) == ("new", REVIEW, "low", "robot")
-    assert found["title"] == f"{NOTICE}: {SENTENCE['sentence']}"
+    assert found["title"] == f"{NOTICES['robot']}: {SENTENCE['sentence']}"
     assert found["alert_id"] != alert_id("new", DAY)
+
+
+def test_of_the_new_accounts_in_their_queue_the_strangest_of_each_day_is_told_of() -> None:
+    """An account made for a theft is like them; whoever alerted is told of as an alert."""
+    new = [{"account": name, "queue": "newcomer", "reasons": [SENTENCE]} for name in ("a", "b", "c")]
+    later = new[2] | {"day": DAY + timedelta(days=1), "rank": 9}
+    found = review_rows(scores(new[0] | {"alert": True}, new[1], new[2], later), pd.DataFrame(), known=())
+    assert [(row["account"], row["day"]) for row in found] == [("b", DAY), ("c", DAY + timedelta(days=1))]
+    assert found[0]["title"] == f"{NOTICES['newcomer']}: {SENTENCE['sentence']}"
 
 
 def test_what_alerted_is_not_reviewed() -> None:
@@ -68,4 +77,4 @@ def test_the_job_tells_of_a_first_batch_once(tmp_path: Path, monkeypatch: pytest
     [found] = ledger.alerts(kind=REVIEW)
     assert found.evidence
     assert ledger.alerts(kind=EXTRACTION) == []
-    assert [line.count(NOTICE) > 0 for line in told.read_text().splitlines()] == [True]
+    assert [line.count(NOTICES["robot"]) > 0 for line in told.read_text().splitlines()] == [True]

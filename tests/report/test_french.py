@@ -10,7 +10,7 @@ import pytest
 
 import detector
 from detector.checks import CHECKS as RULES
-from detector.ledger.reviews import NOTICE
+from detector.ledger.reviews import NOTICES
 from detector.report.french import CHECKS, OF_ONE, REJECTED, REJECTS, REVIEWS, WARNINGS, check_told, told
 
 PACKAGE = Path(detector.__file__).parent
@@ -105,5 +105,7 @@ def test_a_check_tells_its_numbers_where_the_title_is_about_it() -> None:
 
 def test_what_waits_for_review_has_its_form() -> None:
     """The job's notice, before a reason that is in its own language."""
-    assert [english for english, _french in REVIEWS] == [f"{NOTICE}: {{}}"]
-    assert told(f"{NOTICE}: 250 dossiers", "fr") == "premier lot d'un logiciel nouveau, à examiner : 250 dossiers"
+    assert [english for english, _french in REVIEWS] == [f"{notice}: {{}}" for notice in NOTICES.values()]
+    first, new = (told(f"{notice}: 250 dossiers", "fr") for notice in NOTICES.values())
+    assert first == "premier lot d'un logiciel nouveau, à examiner : 250 dossiers"
+    assert new == "nouveau compte, à examiner : 250 dossiers"

@@ -237,3 +237,13 @@ def test_weeks_persist(frame: pd.DataFrame) -> None:
     half = portal["day"] > WORLD.day(16)
     counts = portal.groupby(["account", half]).size().unstack(fill_value=0)
     assert counts.corr(method="spearman").to_numpy()[0, 1] > 0.6
+
+
+def test_large_desks_change_nobody_else() -> None:
+    """They look up hundreds of people a day, many of them from far away; everybody else is who he was."""
+    with_desks = make_population(WORLD.model_copy(update={"large_desks": 3})).accounts
+    without = make_population(WORLD).accounts
+    is_other = with_desks.lookups != without.lookups
+    assert is_other.sum() == 3
+    assert (with_desks.lookups[is_other] > 400).all()
+    assert (with_desks.turnover[~is_other] == without.turnover[~is_other]).all()
