@@ -135,9 +135,7 @@ def early_alerts(
     counts = bounds_of(timeline.account_days(day))
     least = {name: limit for name, limit in limits.min().items() if np.isfinite(limit)}
     near = [(counts[str(name)] >= limit).fill_null(False) for name, limit in least.items()]
-    if not near:
-        return _none()
-    whole = to_frame(counts.filter(ibis.or_(*near)))
+    whole = to_frame(counts.filter(ibis.or_(*near))) if near else _none()
     asked = [] if whole.empty else _that_exceed(whole, limits)
     if not asked:
         return _none()
@@ -316,19 +314,21 @@ COUNTED = ("account", "channel", "day", "past_days", "active_days", "lookups", *
 
 
 def with_contrasts(counts: pd.DataFrame) -> pd.DataFrame:
-    """Counts (`PARTS`) with `CONTRASTS`; null where what they are made of cannot be told.
+    """Counts (`PARTS`, foreign writes) with `CONTRASTS`; null where what they are made of cannot be told.
 
     A practice that reads its area from a new machine has far strangers by the dozen, but near ones by the hundred, and
-    known patients among them. So has who moves on with a session, from one network to another.
+    known patients among them. So has who moves on with a session, from one network to another. Of foreign writes those
+    are left that look-ups do not bring.
     """
     strangers, far, written, odd, met, misses, found = (counts[name].astype("float64") for name in PARTS)
-    vouched = MET_OF_FAR * met.fillna(0.0)
+    vouched, found = MET_OF_FAR * met.fillna(0.0), found.fillna(0.0)
     return counts.assign(
         far_excess=(2 * far - strangers - vouched).clip(lower=0.0),
         lone_strangers=(strangers - MET_OF_ALL * met.fillna(0.0)).clip(lower=0.0),
         lone_writes=(written - vouched).clip(lower=0.0),
         lone_odd_strangers=(odd - vouched).clip(lower=0.0),
-        vain_lookups=(misses - MISSED * found.fillna(0.0)).clip(lower=0.0),
+        vain_lookups=(misses - MISSED * found).clip(lower=0.0),
+        foreign_writes=(counts["foreign_writes"].astype("float64") - WRITTEN * found).clip(lower=0.0),
     )
 
 
@@ -338,6 +338,9 @@ in six or eight is known."""
 MISSED = 0.1
 """Look-ups in vain for each that finds somebody: people mistype one number in thirty, and busy ones hardly one in ten;
 of made-up numbers a third and more belong to nobody."""
+WRITTEN = 0.01
+"""Writes to foreign people for each look-up that finds somebody: a desk that sees a thousand people a day writes to
+some whom nobody knows, a practice with thirty hardly to one."""
 
 
 def _repeated(counted: pd.DataFrame, name: str) -> Floats:
@@ -415,7 +418,7 @@ def count_minutes(events: ir.Table, *, records: pd.DataFrame, sources: pd.DataFr
     within_hour = looked.groupby([minutes[name] for name in _PLACE] + [minutes["minute"].dt.floor("h")]).cumsum()
     counted["busiest_hour"] = within_hour.groupby([minutes[name] for name in _PLACE]).cummax()
     # The most so far: who was met later takes nothing back.
-    return counted.assign(**counted.groupby(_PLACE)[list(CONTRASTS)].cummax())
+    return counted.assign(**counted.groupby(_PLACE)[[*CONTRASTS, "foreign_writes"]].cummax())
 
 
 def _deeds(events: ir.Table, sources: pd.DataFrame) -> pd.DataFrame:
@@ -500,8 +503,7 @@ def _scattered(touches: pd.DataFrame, minutes: pd.DataFrame) -> pd.Series:
 
 
 def _none() -> pd.DataFrame:
-    found: pd.DataFrame = EARLY.empty().to_pandas()
-    return found
+    return pd.DataFrame(EARLY.empty().to_pandas())
 
 
 def _first(rows: pd.DataFrame, day: date) -> pd.DataFrame:

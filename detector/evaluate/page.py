@@ -9,16 +9,16 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from detector.evaluate.bench import StudySettings
+from detector.evaluate.bench import ACCOUNTS_PER_DESK, StudySettings
 from detector.evaluate.enlarge import ADDED
 from detector.evaluate.hardness import check_hardness
 from detector.evaluate.labels import FLOORLESS
 from detector.evaluate.markup import markdown_table
-from detector.evaluate.measures import LONG
+from detector.evaluate.measures import ALL, LONG
 from detector.evaluate.plots import draw_curves, draw_gone, draw_scenarios, save
 from detector.evaluate.recall import FALSE_ACCOUNTS_ANY_SIZE, FALSE_ACCOUNTS_PER_3000, FALSE_DAY_SHARES
 from detector.evaluate.study import GONE, NO_FOREST, median_gone
-from detector.evaluate.summary import mean_account_recall, over_seeds, pivot
+from detector.evaluate.summary import in_scenario_order, mean_account_recall, over_seeds, pivot
 from detector.evaluate.survey import EVERYTHING, Quality
 from detector.evaluate.targets import (
     SHARE,
@@ -42,10 +42,10 @@ detectors with each other and promises nothing about another portal; `detector d
 """
 
 PROVENANCE = """\
-Seeds {seeds}; development used 1 to 12 and none of these. Each is a portal of {settings.accounts:,} accounts over
-{settings.days} days, of which the last {settings.judged_days} are judged and the days before are learned. The simulator
-and its defaults are those of commit `{simulator}`, frozen before these seeds were drawn; the detector is that of commit
-`{commit}`.
+Seeds {seeds}; development used 1 to 12 and none of these. Each is a portal of {settings.accounts:,} accounts, {desks}
+of them large desks that look up some 900 people a day, over {settings.days} days, of which the last
+{settings.judged_days} are judged and the days before are learned. The simulator and its defaults are those of commit
+`{simulator}`, frozen before these seeds were drawn; the detector is that of commit `{commit}`.
 """
 
 DEFINITIONS = """\
@@ -127,6 +127,7 @@ def _head(provenance: Provenance) -> Iterator[str]:
     yield PROVENANCE.format(
         seeds=", ".join(str(seed) for seed in provenance.seeds),
         settings=provenance.settings,
+        desks=provenance.settings.accounts // ACCOUNTS_PER_DESK,
         simulator=provenance.simulator,
         commit=provenance.commit,
     )
@@ -188,9 +189,29 @@ def _alerts(quality: Quality) -> Iterator[str]:
     yield "Shares of the campaign's records, per account (of its writes, where it writes); hours from the first one.\n"
     yield "![Gone before the first alert](img/gone.svg)\n"
     yield markdown_table(gone_of(quality))
+    if len(quality.local):
+        yield "### People of the victim's own area\n"
+        yield "The same attacks, all planted together, whose targets live around the account; mean over seeds.\n"
+        yield markdown_table(_told_local(quality.local), digits=3)
     yield "## Honest but odd days\n"
     yield "In worlds without attack: how many account-days of each kind notify.\n"
     yield markdown_table(quiet_kinds(quality), digits=3)
+
+
+def _told_local(local: pd.DataFrame) -> pd.DataFrame:
+    """By scenario: the recall at 0.3 %, the share of accounts that notify, and what was gone before."""
+    chosen = {
+        "recall at 0.3 %": ("recall_share", SHARE),
+        "own recall": ("own_recall", 0.0),
+        "gone by minute": (GONE, 0),
+    }
+    found = {
+        title: local[(local["measure"] == measure) & (local["level"] == level) & (local["scenario"] != ALL)]
+        .groupby("scenario", observed=True)["value"]
+        .mean()
+        for title, (measure, level) in chosen.items()
+    }
+    return in_scenario_order(pd.DataFrame(found).rename_axis(index="scenario").reset_index())
 
 
 def _parts_of_the_detector(quality: Quality) -> Iterator[str]:

@@ -27,8 +27,8 @@ from detector.simulate.scenarios import SCENARIOS
 DEVELOPMENT_SEEDS = tuple(range(1, 13))
 """Seeds to look at while building."""
 
-REPORT_SEEDS = tuple(range(141, 149))
-"""Seeds that the page reports; nothing is chosen by looking at them. What 101 to 140 showed was mended; then these."""
+REPORT_SEEDS = tuple(range(149, 157))
+"""Seeds that the page reports; nothing is chosen by looking at them. What 101 to 148 showed was mended; then these."""
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

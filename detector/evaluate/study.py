@@ -84,6 +84,11 @@ def study_scores(bench: Bench, *, detector: Detector, methods: Mapping[str, str]
     return measure_order(case_of(bench, scenarios=bench.scenarios, tables=[ranked])).assign(seed=bench.seed)
 
 
+def study_local(bench: Bench, *, detector: Detector) -> pd.DataFrame:
+    """Measure the order by the score, what notifies, and what is gone (`GONE`), as `study_columns` does."""
+    return _study_told(bench, detector=detector, methods={"score": "score"})
+
+
 def study_columns(bench: Bench, *, detector: Detector) -> pd.DataFrame:
     """Measure order, alerts and what is gone without each of `COLUMNS`; the column method names what is missing.
 
@@ -94,12 +99,16 @@ def study_columns(bench: Bench, *, detector: Detector) -> pd.DataFrame:
     for column in COLUMNS:
         method, poorer = f"without_{column}", without_column(bench, column=column)
         methods = {"score": method, "tail_sum": f"{method}{NO_FOREST}"}
-        study = study_alerts(poorer, detector=detector, scenarios=bench.scenarios, world=method)
-        parts += [study_scores(poorer, detector=detector, methods=methods)]
-        parts += [
-            table.assign(method=method).drop(columns="world") for table in (study.alerts, median_gone(study.gone))
-        ]
+        parts.append(_study_told(poorer, detector=detector, methods=methods))
     return pd.concat(parts, ignore_index=True)
+
+
+def _study_told(bench: Bench, *, detector: Detector, methods: Mapping[str, str]) -> pd.DataFrame:
+    """The order by some scores, and under the name of the first what notifies and what is gone."""
+    method = next(iter(methods.values()))
+    study = study_alerts(bench, detector=detector, scenarios=bench.scenarios, world=method)
+    told = [table.assign(method=method).drop(columns="world") for table in (study.alerts, median_gone(study.gone))]
+    return pd.concat([study_scores(bench, detector=detector, methods=methods), *told], ignore_index=True)
 
 
 def median_gone(gone: pd.DataFrame) -> pd.DataFrame:

@@ -17,9 +17,9 @@ from detector.evaluate.study import (
     study_added,
     study_alerts,
     study_columns,
+    study_local,
     study_order,
     study_overlap,
-    study_scores,
 )
 
 EVERYTHING, NOTHING = "all", "none"
@@ -57,7 +57,7 @@ class Quality(NamedTuple):
 
     order : long table, all attacks together.
     alerts, gone, benign : as `AlertStudy` has them, for the worlds `all`, `none` and each scenario alone.
-    local : order, where attackers read people of the victim's own area.
+    local : order, what notifies and what is gone before, where attackers read people of the victim's own area.
     past : alerts in the world `all`, after an attacked past.
     added : order, where look-ups of strangers are added to a day of a large account.
     columns : order and alerts without one column of the logs.
@@ -117,7 +117,7 @@ def _study_extra(bench: Bench, *, detector: Detector, plan: Plan, scratch: Path)
     near = tuple(attack.model_copy(update={"targets": "local"}) for attack in plan.settings.attacks)
     local = make_bench(bench.seed, settings=plan.settings.model_copy(update={"attacks": near}), scratch=scratch)
     return {
-        "local": study_scores(local, detector=detector, methods={"score": "score"}),
+        "local": study_local(local, detector=detector),
         "added": study_added(bench, detector=detector),
         "overlap": study_overlap(bench, detector=detector, other=plan.other) if plan.other else pd.DataFrame(),
     }

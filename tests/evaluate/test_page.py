@@ -91,6 +91,18 @@ def quality() -> Quality:
     return Quality(**{**nothing, **own})
 
 
+def test_people_of_the_area_have_a_table_of_what_notifies(quality: Quality, tmp_path: Path) -> None:
+    """What is found by rank is one thing, who is told of another, and when a third."""
+    rows = [("recall_share", 0.003, 1.0), ("own_recall", 0.0, 0.75), ("gone", 0.0, 0.125)]
+    columns = ["measure", "level", "value", "scenario", "method", "seed"]
+    local = pd.DataFrame([(*row, "S9", "score", 101) for row in rows], columns=columns)
+    provenance = Provenance(seeds=[101, 102], settings=StudySettings(), simulator="abc1234", commit="def5678")
+    page = write_page(quality._replace(local=local), provenance=provenance, docs=tmp_path).read_text(encoding="utf-8")
+    told = page[page.index("### People of the victim's own area") :]
+    (row,) = (line for line in told.splitlines() if line.startswith("| S9 "))
+    assert [cell.strip() for cell in row.split("|")[2:5]] == ["1.000", "0.750", "0.125"]
+
+
 def test_scenarios_without_floor_are_in_no_mean() -> None:
     """The mean of 1.0 and 0.8 is 0.9; S10 with 0 is left out."""
     means = mean_account_recall(order())
