@@ -70,7 +70,7 @@ def summarise(ran: Sequence[dict[str, Any]], alerts: Sequence[Alert], *, kept: i
     return {
         "days, runs, events read": f"{days}, {len(month):,}, {sum(each['events'] for each in month):,}",
         "false alerts of accounts a day": f"{len(accounts) / days:.2f} ({len(accounts)} on {loud} days)",
-        "first batches to be reviewed": str(len(reviews)),
+        "first batches and new accounts to be reviewed": str(len(reviews)),
         "operator's alerts": str(len(faults)),
         "models fitted / taken into use": f"{sum(each['trained'] for each in ran)} / "
         f"{sum(each['in_use'] for each in ran)}",
