@@ -119,13 +119,21 @@ def shared_sources(sources: ir.Table, past: ir.Table, near: ir.Table, *, setting
 
 
 def _count_sources(today: ir.Table, before: ir.Table, marks: ir.Table, *, rate: float) -> _Counted:
-    """Sources that at least two near-alerts share; everybody who used one in 28 days counts."""
+    """Sources that at least two near-alerts share; everybody who used one in 28 days counts.
+
+    Where many are near, as when the portal changes for all, they share what everybody has: as many as of the accounts
+    that do not use the source.
+    """
     uses = _tokens(today).cache()
     shared = uses.semi_join(marks, "account").group_by("source").having(_.count() >= MIN_MEMBERS)
     asked = shared.aggregate(n_near=_.count()).cache()
-    users = uses.union(_tokens(before), distinct=True).semi_join(asked, "source")
-    counts = asked.inner_join(users.group_by("source").aggregate(n=_.count()), "source")
-    return _Counted(uses.semi_join(marks, "account"), to_frame(counts).assign(rate=rate))
+    everybody = uses.union(_tokens(before), distinct=True).cache()
+    users = everybody.semi_join(asked, "source")
+    counts = to_frame(asked.inner_join(users.group_by("source").aggregate(n=_.count()), "source"))
+    totals = [table.aggregate(n=_.account.nunique()) for table in (everybody, uses.semi_join(marks, "account"))]
+    n, n_near = (int(to_frame(total)["n"].iloc[0]) for total in totals)
+    elsewhere = (n_near - counts["n_near"] + rate) / (n - counts["n"] + 1)
+    return _Counted(uses.semi_join(marks, "account"), counts.assign(rate=np.clip(elsewhere, rate, 0.999)))
 
 
 def _tokens(named: ir.Table) -> ir.Table:

@@ -208,6 +208,24 @@ def test_browser_update_joins_nobody() -> None:
     assert find_campaigns(judged(p_values), today, sources(office, BEFORE)).empty
 
 
+def test_where_a_quarter_alerts_what_everybody_has_joins_nobody_to_a_thief() -> None:
+    """A new browser joins 25 offices; a thief with the browser that eight of them have as well is no member."""
+    offices = [f"h{i}" for i in range(100)]
+    addresses = own_addresses(offices)
+    changed, thief = set(offices[:25]), "h99"
+    usual = {account: f"Browser {i % 3}" for i, account in enumerate(offices)}
+    rows = [sources([use], agent="New" if use[0] in changed else usual[use[0]]) for use in addresses]
+    rows += [sources([(thief, "203.0.113.9")], agent=usual[thief])]
+    rows += [sources([use], agent=usual[use[0]]) for use in addresses if use[0] in changed]
+    before = [sources([use], BEFORE, agent=usual[use[0]]) for use in addresses]
+    p_values = dict.fromkeys(offices, 0.5) | dict.fromkeys([*changed, thief], 1e-6)
+    day = judged(p_values, alerts={*changed, thief})
+    found = find_campaigns(day, ibis.union(*rows), ibis.union(*before))
+    assert set(found["account"]) == changed
+    assert found["campaign"].nunique() == 1
+    assert set(found["sources"].iloc[0]) == {"agent New"}
+
+
 def test_same_input_gives_the_same_name() -> None:
     """A campaign's name depends on its sources, not on the order of rows."""
     uses = [(f"v{i}", "203.0.113.9") for i in range(6)]

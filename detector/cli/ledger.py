@@ -111,7 +111,10 @@ def verdict(
     history: HistoryFolder = None,
     config: Config = None,
 ) -> None:
-    """Say what an alert is. What is benign is not told again up to the level seen; checks are never silenced."""
+    """Say what an alert is. What is benign is not told again up to the level seen; checks are never silenced.
+
+    Of a campaign that is benign, the alerts of accounts for which a check fired stay open: they are judged one by one.
+    """
     from detector.history import record_action
     from detector.output.table import counted
 
@@ -119,7 +122,9 @@ def verdict(
     held = _open(settings)
     joined = held.alerts(campaign=alert)
     # What somebody judged for itself stays: of a campaign of honest accounts one may be a thief.
-    chosen = [each for each in joined if each.verdict is None] if joined else [held.alert(alert)]
+    opened = [each for each in joined if each.verdict is None]
+    kept = [each for each in opened if judgement is Judgement.BENIGN and each.checks]
+    chosen = [each for each in opened if each not in kept] if joined else [held.alert(alert)]
     author, now = by or getpass.getuser(), datetime.now(UTC)
     place = _history(settings)
     for each in chosen:
@@ -128,7 +133,9 @@ def verdict(
             record_action(place, verb="verdict", at=now, by=author, why=note, **words)
         held.judge(each.alert_id, judgement.value, author=author, note=note, at=now)
     named = f"{counted(len(chosen), 'open alert')} of {alert}" if joined else chosen[0].alert_id
-    typer.echo(f"{named}: {judgement.value}, says {author}")
+    typer.echo(f"{named}: {judgement.value}, says {author}" if chosen else f"{alert}: nothing open was judged")
+    for each in kept:
+        typer.echo(f"{each.alert_id} stays open: {', '.join(each.checks)} fired for {each.account}; judge it by itself")
 
 
 def robots(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -26,9 +26,10 @@ from detector.incident.inquiry import Inquiry, Remark, inquire
 from detector.incident.originals import fingerprints
 from detector.incident.persons import with_exposures
 from detector.incident.writing import refuse_strange, write_dossier
+from detector.ledger.growth import BENIGN
 from detector.reading import Mapping, Reading
 from detector.report.french import told
-from detector.report.words import number
+from detector.report.words import number, span
 from detector.settings import Settings
 from detector.workspace import Dumps, Workspace, needs_key, to_inputs, workspace
 
@@ -128,11 +129,32 @@ def _from_dumps(place: Workspace, held: History | None, case: Case, reading: Rea
             *inquiry.remarks,
             *earlier.remarks,
             *_remarks(rejected, reading.warnings, attributed=inquiry.attributed),
+            *_judged_benign(place, inquiry.accounts, until=inquiry.end),
         ),
         files=reading.files,
         aware_at=case.aware_at,
         settings=place.settings,
     )
+
+
+def _judged_benign(place: Workspace, accounts: Collection[str], *, until: date) -> list[Remark]:
+    """Days of the accounts that somebody called benign: what they did then is taken for their own."""
+    ledger = place.ledger()
+    benign = ledger.alerts(verdict=BENIGN, until=until) if ledger else []
+    found = sorted((each.day, str(each.account)) for each in benign if each.account in set(accounts))
+    return [_benign_day(account, day) for day, account in found]
+
+
+def _benign_day(account: str, day: date) -> Remark:
+    english = (
+        f"An alert of {account} {span(day, day, 'en')} is judged benign: what it did then counts as its own. "
+        "If it was not, judge it anew, and prepare the dossier again."
+    )
+    french = (
+        f"Une alerte de {account}, {span(day, day, 'fr')}, est jugée bénigne : ce qui a été fait alors compte comme le "
+        "sien. Sinon, jugez-la de nouveau et refaites le dossier."
+    )
+    return english, french
 
 
 class _Found(NamedTuple):
@@ -145,7 +167,7 @@ class _Found(NamedTuple):
 
 def _found(place: Workspace, events: ir.Table, held: History | None, case: Case) -> _Found:
     """What is tied, and what came before; the sums of everybody, which take as much memory as the rest, go here."""
-    ground = Ground(place.con, events=events, history=held, zone=place.zone)
+    ground = Ground(place.con, events=events, history=held, zone=place.zone, set_aside=place.set_aside(None))
     inquiry = inquire(ground, case.accounts, first=case.first, last=case.last)
     rare = facts.rare_addresses(facts.addresses_of(inquiry))
     earlier = look_earlier(ground, inquiry.accounts, addresses=rare, start=inquiry.start)

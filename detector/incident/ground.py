@@ -51,13 +51,25 @@ class Ground:
         Earlier days, or None.
     zone
         The portal's zone.
+    set_aside
+        Account-days (`account`, `day`) that are no part of the past: on an earlier day of the attack its address was
+        new to the account, and still is.
     """
 
-    def __init__(self, con: Backend, *, events: ir.Table | None, history: History | None, zone: str) -> None:
+    def __init__(
+        self,
+        con: Backend,
+        *,
+        events: ir.Table | None,
+        history: History | None,
+        zone: str,
+        set_aside: pd.DataFrame | None = None,
+    ) -> None:
         self.con = con
         self.events = None if events is None else events.filter(_.account.notnull())
         self.history = history
         self.zone = zone
+        self._set_aside = None if set_aside is None or set_aside.empty else _account_days(con, set_aside)
         self._sums: Aggregates | None = None if events is None else aggregate(events, zone=zone)
         self.days = [] if self._sums is None else _days_of(self._sums.hours)
 
@@ -73,7 +85,8 @@ class Ground:
 
     def _before(self, table: Table, start: date) -> ir.Table:
         first, last = start - timedelta(days=PAST_DAYS), start - timedelta(days=1)
-        return self.between(table, first, last)
+        rows = self.between(table, first, last)
+        return rows if self._set_aside is None else rows.anti_join(self._set_aside, ["account", "day"])
 
     def between(self, table: Table, first: date, last: date) -> ir.Table:
         """Sums of some days; those of the dumps take the place of the history's."""
@@ -118,6 +131,12 @@ class Ground:
     def midnight(self, day: date) -> datetime:
         """The instant at which a day begins."""
         return datetime.combine(day, time.min, ZoneInfo(self.zone))
+
+
+def _account_days(con: Backend, rows: pd.DataFrame) -> ir.Table:
+    named = {"account": rows["account"].astype("str").tolist(), "day": pd.to_datetime(rows["day"]).dt.date.tolist()}
+    given = ibis.memtable(named, schema={"account": "string", "day": "date"})
+    return con.create_table(gen_name("set_aside"), given, temp=True)
 
 
 def _days_of(hours: ir.Table) -> list[date]:

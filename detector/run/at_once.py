@@ -66,6 +66,7 @@ def _in_words(day: date, n: int, n_active: int, named: str) -> str:
     return (
         f"{whom} alert. So many at once are driven by an attack, or something changed for many: the portal, its logs, "
         "everybody's browser or network. Look at those with most records first, then at what the reasons have in "
-        f"common. If it is a change, `detector verdict {named} benign --note WHY` says so of all open alerts of a "
-        "campaign, and their days become part of the past again"
+        "common. If it is a change, judge apart whoever came from an address of its own or read strangers (`detector "
+        f"alerts --campaign {named}` lists them); then `detector verdict {named} benign --note WHY` says so of all "
+        "alerts of a campaign that are open and for which no check fired, and their days become part of the past again"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pandas as pd
 import pytest
 
 from detector.incident import Case, Dossier, prepare_dossier
+from detector.ledger import open_ledger
 from detector.verbs import learn
 from tests.incident.logs import LAST, MAPPING, honest, theft, write_log
+from tests.ledger.made import NOON, row
 
 Rows = list[tuple[str, ...]]
 TOOK, ELSEWHERE, SHARED = "198.51.100.9", "198.51.77.1", "198.51.100.50"
@@ -90,3 +93,20 @@ def test_the_history_alone_looks_back_as_well(history: Path, tmp_path: Path) -> 
     assert dossier.start == LAST - timedelta(days=2)
     assert dossier.counts["records_lower"] is None
     assert {f"x{ELSEWHERE}-{n}-2" for n in range(200)} <= set(dossier.records["record"])
+
+
+@pytest.mark.parametrize(("verdict", "is_new"), [(None, True), ("benign", False), ("malicious", True)])
+def test_an_earlier_day_of_the_attack_makes_its_address_nobodys_own(
+    history: Path, tmp_path: Path, verdict: str | None, *, is_new: bool
+) -> None:
+    """The account alerted three days before, from the same address: unless somebody called that benign, and is told."""
+    held = tmp_path / "history"
+    shutil.copytree(history, held)
+    ledger = open_ledger(history=held)
+    alert = row("h8", day=LAST - timedelta(days=3))
+    ledger.record([alert], at=NOON)
+    if verdict:
+        ledger.judge(alert["alert_id"], verdict, author="ana", note="a test", at=NOON)
+    dossier = _dossier(tmp_path / "out", held, "h8", TOOK)
+    assert ("new_network" in dossier.accounts["signs"].iloc[0]) is is_new
+    assert any("is judged benign" in english for english, _french in dossier.remarks) is not is_new

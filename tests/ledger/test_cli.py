@@ -85,6 +85,18 @@ def test_a_campaign_is_judged_as_a_whole(history: Path) -> None:
     assert sorted(logged) == sorted(each["alert_id"] for each in rows[:2])
 
 
+def test_a_check_that_fired_is_judged_by_itself(history: Path) -> None:
+    """A script among those whom a new browser joined: its alert stays open, and is named, at a second try too."""
+    ledger = open_ledger(history=history)
+    script = row("script", campaign="C-1", checks=["tool_agent"])
+    ledger.record([row("c1", campaign="C-1"), script], at=NOON)
+    benign = ("verdict", "C-1", "benign", "--note", "a new browser for all", "--by", "ana")
+    stays = f"{script['alert_id']} stays open: tool_agent fired for script; judge it by itself\n"
+    assert run(history, *benign) == f"1 open alert of C-1: benign, says ana\n{stays}"
+    assert run(history, *benign) == f"C-1: nothing open was judged\n{stays}"
+    assert run(history, "verdict", "C-1", "malicious", "--note", "a theft", "--by", "ana").startswith("1 open alert")
+
+
 def test_a_verdict_on_nothing_judges_nothing(history: Path) -> None:
     """An id that a script left empty is no name of a campaign, and not the beginning of every id."""
     with pytest.raises(LedgerError, match="alerts begin with ''"):
