@@ -139,7 +139,7 @@ class Settings(_Stage):
         return self.score.model_copy(update={"language": self.notify.language})
 
 
-def load_settings(path: Path | None = None, *, over: Mapping[str, Any] | None = None) -> Settings:
+def load_settings(path: str | Path | None = None, *, over: Mapping[str, Any] | None = None) -> Settings:
     """Resolve the settings.
 
     Parameters
@@ -154,7 +154,7 @@ def load_settings(path: Path | None = None, *, over: Mapping[str, Any] | None = 
     ConfigError
         If the file cannot be read, is not TOML, or has unknown keys or values that do not fit.
     """
-    found = _from_folder(_read(path), path.parent) if path else {}
+    found = _from_folder(_read(Path(path)), Path(path).parent) if path else {}
     settings = parse_settings(Settings, found, origin=str(path))
     if not over:
         return settings

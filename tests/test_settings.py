@@ -28,7 +28,7 @@ def test_without_a_file_every_default_stands() -> None:
 def test_the_file_wins_over_defaults_and_the_command_line_over_the_file(config: Path) -> None:
     """Of three values the command line's counts; what it does not say stays the file's."""
     config.write_text('[learn]\nmax_reject_share = 0.2\n[portal]\nzone = "Indian/Reunion"\n')
-    settings = load_settings(config, over={"learn": {"max_reject_share": 0.5, "complete": None}, "history": {}})
+    settings = load_settings(str(config), over={"learn": {"max_reject_share": 0.5, "complete": None}, "history": {}})
     assert settings.learn.max_reject_share == 0.5
     assert settings.portal.zone == "Indian/Reunion"
     assert not settings.learn.complete

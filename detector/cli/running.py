@@ -154,8 +154,6 @@ def _tell(report: Report, say: _Say) -> None:
     if report.retrained is not None:
         used = "in use" if report.retrained.in_use else "not used"
         say("info", f"model {report.retrained.version or '-'} {used}: {report.retrained.why}")
-        for sentence in report.retrained.drift:
-            say("warning", f"drift: {sentence}")
     for warning in dict.fromkeys((*report.notices, *report.learned.warnings, *report.faults, *report.delivered.errors)):
         say("warning", warning)
 

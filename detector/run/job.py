@@ -204,7 +204,10 @@ class _Run:
         seen = feeds_of(self.report, self.settings, now=self.now)
         note_run(self.ledger, number, report={**seen, TRAINING: True})
         self._deliver()
-        self.report.retrained = retrain(self.place, self.history, now=self.now, tell=self.tell)
+        self.report.retrained = found = retrain(self.place, self.history, now=self.now, tell=self.tell)
+        if drift := found.drift if found else ():
+            title = f"What accounts do has moved: {', '.join(each.partition(':')[0] for each in drift)}"
+            self._record_faults([Fault("drift", f"Drift. {'. '.join(drift)}", "signals", title=title)])
 
     def _check_clock(self) -> None:
         """Refuse a clock that was set back, by which days would be mistaken and events of today lie in the future.

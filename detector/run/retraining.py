@@ -264,13 +264,16 @@ def find_drift(timeline: Deviating, *, known: Sequence[date], days: Sequence[dat
     own = [name for name in rows.columns if name.endswith("__own")]
     moved = (rows[own].mean() - before[own].mean()).dropna()
     found = moved[moved.abs() >= DRIFTED].abs().nlargest(DRIFTS_TOLD).index
-    return [_in_words(name, float(moved[name])) for name in found]
+    return [_in_words(name, rows[name].dropna(), before[name].dropna()) for name in found]
 
 
-def _in_words(name: str, moved: float) -> str:
-    signal = name.removesuffix("__own").replace("_", " ")
+def _in_words(name: str, now: pd.Series, before: pd.Series) -> str:
+    signal, moved = name.removesuffix("__own").replace("_", " "), float(now.mean() - before.mean())
     way = "more" if moved > 0 else "less"
+    shares = [float((np.sign(moved) * each >= 1).mean()) for each in (now, before)]
+    side = "above" if moved > 0 else "below"
     return (
         f"{signal}: accounts exceed their own past by {abs(moved):.1f} spreads {way} than the week before; "
-        "something changed for many at once"
+        f"{shares[0]:.0%} of account-days lie a spread or more {side} it, {shares[1]:.0%} did then; something changed "
+        "for many at once"
     )

@@ -18,15 +18,19 @@ from detector.cli import app
 from detector.errors import ConfigError, ModelError
 from detector.features import CATALOGUE
 from detector.history import History, list_actions
+from detector.ledger import open_ledger
+from detector.ledger.store import OPERATOR
 from detector.model.kept import CARD, PREVIOUS, load_model, save_model
-from detector.run import AlreadyRunningError
+from detector.run import AlreadyRunningError, run_once
 from detector.run.lock import only_run
 from detector.run.retraining import Retrained, _compare, _decide, find_drift, retrain, victim_spread
 from detector.run.versions import drop_old, forget_set_aside, keep_version, list_versions, mend, put_in_use, roll_back
 from detector.settings import Settings
 from detector.simulate import World
 from detector.workspace import workspace
+from tests.run.portal import START, configure
 from tests.run.replaying import Portal
+from tests.run.test_job import deliver
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -221,6 +225,18 @@ def test_each_signals_drift_is_told_in_words(signal: str) -> None:
         (told,) = find_drift(Weeks(signal, moved), known=days, days=days[7:])
         assert told.startswith(f"{signal.replace('_', ' ')}: accounts exceed their own past by 0.7 spreads {way}")
     assert find_drift(Weeks(signal, 0.4), known=days, days=days[7:]) == []
+
+
+def test_drift_is_told_to_the_operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one alert that names the signals, whoever looks at the run's own words or does not."""
+    settings = configure(tmp_path)
+    moved = ("new agent uses: accounts exceed their own past by 1.8 spreads more", "lookups: the same")
+    monkeypatch.setattr("detector.run.job.is_due", lambda *_: True)
+    monkeypatch.setattr("detector.run.job.retrain", lambda *_, **__: Retrained("v", in_use=False, why="", drift=moved))
+    report = run_once(settings, now=deliver(tmp_path, START))
+    (found,) = open_ledger(history=settings.history.folder).alerts(kind=OPERATOR)
+    assert found.title == "What accounts do has moved: new agent uses, lookups"
+    assert (found.checks, report.faults) == (["drift"], (f"Drift. {'. '.join(moved)}",))
 
 
 @pytest.mark.long
