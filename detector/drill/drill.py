@@ -149,7 +149,7 @@ def drill(
             tell(f"drilling: {', '.join(each.name for each in group)}", start / len(scenarios))
             planned, why_not = _plan(base, group, options=options)
             missed |= why_not
-            parts += _run(base, planned)
+            parts += _run(base, planned, explains=options.explains)
         honest = honest_days(base.ground, base.days, base.scored.scores)
     victims = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=VICTIM)
     minutes = base.ground.events is not None
@@ -227,7 +227,12 @@ def _held_days(held: History, *, count: int) -> list[date]:
 
 def _score_untouched(ground: Ground, fitted: Model, days: list[date], *, settings: Settings, tell: Progress) -> _Base:
     scored = score_days(
-        ground, fitted, days=days, settings=_plain(settings).score, progress=lambda text: tell(text, None)
+        ground,
+        fitted,
+        days=days,
+        settings=settings.score,
+        progress=lambda text: tell(text, None),
+        explains=False,
     )
     alerted = scored.scores.loc[scored.scores["alert"].astype(bool), ["account", "day"]]
     set_aside = pd.concat([fitted.set_aside[["account", "day"]], alerted], ignore_index=True)
@@ -276,7 +281,7 @@ def _plan(
     return planned, missed
 
 
-def _run(base: _Base, planned: Sequence[_Planned]) -> list[pd.DataFrame]:
+def _run(base: _Base, planned: Sequence[_Planned], *, explains: bool) -> list[pd.DataFrame]:
     """Attacks in one copy of the days: what became of their victims, a table each."""
     if not planned:
         return []
@@ -284,7 +289,7 @@ def _run(base: _Base, planned: Sequence[_Planned]) -> list[pd.DataFrame]:
     days = [day for day in base.days if first <= day <= last]
     attack = pa.concat_tables([each.attack for each in planned])
     timeline = attacked(base.ground, base.untouched, attack, days=days, set_aside=base.set_aside)
-    scored = score_days(timeline, base.model, days=days, settings=_plain(base.settings).score)
+    scored = score_days(timeline, base.model, days=days, settings=_plain(base.settings).score, explains=explains)
     zone = base.ground.zone
     return [follow_victims(each.attack, scored=scored, zone=zone, scenario=each.scenario.name) for each in planned]
 

@@ -21,5 +21,7 @@ class DrillSettings(BaseModel):
     together: float = Field(default=0.0, ge=0, le=1)
     """Scenarios are injected into the same copy of the days as long as their victims are no larger a share of the
     accounts at work; 0: each alone. A day of a large portal is judged once rather than once for each."""
+    explains: bool = True
+    """Whether the weightiest signal of each victim is told."""
     cap: int | None = Field(default=None, ge=1)
     """A limit of records a day whose effect is to be told; null: none."""

@@ -226,7 +226,7 @@ def _drill(place: Workspace, history: History, model: Model) -> pd.DataFrame | s
     """Victims of attacks injected into the latest days, caught or not; why not, where none can be held."""
     folder = keep_version(model, history.folder)
     chosen = place.settings.retrain
-    drilling = DrillSettings(accounts=chosen.drill_accounts, days=chosen.drill_days, together=TOGETHER)
+    drilling = DrillSettings(accounts=chosen.drill_accounts, days=chosen.drill_days, together=TOGETHER, explains=False)
     # On the sums that are held: the job's inputs are all logs that ever came.
     settings = place.settings.model_copy(update={"input": ()})
     try:

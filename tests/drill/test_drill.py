@@ -114,6 +114,15 @@ def test_a_robots_night_is_caught_as_sums_and_as_events(from_history: Drilled, f
         assert (drilled.victims["gone_by_day"] == drilled.victims["records"]).all()
 
 
+def test_without_reasons_the_same_is_caught(portal: Portal, from_history: Drilled) -> None:
+    """A training asks how many were, not why; whoever asks is told the weightiest signal."""
+    options = DRILLING.model_copy(update={"explains": False})
+    silent = drill(history=portal.history, drilling=options, settings=SETTINGS)
+    assert from_history.victims["signal"].notna().all()
+    assert silent.victims["signal"].isna().all()
+    pd.testing.assert_frame_equal(silent.victims.drop(columns="signal"), from_history.victims.drop(columns="signal"))
+
+
 def test_sums_and_events_give_the_same_victims_the_same_attack(from_history: Drilled, from_dumps: Drilled) -> None:
     """Who falls victim and what is lost does not depend on what is left of a day."""
     columns = ["account", "records"]
