@@ -122,6 +122,7 @@ def test_alerts_within_the_day_name_the_campaign(con: Backend, tmp_path: Path) -
         ("c", "192.0.2.7"),
         ("d", "192.0.2.7"),
         ("apart", "198.51.100.1"),
+        *((f"honest {n}", f"10.0.{n}.1") for n in range(40)),
     ]
     sums = made_sums([{"account": account, "ip": ip, "lookups": 9} for account, ip in used])
     scores = pd.DataFrame({"account": ["b", "c", "d"], "alert": True, "campaign": None})
