@@ -61,7 +61,7 @@ class Looked(NamedTuple):
         To be called once they are recorded. Killed in between, the next run judges the same accounts again, and finds
         the same alerts.
     n_looked, n_waiting
-        Accounts that were looked at closely, and those that the next run will look at first.
+        Accounts that were looked at closely, and those that wait for the next run.
     """
 
     rows: list[dict[str, Any]]
