@@ -127,9 +127,9 @@ def _count_sources(today: ir.Table, before: ir.Table, marks: ir.Table, *, rate: 
     uses = _tokens(today).cache()
     shared = uses.semi_join(marks, "account").group_by("source").having(_.count() >= MIN_MEMBERS)
     asked = shared.aggregate(n_near=_.count()).cache()
-    everybody = uses.union(_tokens(before), distinct=True).cache()
-    users = everybody.semi_join(asked, "source")
+    users = uses.union(_tokens(before), distinct=True).semi_join(asked, "source")
     counts = to_frame(asked.inner_join(users.group_by("source").aggregate(n=_.count()), "source"))
+    everybody = ibis.union(uses.select("account"), before.select("account"))
     totals = [table.aggregate(n=_.account.nunique()) for table in (everybody, uses.semi_join(marks, "account"))]
     n, n_near = (int(to_frame(total)["n"].iloc[0]) for total in totals)
     elsewhere = (n_near - counts["n_near"] + rate) / (n - counts["n"] + 1)

@@ -37,7 +37,7 @@ from detector.workspace import Workspace
 JUDGED = "judged"
 """Folder in the history: sums of what was judged, by day. Without it, all accounts are judged again."""
 USUAL_DAYS = 7
-MOST_LOOKS = 1_500
+MOST_LOOKS = 1_000
 """Closer looks in one run: each takes four thousandths of a second, where the whole run should take thirty. Where more
 come near a limit at once, as when a region changes its network, those furthest beyond theirs are first."""
 
